@@ -1,0 +1,3 @@
+module github.com/closeonce/websocket
+
+go 1.25
