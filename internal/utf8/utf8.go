@@ -20,25 +20,19 @@ func (v *Validator) Write(p []byte) (n int, ok bool) {
 	if state == failed {
 		return 0, false
 	}
-	for len(p)-n >= asciiSize {
-		if state == complete && isASCII(p[n:]) {
-			n += asciiSize
-			continue
+	for len(p)-n >= blockSize {
+		block := (*[blockSize]byte)(p[n:])
+		if state != complete || !isASCII(block) {
+			next := run(state, block)
+			if next == failed {
+				break // the bad byte is in this block: it is found below
+			}
+			state = next
 		}
-		next, size := state, 0
-		if len(p)-n >= blockSize {
-			next, size = runBlock(state, (*[blockSize]byte)(p[n:])), blockSize
-		} else {
-			next, size = run(state, p[n:n+asciiSize]), asciiSize
-		}
-		if next == failed {
-			break // the bad byte is among these: it is found below
-		}
-		state = next
-		n += size
+		n += blockSize
 	}
 	for n < len(p) && state != failed {
-		state = transitions[p[n]] >> state & stateMask
+		state = transitions[p[n]] >> (state & stateMask) & stateMask
 		n++
 	}
 	v.state = uint8(state)
@@ -54,10 +48,6 @@ func (v *Validator) Done() bool { return v.state == complete }
 // Reset makes v ready for a new stream.
 func (v *Validator) Reset() { v.state = complete }
 
-// asciiSize is the number of bytes that isASCII looks at.
-const asciiSize = 16
-
-// isASCII reports whether the first asciiSize bytes of b are all below 80.
-func isASCII(b []byte) bool {
-	return (binary.LittleEndian.Uint64(b)|binary.LittleEndian.Uint64(b[8:asciiSize]))&0x8080808080808080 == 0
+func isASCII(b *[blockSize]byte) bool {
+	return (binary.LittleEndian.Uint64(b[:8])|binary.LittleEndian.Uint64(b[8:]))&0x8080808080808080 == 0
 }

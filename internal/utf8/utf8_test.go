@@ -70,8 +70,7 @@ func check(t *testing.T, p []byte, wantN int, wantDone bool, splits ...int) {
 	}
 }
 
-// checkEverySplit checks p whole, in two pieces, byte by byte, and inside of ASCII text long enough for
-// the fast path.
+// checkEverySplit checks p whole, in two pieces at every place, and byte by byte.
 func checkEverySplit(t *testing.T, p []byte) {
 	t.Helper()
 	wantN, wantDone := firstBad(p), utf8.Valid(p)
@@ -92,8 +91,8 @@ func TestEveryStringOfOneAndTwoBytes(t *testing.T) {
 	}
 }
 
-// TestEveryStringOfThreeBytes compares all 16 million with unicode/utf8; of the answers where exactly it
-// fails it needs only one for each class of bytes.
+// TestEveryStringOfThreeBytes compares all 16 million with unicode/utf8. Where exactly each fails is a matter
+// of classes of bytes, which TestEveryBoundaryOfFourBytes covers.
 func TestEveryStringOfThreeBytes(t *testing.T) {
 	step := 1
 	if testing.Short() {
@@ -159,15 +158,29 @@ func TestNamedCases(t *testing.T) {
 	}
 }
 
-// samples are texts of about n bytes in scripts with characters of every length.
+// samples are texts of at least n bytes in scripts with characters of every length: words in random order, so
+// that no branch predictor learns them by heart.
 func samples(n int) map[string]string {
-	return map[string]string{
-		"ascii":    strings.Repeat("The quick brown fox jumps over the lazy dog. ", n/45+1),
-		"latin":    strings.Repeat("Zwölf Boxkämpfer jagen Viktor über den Deich. ", n/49+1),
-		"cyrillic": strings.Repeat("Съешь же ещё этих мягких французских булок. ", n/80+1),
-		"chinese":  strings.Repeat("天地玄黃宇宙洪荒日月盈昃辰宿列張", n/48+1),
-		"emoji":    strings.Repeat("🙂🚀🌍", n/12+1),
+	texts := make(map[string]string)
+	for name, words := range map[string]string{
+		"ascii":    "the quick brown fox jumps over lazy dogs , which is said to be a nice sentence .",
+		"latin":    "zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich , was schön klingt .",
+		"cyrillic": "съешь же ещё этих мягких французских булок , да выпей с нами чаю .",
+		"chinese":  "天地 玄黃 宇宙洪荒 日月 盈昃 辰宿 列張 寒來暑往 秋收 , websocket 12",
+		"emoji":    "🙂 🚀🌍 🙂🙂🙂 ok 🎉 done",
+	} {
+		r := rand.New(rand.NewPCG(3629, uint64(len(name))))
+		list := strings.Fields(words)
+		var text strings.Builder
+		for text.Len() < n {
+			text.WriteString(list[r.IntN(len(list))])
+			if name != "chinese" {
+				text.WriteByte(' ')
+			}
+		}
+		texts[name] = text.String()
 	}
+	return texts
 }
 
 // TestBadByteAnywhere puts one bad byte at every place of texts that take the fast path, after a first
