@@ -3,16 +3,15 @@ package utf8
 // The states between two bytes: what the bytes so far allow to come next. A state's number is where it
 // stands, in bits, in each word of transitions.
 //
-//	          00..7F                                              80..BF
-//	        ┌────────┐      ┌─────────────────────────────────────────────────────────────┐
-//	        ▼        │      ▼                                                             │
-//	      complete ──┴──▶ C2..DF ──────────────────────────────────────────────────▶ oneMore
-//	                      E0 ──────▶ afterE0 ──── A0..BF ──▶ oneMore                      ▲
-//	                      ED ──────▶ afterED ──── 80..9F ──▶ oneMore                      │ 80..BF
-//	                      E1..EF ────────────────────────────────────────────────▶ twoMore
-//	                      F0 ──────▶ afterF0 ──── 90..BF ──▶ twoMore                      ▲
-//	                      F4 ──────▶ afterF4 ──── 80..8F ──▶ twoMore                      │ 80..BF
-//	                      F1..F3 ──────────────────────────────────────────────▶ threeMore
+//	complete ── 00..7F ─────────▶ complete
+//	complete ── C2..DF ─────────────────────────────────────────────────────────▶ oneMore
+//	complete ── E0 ─▶ afterE0 ── A0..BF ────────────────────────────────────────▶ oneMore
+//	complete ── ED ─▶ afterED ── 80..9F ────────────────────────────────────────▶ oneMore
+//	complete ── E1..EC, EE, EF ───────────────────────▶ twoMore ──── 80..BF ────▶ oneMore
+//	complete ── F0 ─▶ afterF0 ── 90..BF ──────────────▶ twoMore
+//	complete ── F4 ─▶ afterF4 ── 80..8F ──────────────▶ twoMore
+//	complete ── F1..F3 ─────────▶ threeMore ─ 80..BF ─▶ twoMore
+//	oneMore ─── 80..BF ─────────▶ complete
 //
 //	any other byte: failed, which nothing leads out of
 const (
