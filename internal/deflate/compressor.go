@@ -1,0 +1,215 @@
+package deflate
+
+// Compressor deflates the messages of one direction of one connection. With
+// context takeover it owns a history of what was sent and a small table of
+// positions in it, together no more than the window and 2 KiB; without, nothing.
+// While a message is being written in chunks it also holds an encoder from a
+// pool.
+//
+// A Compressor is for one goroutine at a time.
+type Compressor struct {
+	// history is the newest bytes sent, kept contiguous together with the message
+	// being compressed, so that a match is one comparison of two places in
+	// one slice. It grows with what is sent up to budget.history bytes.
+	history []byte
+	table   []uint16
+	clock   uint16 // position of history[0], modulo 2^16
+
+	bits     uint8
+	takeover bool
+
+	e *encoder // while a message is being written in chunks
+}
+
+// budget says how the memory of a Compressor with takeover is spent, by window
+// bits. A table that finds what is in the history is worth more than the last
+// quarter of it.
+var budgets = [maxWindowBits + 1]struct{ history, table int }{
+	8:  {256, 256},
+	9:  {512, 512},
+	10: {1024, 896},
+	11: {2048, 896},
+	12: {4096, 896},
+	13: {6144, 1728},
+	14: {12288, 2688},
+	15: {24576, 4864},
+}
+
+// NewCompressor returns a Compressor whose distances never exceed 2^windowBits,
+// 8 to 15. With takeover a message may refer to those before it.
+func NewCompressor(windowBits int, takeover bool) *Compressor {
+	c := new(Compressor)
+	c.Init(windowBits, takeover)
+	return c
+}
+
+// Init makes c what NewCompressor returns, for a value inside another struct.
+func (c *Compressor) Init(windowBits int, takeover bool) {
+	checkWindowBits(windowBits)
+	*c = Compressor{bits: uint8(windowBits), takeover: takeover}
+}
+
+func (c *Compressor) reach() int { return 1 << c.bits }
+
+// AppendMessage appends the compressed form of a whole message to dst, without
+// the final 00 00 ff ff. If that is not shorter than msg it returns dst as it was
+// and false, and the message counts as not compressed: it is not in the
+// peer's window either.
+//
+// AppendMessage must not be called between AppendChunk and AppendFinish.
+func (c *Compressor) AppendMessage(dst, msg []byte) ([]byte, bool) {
+	if c.takeover && len(msg) > budgets[c.bits].history/2 {
+		return c.appendLong(dst, msg)
+	}
+	e := getEncoder()
+	w := bitWriter{out: dst}
+	kept := len(c.history)
+	if c.takeover {
+		kept = c.push(msg)
+		e.writeAll(&w, c.history, kept, c.table, c.clock, c.reach())
+	} else {
+		table := e.clearTable(len(msg))
+		e.writeAll(&w, msg, 0, table, 0, c.reach())
+	}
+	putEncoder(e)
+	writeEnd(&w)
+	if len(w.out)-len(dst) >= len(msg) {
+		c.history = c.history[:kept]
+		return w.out[:len(dst)], false
+	}
+	return w.out, true
+}
+
+// appendLong is AppendMessage for a message that takes up much of the history
+// or more: it needs a larger table for itself.
+func (c *Compressor) appendLong(dst, msg []byte) ([]byte, bool) {
+	out := c.AppendChunk(dst, msg)
+	e := c.e
+	out = e.finish(out, c.reach())
+	c.e = nil
+	ok := len(out)-len(dst) < len(msg)
+	if ok {
+		c.record(msg)
+	} else {
+		out = out[:len(dst)]
+	}
+	putEncoder(e)
+	return out, ok
+}
+
+// AppendChunk takes p as the next part of a message and appends to dst what can
+// be told of its compressed form already: there may be nothing before some 64 KiB
+// have come.
+func (c *Compressor) AppendChunk(dst, p []byte) []byte {
+	if c.e == nil {
+		c.e = getEncoder()
+		c.e.begin(c.history)
+	}
+	return c.e.chunk(dst, p, c.reach())
+}
+
+// AppendFinish ends the message that AppendChunk began, or an empty one, and
+// appends the rest of its compressed form without the final 00 00 ff ff.
+func (c *Compressor) AppendFinish(dst []byte) []byte {
+	dst = c.AppendChunk(dst, nil)
+	dst = c.e.finish(dst, c.reach())
+	if c.takeover {
+		c.adopt(c.e.buf, c.e.total)
+	}
+	putEncoder(c.e)
+	c.e = nil
+	return dst
+}
+
+// Abandon drops a message that AppendChunk began. If any of it was appended to
+// dst, the peer may or may not come to know it, so all history is forgotten.
+func (c *Compressor) Abandon() {
+	if c.e == nil {
+		return
+	}
+	if c.e.written > 0 {
+		c.forget()
+	}
+	putEncoder(c.e)
+	c.e = nil
+}
+
+// Reset gives back what a message in progress holds and forgets all history.
+func (c *Compressor) Reset() {
+	if c.e != nil {
+		putEncoder(c.e)
+	}
+	c.Init(int(c.bits), c.takeover)
+}
+
+// Record notes that msg was sent compressed, but by other means: say, compressed
+// once without context for many connections. It is in the peer's window now.
+func (c *Compressor) Record(msg []byte) {
+	if c.takeover {
+		c.record(msg)
+	}
+}
+
+// forget drops the history; positions go on, so that what the table says of it
+// is too far back.
+func (c *Compressor) forget() {
+	c.clock += uint16(len(c.history))
+	c.history = c.history[:0]
+}
+
+// record makes msg the newest history and enters it into the table.
+func (c *Compressor) record(msg []byte) {
+	limit := budgets[c.bits].history
+	if len(msg) > limit {
+		c.forget()
+		c.clock += uint16(len(msg) - limit)
+		msg = msg[len(msg)-limit:]
+	}
+	start := c.push(msg)
+	remember(c.history, start, 1+len(msg)>>11, c.table, c.clock)
+}
+
+// adopt makes the end of buf the history, of which the last n bytes are new.
+func (c *Compressor) adopt(buf []byte, n int) {
+	c.record(buf[len(buf)-min(n, len(buf)):])
+}
+
+// push appends msg, no longer than all of the history may be, to the history
+// and returns where it starts. Old bytes make room, a quarter of them at a time so that
+// moving the rest is rare.
+func (c *Compressor) push(msg []byte) int {
+	limit := budgets[c.bits].history
+	need := len(c.history) + len(msg)
+	if need > cap(c.history) {
+		if cap(c.history) < limit {
+			c.growHistory(min(need, limit))
+		}
+		if need > limit {
+			keep := min(limit-len(msg), limit*3/4)
+			drop := len(c.history) - keep
+			copy(c.history, c.history[drop:])
+			c.history = c.history[:keep]
+			c.clock += uint16(drop)
+		}
+	}
+	start := len(c.history)
+	c.history = append(c.history, msg...)
+	return start
+}
+
+// growHistory makes room for n bytes, and for a table that goes with them.
+func (c *Compressor) growHistory(n int) {
+	b := budgets[c.bits]
+	size := max(256, 2*cap(c.history))
+	for size < n {
+		size *= 2
+	}
+	size = min(size, b.history)
+	grown := make([]byte, len(c.history), size)
+	copy(grown, c.history)
+	c.history = grown
+	if n := min(b.table, max(256, size/2)); n > len(c.table) {
+		c.table = make([]uint16, n)
+		remember(c.history, 0, 1, c.table, c.clock)
+	}
+}
