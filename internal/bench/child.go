@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"strings"
+)
+
+// child is the process under test. It says one line when it is ready, and then answers each line on its
+// standard input with one line: "ok", or what went wrong.
+func child(arg string) error {
+	var o order
+	if err := json.Unmarshal([]byte(arg), &o); err != nil {
+		return err
+	}
+	if err := pin(o.CPUs); err != nil {
+		return err
+	}
+	if _, err := raiseFileLimit(); err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(o.Procs)
+	lib, err := findLibrary(o.Library)
+	if err != nil {
+		return err
+	}
+	if o.Port != 0 {
+		startClients(lib, o)
+		fmt.Println("ready")
+		return obey(nil)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	port := ln.Addr().(*net.TCPAddr).Port
+	if o.TLS {
+		if ln, err = secure(ln); err != nil {
+			return err
+		}
+	}
+	service := lib.server(o)
+	go func() { fatal(service.serve(ln)) }()
+	fmt.Println("ready", port)
+	return obey(service)
+}
+
+func fatal(err error) {
+	fmt.Fprintln(os.Stderr, "process under test:", err)
+	os.Exit(1)
+}
+
+func startClients(lib *library, o order) {
+	message := payload(o.Size)
+	url := fmt.Sprintf("ws://127.0.0.1:%d/echo", o.Port)
+	for range o.Conns {
+		go func() { _ = lib.client(o)(url, message) }() // ends with the load generator
+	}
+}
+
+// obey carries out the commands of the load generator until its standard input ends.
+func obey(s service) error {
+	message := payload(broadcastSize)
+	commands := bufio.NewScanner(os.Stdin)
+	for commands.Scan() {
+		verb, argument, _ := strings.Cut(commands.Text(), " ")
+		var err error
+		answer := "ok"
+		switch verb {
+		case "broadcast":
+			err = s.broadcast(message)
+		case "collect":
+			collectGarbage()
+		case "mallocs":
+			var stats runtime.MemStats
+			runtime.ReadMemStats(&stats)
+			answer = fmt.Sprint("ok ", stats.Mallocs)
+		case "profile":
+			err = startProfile(argument)
+		case "endprofile":
+			pprof.StopCPUProfile()
+		default:
+			err = fmt.Errorf("no command %q", verb)
+		}
+		if err != nil {
+			answer = err.Error()
+		}
+		fmt.Println(answer)
+	}
+	return commands.Err()
+}
+
+// collectGarbage collects several times: a collection halves a stack that is mostly unused, so a stack
+// that grew to 16 KiB needs three to be back at 2 KiB, and what a sync.Pool holds survives the first.
+func collectGarbage() {
+	for range 6 {
+		runtime.GC()
+	}
+	debug.FreeOSMemory()
+}
+
+func startProfile(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(f)
+}

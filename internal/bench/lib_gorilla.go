@@ -1,0 +1,99 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/gorilla/websocket"
+)
+
+// gorilla/websocket: a reused buffer for reading instead of ReadMessage's fresh one, a pool of write
+// buffers, prepared messages for broadcasts.
+func gorillaLibrary() *library {
+	return &library{
+		name: "gorilla", kind: readyMade, deflate: true,
+		server: func(o order) service {
+			s := &gorillaServer{order: o, upgrader: websocket.Upgrader{
+				WriteBufferPool:   &sync.Pool{},
+				EnableCompression: o.Deflate,
+			}}
+			if o.Lean {
+				// Otherwise it takes over net/http's, of 4 KiB.
+				s.upgrader.ReadBufferSize = 512
+			}
+			return s
+		},
+		client: gorillaVisit,
+	}
+}
+
+type gorillaServer struct {
+	order    order
+	upgrader websocket.Upgrader
+	conns    members[*websocket.Conn]
+}
+
+func (s *gorillaServer) serve(ln net.Listener) error {
+	return serveHTTP(ln, func(w http.ResponseWriter, r *http.Request) {
+		c, err := s.upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			fatal(err)
+		}
+		s.conns.add(s.order, c)
+		s.order.detach(func() {
+			defer c.Close()
+			for s.echo(c) == nil {
+			}
+		})
+	})
+}
+
+func (s *gorillaServer) echo(c *websocket.Conn) error {
+	typ, r, err := c.NextReader()
+	if err != nil {
+		return err
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	if *buf, err = readAll(r, (*buf)[:0]); err != nil {
+		return err
+	}
+	if answer := s.order.answer(*buf); answer != nil {
+		return c.WriteMessage(typ, answer)
+	}
+	return nil
+}
+
+func (s *gorillaServer) broadcast(message []byte) error {
+	prepared, err := websocket.NewPreparedMessage(websocket.BinaryMessage, message)
+	if err != nil {
+		return err
+	}
+	return s.conns.each(func(c *websocket.Conn) error { return c.WritePreparedMessage(prepared) })
+}
+
+func gorillaVisit(o order) visit {
+	// A write buffer below the message's size would cut it into several frames.
+	dialer := websocket.Dialer{ReadBufferSize: 4 << 10, WriteBufferSize: max(4<<10, o.Size+64)}
+	return func(url string, message []byte) error {
+		c, _, err := dialer.Dial(url, nil)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		buf := make([]byte, 0, o.Size+512)
+		for {
+			if err := c.WriteMessage(websocket.BinaryMessage, message); err != nil {
+				return err
+			}
+			_, r, err := c.NextReader()
+			if err != nil {
+				return err
+			}
+			if buf, err = readAll(r, buf[:0]); err != nil {
+				return err
+			}
+		}
+	}
+}

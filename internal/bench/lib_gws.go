@@ -1,0 +1,79 @@
+package main
+
+import (
+	"net"
+	"net/http"
+
+	"github.com/lxzan/gws"
+)
+
+// lxzan/gws: its own read loop, messages given back to its pools. Its Broadcaster starts a goroutine per
+// connection, which costs more than WriteMessage to each.
+func gwsLibrary() *library {
+	return &library{
+		name: "gws", kind: readyMade, deflate: true, takeover: true,
+		server: func(o order) service { return &gwsServer{order: o} },
+		client: gwsVisit,
+	}
+}
+
+type gwsServer struct {
+	gws.BuiltinEventHandler
+	order order
+	conns members[*gws.Conn]
+}
+
+func (s *gwsServer) OnMessage(c *gws.Conn, message *gws.Message) {
+	defer message.Close()
+	if answer := s.order.answer(message.Bytes()); answer != nil {
+		_ = c.WriteMessage(message.Opcode, answer) // an error ends the read loop
+	}
+}
+
+func (s *gwsServer) serve(ln net.Listener) error {
+	options := &gws.ServerOption{PermessageDeflate: gws.PermessageDeflate{
+		Enabled:               s.order.Deflate,
+		ServerContextTakeover: s.order.Takeover,
+		ClientContextTakeover: s.order.Takeover,
+	}}
+	if s.order.Lean {
+		options.ReadBufferSize = 512
+	}
+	upgrader := gws.NewUpgrader(s, options)
+	return serveHTTP(ln, func(w http.ResponseWriter, r *http.Request) {
+		c, err := upgrader.Upgrade(w, r)
+		if err != nil {
+			fatal(err)
+		}
+		s.conns.add(s.order, c)
+		s.order.detach(c.ReadLoop)
+	})
+}
+
+func (s *gwsServer) broadcast(message []byte) error {
+	return s.conns.each(func(c *gws.Conn) error { return c.WriteMessage(gws.OpcodeBinary, message) })
+}
+
+type gwsClient struct {
+	gws.BuiltinEventHandler
+	message []byte
+}
+
+func (v *gwsClient) OnMessage(c *gws.Conn, message *gws.Message) {
+	defer message.Close()
+	_ = c.WriteMessage(gws.OpcodeBinary, v.message) // an error ends the read loop
+}
+
+func gwsVisit(order) visit {
+	return func(url string, message []byte) error {
+		c, _, err := gws.NewClient(&gwsClient{message: message}, &gws.ClientOption{Addr: url})
+		if err != nil {
+			return err
+		}
+		if err := c.WriteMessage(gws.OpcodeBinary, message); err != nil {
+			return err
+		}
+		c.ReadLoop()
+		return nil
+	}
+}

@@ -1,0 +1,151 @@
+// Command bench measures what a WebSocket library costs, ours and its peers in one run. README.md says how
+// and why.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	var f flags
+	flag.BoolVar(&f.quick, "quick", false, "few rounds, short turns, fewer connections: under two minutes")
+	flag.StringVar(&f.cases, "case", "", "only these cases, comma-separated; patterns as in 'client*'")
+	flag.StringVar(&f.libraries, "lib", "", "only these libraries, comma-separated")
+	flag.IntVar(&f.rounds, "rounds", 0, "rounds; 0: 11, or 3 with -quick")
+	flag.DurationVar(&f.turn, "turn", 0, "length of one library's turn; 0: 200ms, or 60ms with -quick")
+	flag.IntVar(&f.procs, "procs", 1, "GOMAXPROCS of the process under test; it stays on one CPU")
+	flag.StringVar(&f.json, "json", "", "write all figures to this file")
+	flag.StringVar(&f.svg, "svg", "", "write a plot to this file")
+	flag.StringVar(&f.profiles, "profiles", "", "spend one more round on CPU profiles of the processes under test, into this directory")
+	child := flag.String("child", "", "be the process under test (internal)")
+	flag.Parse()
+	if err := dispatch(*child, f); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type flags struct {
+	quick                                 bool
+	cases, libraries, json, svg, profiles string
+	rounds, procs                         int
+	turn                                  time.Duration
+}
+
+func dispatch(childOrder string, f flags) error {
+	if childOrder != "" {
+		return child(childOrder)
+	}
+	return generate(f)
+}
+
+// generate is the load generator: on the first CPU, with the process under test on the last.
+func generate(f flags) error {
+	cpus, err := twoCPUs()
+	if err != nil {
+		return err
+	}
+	if err := pin(cpus[:1]); err != nil {
+		return err
+	}
+	files, err := raiseFileLimit()
+	if err != nil {
+		return err
+	}
+	p, err := f.plan(cpus[1:], files)
+	if err != nil {
+		return err
+	}
+	measured, err := p.run()
+	if err != nil {
+		return err
+	}
+	r := newReport(measured)
+	fmt.Println()
+	if err := r.writeText(os.Stdout); err != nil {
+		return err
+	}
+	if f.json != "" {
+		if err := writeFile(f.json, r.writeJSON); err != nil {
+			return err
+		}
+	}
+	if f.svg != "" {
+		return writeFile(f.svg, r.writeSVG)
+	}
+	return nil
+}
+
+// spare is how many files a process needs besides its connections.
+const spare = 200
+
+func (f flags) plan(serverCPUs []int, files int) (plan, error) {
+	p := plan{rounds: 11, lone: 3, turn: 200 * time.Millisecond, profiles: f.profiles, progress: os.Stderr}
+	sc := scope{idleConns: 5000, scaleConns: []int{100, 1_000, 10_000, 50_000}}
+	if f.quick {
+		p.rounds, p.lone, p.turn = 3, 1, 60*time.Millisecond
+		sc = scope{idleConns: 1000, scaleConns: []int{100, 1_000}}
+	}
+	if f.rounds > 0 {
+		p.rounds, p.lone = f.rounds, f.rounds
+	}
+	if f.turn > 0 {
+		p.turn = f.turn
+	}
+	if f.profiles != "" {
+		p.rounds++
+	}
+	sc.scaleConns = slices.DeleteFunc(sc.scaleConns, func(n int) bool {
+		if n+spare > files {
+			fmt.Fprintf(p.progress, "scale%d is left out: a process may open %d files here\n", n, files)
+			return true
+		}
+		return false
+	})
+	for _, l := range libraries() {
+		if wanted(f.libraries, l.name) {
+			p.libraries = append(p.libraries, l)
+		}
+	}
+	for _, c := range cases(sc, f.procs, serverCPUs) {
+		if wanted(f.cases, c.name) {
+			p.cases = append(p.cases, c)
+		}
+	}
+	if len(p.libraries) == 0 || len(p.cases) == 0 {
+		return p, fmt.Errorf("no library %q or no case %q", f.libraries, f.cases)
+	}
+	return p, nil
+}
+
+// wanted matches a name against a comma-separated list of patterns; an empty list matches all.
+func wanted(list, name string) bool {
+	if list == "" {
+		return true
+	}
+	for pattern := range strings.SplitSeq(list, ",") {
+		if ok, err := path.Match(pattern, name); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func writeFile(name string, write func(io.Writer) error) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := write(file); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
+}

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// report is what a run found, ready to print.
+type report struct {
+	Date    string            `json:"date"`
+	Go      string            `json:"go"`
+	CPU     string            `json:"cpu"`
+	Modules map[string]string `json:"modules"`
+	Cases   []caseReport      `json:"cases"`
+}
+
+type caseReport struct {
+	Name    string   `json:"name"`
+	Title   string   `json:"title"`
+	Unit    string   `json:"unit"`
+	Best    string   `json:"best"` // the best peer
+	Target  string   `json:"target"`
+	Verdict string   `json:"verdict,omitempty"`
+	Results []result `json:"results"`
+}
+
+type result struct {
+	Library string    `json:"library"`
+	Median  float64   `json:"median"`
+	Ratio   float64   `json:"ratio,omitempty"` // to the best peer, median of the ratios within each round
+	P50     float64   `json:"p50_us,omitempty"`
+	P99     float64   `json:"p99_us,omitempty"`
+	PerConn float64   `json:"kib_per_connection,omitempty"`
+	Rounds  []float64 `json:"rounds"`
+
+	kind kind
+}
+
+func newReport(measured []measurement) report {
+	r := report{
+		Date:    time.Now().UTC().Format(time.DateOnly),
+		Go:      runtime.Version(),
+		CPU:     cpuModel(),
+		Modules: map[string]string{},
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			r.Modules[m.Path] = m.Version
+		}
+	}
+	for _, m := range measured {
+		r.Cases = append(r.Cases, reportCase(m))
+	}
+	return r
+}
+
+func cpuModel() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.SplitSeq(string(info), "\n") {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimLeft(name, " \t:")
+		}
+	}
+	return runtime.GOARCH
+}
+
+func reportCase(m measurement) caseReport {
+	c := caseReport{Name: m.testCase.name, Title: m.testCase.title, Unit: m.testCase.unit, Target: m.testCase.target.String()}
+	for _, o := range m.outcomes {
+		c.Results = append(c.Results, summarise(o))
+	}
+	best := c.bestPeer(math.MaxInt)
+	for i := range c.Results {
+		if best == nil || best.Median == 0 {
+			break
+		}
+		c.Best = best.Library
+		c.Results[i].Ratio = medianRatio(c.Results[i].Rounds, best.Rounds)
+	}
+	c.Verdict = c.judge(m.testCase)
+	return c
+}
+
+func summarise(o *outcome) result {
+	r := result{Library: o.lib.name, kind: o.lib.kind}
+	var p50, p99, perConn []float64
+	for _, s := range o.samples {
+		r.Rounds = append(r.Rounds, s.value)
+		p50 = append(p50, s.p50)
+		p99 = append(p99, s.p99)
+		perConn = append(perConn, s.perConn)
+	}
+	r.Median, r.P50, r.P99, r.PerConn = median(r.Rounds), median(p50), median(p99), median(perConn)
+	return r
+}
+
+// bestPeer returns the peer with the lowest median among those of the given kind, or of any kind that is
+// a peer for math.MaxInt.
+func (c *caseReport) bestPeer(of kind) *result {
+	var best *result
+	for i, r := range c.Results {
+		peer := r.kind == readyMade || r.kind == handMade
+		if peer && (of == math.MaxInt || r.kind == of) && (best == nil || r.Median < best.Median) {
+			best = &c.Results[i]
+		}
+	}
+	return best
+}
+
+func (c *caseReport) own() *result {
+	i := slices.IndexFunc(c.Results, func(r result) bool { return r.kind == ours })
+	if i < 0 {
+		return nil
+	}
+	return &c.Results[i]
+}
+
+func (t target) String() string {
+	switch {
+	case t.atMost:
+		return fmt.Sprintf("at most %.3g", t.absolute)
+	case t.ratio != 0:
+		return fmt.Sprintf("at most %.2f of the best peer", t.ratio)
+	}
+	return ""
+}
+
+// judge compares ours with the target: "pass", or "falls short" and by what.
+func (c *caseReport) judge(t testCase) string {
+	own := c.own()
+	if own == nil {
+		return ""
+	}
+	var misses []string
+	switch goal := t.target; {
+	case goal.atMost:
+		// Allocations per message are never quite 0: the runtime allocates now and then on its own account.
+		const noise = 0.01
+		if own.Median > goal.absolute+noise {
+			misses = append(misses, fmt.Sprintf("%s is over %.3g", figure(own.Median), goal.absolute))
+		}
+	case goal.ratio == 1:
+		misses = append(misses, c.missesLevel(own, goal.tie)...)
+	case goal.ratio != 0:
+		if own.Ratio > goal.ratio {
+			misses = append(misses, fmt.Sprintf("%.2f is over %.2f", own.Ratio, goal.ratio))
+		}
+	}
+	if len(misses) == 0 {
+		return "pass"
+	}
+	return "falls short: " + strings.Join(misses, "; ")
+}
+
+// missesLevel judges "at most 1.00". To tie with the loop made by hand, which has none of a library's
+// duties, is enough; a library has to be beaten by more than a tie.
+func (c *caseReport) missesLevel(own *result, tie float64) (misses []string) {
+	if hand := c.bestPeer(handMade); hand != nil {
+		if ratio := medianRatio(own.Rounds, hand.Rounds); ratio > 1+tie {
+			misses = append(misses, fmt.Sprintf("%.2f of %s, may be %.2f", ratio, hand.Library, 1+tie))
+		}
+	}
+	if library := c.bestPeer(readyMade); library != nil {
+		if ratio := medianRatio(own.Rounds, library.Rounds); ratio >= 1-tie {
+			misses = append(misses, fmt.Sprintf("%.2f of %s, must be below %.2f", ratio, library.Library, 1-tie))
+		}
+	}
+	return misses
+}
+
+// latency compares ours with the lowest p50 and the lowest p99 among the peers.
+func (c *caseReport) latency() (p50, p99 float64) {
+	own := c.own()
+	if own == nil || own.P50 == 0 {
+		return 0, 0
+	}
+	best50, best99 := math.Inf(1), math.Inf(1)
+	for _, r := range c.Results {
+		if r.kind == readyMade || r.kind == handMade {
+			best50, best99 = min(best50, r.P50), min(best99, r.P99)
+		}
+	}
+	return own.P50 / best50, own.P99 / best99
+}
+
+// figure prints three digits that matter.
+func figure(v float64) string {
+	switch a := math.Abs(v); {
+	case math.IsNaN(v):
+		return "-"
+	case a >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case a >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+func (r report) writeText(w io.Writer) error {
+	fmt.Fprintf(w, "%s, %s, %s\n", r.CPU, r.Go, r.Date)
+	fmt.Fprintln(w, "Medians over the rounds. ratio: to the best peer, taken within each round.")
+	for _, c := range r.Cases {
+		fmt.Fprintf(w, "\n%s: %s, %s\n", c.Name, c.Title, c.Unit)
+		if err := c.writeTable(w); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "  target: %s", c.Target)
+		if c.Verdict != "" {
+			fmt.Fprintf(w, "; %s", c.Verdict)
+		}
+		if p50, p99 := c.latency(); p50 != 0 && !math.IsInf(p50, 0) {
+			fmt.Fprintf(w, "; latency of the best peer's: p50 %.2f, p99 %.2f", p50, p99)
+		}
+		fmt.Fprintln(w)
+	}
+	return r.writeScale(w)
+}
+
+func (c caseReport) writeTable(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	columns := []struct {
+		title string
+		value func(result) float64
+	}{
+		{"median", func(r result) float64 { return r.Median }},
+		{"ratio", func(r result) float64 { return r.Ratio }},
+		{"p50 us", func(r result) float64 { return r.P50 }},
+		{"p99 us", func(r result) float64 { return r.P99 }},
+		{"KiB/conn", func(r result) float64 { return r.PerConn }},
+	}
+	// A column of zeros says nothing, but the median is always there.
+	shown := columns[:1]
+	for _, column := range columns[1:] {
+		if slices.ContainsFunc(c.Results, func(r result) bool { return column.value(r) != 0 }) {
+			shown = append(shown, column)
+		}
+	}
+	fmt.Fprint(t, "\t")
+	for _, column := range shown {
+		fmt.Fprint(t, column.title, "\t")
+	}
+	fmt.Fprintln(t)
+	for _, r := range c.Results {
+		fmt.Fprint(t, r.Library, "\t")
+		for _, column := range shown {
+			fmt.Fprint(t, figure(column.value(r)), "\t")
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}
+
+// scalePrefix begins the names of the cases that differ in the number of connections only.
+const scalePrefix = "scale"
+
+// writeScale says how flat the cost of a message and the memory of a connection stay from the fewest
+// connections to the most.
+func (r report) writeScale(w io.Writer) error {
+	costs, memory := map[string][]float64{}, map[string][]float64{}
+	var names []string
+	for _, c := range r.Cases {
+		if !strings.HasPrefix(c.Name, scalePrefix) {
+			continue
+		}
+		for _, one := range c.Results {
+			if costs[one.Library] == nil {
+				names = append(names, one.Library)
+			}
+			costs[one.Library] = append(costs[one.Library], one.Median)
+			memory[one.Library] = append(memory[one.Library], one.PerConn)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "\nscale: most over fewest connections")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\tCPU\tmemory\t")
+	for _, name := range names {
+		fmt.Fprintf(t, "%s\t%s\t%s\t\n", name, figure(growth(costs[name])), figure(growth(memory[name])))
+	}
+	return t.Flush()
+}
+
+func growth(v []float64) float64 { return v[len(v)-1] / v[0] }
+
+func (r report) writeJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "\t")
+	return e.Encode(r)
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+func measured(name string, goal target, costs map[string][]float64) measurement {
+	m := measurement{testCase: testCase{name: name, title: name, unit: perMessage, target: goal}}
+	kinds := []struct {
+		name string
+		kind kind
+	}{{"ours", ours}, {"gws", readyMade}, {"gobwas-low", handMade}, {"rawtcp", reference}}
+	for _, k := range kinds {
+		if costs[k.name] == nil {
+			continue
+		}
+		o := &outcome{lib: &library{name: k.name, kind: k.kind}}
+		for _, v := range costs[k.name] {
+			o.samples = append(o.samples, sample{value: v, p50: 10 * v, p99: 20 * v})
+		}
+		m.outcomes = append(m.outcomes, o)
+	}
+	return m
+}
+
+func TestVerdicts(t *testing.T) {
+	tests := []struct {
+		name  string
+		goal  target
+		costs map[string][]float64
+		want  string
+	}{
+		{"level with the loop made by hand, ahead of a library", level,
+			map[string][]float64{"ours": {1.04}, "gobwas-low": {1}, "gws": {1.2}}, "pass"},
+		{"a tie with a library is not enough", level,
+			map[string][]float64{"ours": {1}, "gobwas-low": {1}, "gws": {1.02}},
+			"falls short: 0.98 of gws, must be below 0.95"},
+		{"slower than both", level,
+			map[string][]float64{"ours": {2}, "gobwas-low": {1}, "gws": {1.25}},
+			"falls short: 2.00 of gobwas-low, may be 1.05; 1.60 of gws, must be below 0.95"},
+		{"a reference is no peer", level,
+			map[string][]float64{"ours": {2}, "gobwas-low": {2}, "gws": {3}, "rawtcp": {1}}, "pass"},
+		{"a share of the best peer", target{ratio: 0.12},
+			map[string][]float64{"ours": {0.3}, "gws": {2}, "gobwas-low": {3}}, "falls short: 0.15 is over 0.12"},
+		{"an absolute figure", target{absolute: 5.4, atMost: true},
+			map[string][]float64{"ours": {5.3}, "gws": {2}}, "pass"},
+		{"an absolute figure missed", target{absolute: 0, atMost: true},
+			map[string][]float64{"ours": {1}, "gws": {2}}, "falls short: 1.00 is over 0"},
+		{"without ours there is nothing to judge", level,
+			map[string][]float64{"gws": {2}}, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := reportCase(measured("x", test.goal, test.costs)).Verdict; got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func exampleReport() report {
+	return newReport([]measurement{
+		measured("echo64", level, map[string][]float64{"ours": {1, 9}, "gws": {2, 18}, "gobwas-low": {4, 36}, "rawtcp": {1, 9}}),
+		measured("scale100", level, map[string][]float64{"ours": {4}, "gws": {5}}),
+		measured("scale1000", level, map[string][]float64{"ours": {6}, "gws": {5}}),
+	})
+}
+
+func TestTextReport(t *testing.T) {
+	var b strings.Builder
+	if err := exampleReport().writeText(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"echo64: echo64, us/message",
+		"target: at most 1.00 of the best peer; pass",
+		"latency of the best peer's: p50 0.50, p99 0.50",
+		"scale: most over fewest connections",
+		"1.50",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in:\n%s", want, b.String())
+		}
+	}
+}
+
+func TestJSONReport(t *testing.T) {
+	var b strings.Builder
+	if err := exampleReport().writeJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	var back report
+	if err := json.Unmarshal([]byte(b.String()), &back); err != nil {
+		t.Fatal(err)
+	}
+	first := back.Cases[0]
+	if first.Best != "gws" || first.Results[0].Library != "ours" || first.Results[0].Ratio != 0.5 {
+		t.Errorf("best peer %q, first result %+v", first.Best, first.Results[0])
+	}
+}
+
+func TestSVGIsWellFormed(t *testing.T) {
+	var b strings.Builder
+	if err := exampleReport().writeSVG(&b); err != nil {
+		t.Fatal(err)
+	}
+	marks := 0
+	for d := xml.NewDecoder(strings.NewReader(b.String())); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := token.(xml.StartElement); ok && (e.Name.Local == "circle" || e.Name.Local == "rect") {
+			marks++
+		}
+	}
+	if want := 4 + 4 + 2 + 2; marks != want { // the legend and three rows
+		t.Errorf("%d marks, want %d", marks, want)
+	}
+}
+
+func TestPlotX(t *testing.T) {
+	if plotX(1) <= plotX(0.5) || plotX(1) >= plotX(2) {
+		t.Error("a lower cost must lie further left")
+	}
+	if plotX(0) != plotLeft || plotX(1000) != plotRight {
+		t.Errorf("beyond the axis: %v and %v, want %d and %d", plotX(0), plotX(1000), plotLeft, plotRight)
+	}
+}
