@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,7 +43,8 @@ type result struct {
 	PerConn float64   `json:"kib_per_connection,omitempty"`
 	Rounds  []float64 `json:"rounds"`
 
-	kind kind
+	kind     kind
+	p50, p99 []float64 // by round
 }
 
 func newReport(measured []measurement) report {
@@ -95,14 +97,14 @@ func reportCase(m measurement) caseReport {
 
 func summarise(o *outcome) result {
 	r := result{Library: o.lib.name, kind: o.lib.kind}
-	var p50, p99, perConn []float64
+	var perConn []float64
 	for _, s := range o.samples {
 		r.Rounds = append(r.Rounds, s.value)
-		p50 = append(p50, s.p50)
-		p99 = append(p99, s.p99)
+		r.p50 = append(r.p50, s.p50)
+		r.p99 = append(r.p99, s.p99)
 		perConn = append(perConn, s.perConn)
 	}
-	r.Median, r.P50, r.P99, r.PerConn = median(r.Rounds), median(p50), median(p99), median(perConn)
+	r.Median, r.P50, r.P99, r.PerConn = median(r.Rounds), median(r.p50), median(r.p99), median(perConn)
 	return r
 }
 
@@ -140,7 +142,7 @@ func (t target) String() string {
 // judge compares ours with the target: "pass", or "falls short" and by what.
 func (c *caseReport) judge(t testCase) string {
 	own := c.own()
-	if own == nil {
+	if own == nil || t.target == (target{}) {
 		return ""
 	}
 	var misses []string
@@ -180,19 +182,28 @@ func (c *caseReport) missesLevel(own *result, tie float64) (misses []string) {
 	return misses
 }
 
-// latency compares ours with the lowest p50 and the lowest p99 among the peers.
+// latency compares ours with the peer that has the lowest p50 and the one that has the lowest p99.
 func (c *caseReport) latency() (p50, p99 float64) {
 	own := c.own()
 	if own == nil || own.P50 == 0 {
 		return 0, 0
 	}
-	best50, best99 := math.Inf(1), math.Inf(1)
-	for _, r := range c.Results {
-		if r.kind == readyMade || r.kind == handMade {
-			best50, best99 = min(best50, r.P50), min(best99, r.P99)
+	var best50, best99 *result
+	for i, r := range c.Results {
+		if r.kind != readyMade && r.kind != handMade {
+			continue
+		}
+		if best50 == nil || r.P50 < best50.P50 {
+			best50 = &c.Results[i]
+		}
+		if best99 == nil || r.P99 < best99.P99 {
+			best99 = &c.Results[i]
 		}
 	}
-	return own.P50 / best50, own.P99 / best99
+	if best50 == nil {
+		return 0, 0
+	}
+	return medianRatio(own.p50, best50.p50), medianRatio(own.p99, best99.p99)
 }
 
 // figure prints three digits that matter.
@@ -216,12 +227,12 @@ func (r report) writeText(w io.Writer) error {
 		if err := c.writeTable(w); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "  target: %s", c.Target)
+		fmt.Fprintf(w, "  target: %s", cmp.Or(c.Target, "none"))
 		if c.Verdict != "" {
 			fmt.Fprintf(w, "; %s", c.Verdict)
 		}
-		if p50, p99 := c.latency(); p50 != 0 && !math.IsInf(p50, 0) {
-			fmt.Fprintf(w, "; latency of the best peer's: p50 %.2f, p99 %.2f", p50, p99)
+		if p50, p99 := c.latency(); p50 != 0 {
+			fmt.Fprintf(w, "; latency to the best peer's: p50 %.2f, p99 %.2f", p50, p99)
 		}
 		fmt.Fprintln(w)
 	}
@@ -266,7 +277,8 @@ func (c caseReport) writeTable(w io.Writer) error {
 const scalePrefix = "scale"
 
 // writeScale says how flat the cost of a message and the memory of a connection stay from the fewest
-// connections to the most.
+// connections to the most. The cost grows with plain TCP too: the more connections, the less of them is in
+// the CPU's cache.
 func (r report) writeScale(w io.Writer) error {
 	costs, memory := map[string][]float64{}, map[string][]float64{}
 	var names []string

@@ -79,7 +79,7 @@ func TestTextReport(t *testing.T) {
 	for _, want := range []string{
 		"echo64: echo64, us/message",
 		"target: at most 1.00 of the best peer; pass",
-		"latency of the best peer's: p50 0.50, p99 0.50",
+		"latency to the best peer's: p50 0.50, p99 0.50",
 		"scale: most over fewest connections",
 		"1.50",
 	} {
