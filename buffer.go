@@ -1,0 +1,27 @@
+package websocket
+
+import "sync"
+
+// bufferSize is what a buffer from the pool holds: as much as one read takes
+// off the socket, and so how many small frames one system call brings.
+const bufferSize = 32 << 10
+
+// maxPooled is the largest buffer that goes back to the pool; a larger one was
+// grown for a rare message and is left to the garbage collector.
+const maxPooled = 2 * bufferSize
+
+// A buffer is borrowed from the pool only while it holds bytes: a connection
+// that waits holds none.
+type buffer struct{ b []byte }
+
+var bufferPool = sync.Pool{New: func() any { return &buffer{make([]byte, 0, bufferSize)} }}
+
+func getBuffer() *buffer { return bufferPool.Get().(*buffer) }
+
+func putBuffer(b *buffer) {
+	if cap(b.b) > maxPooled {
+		return
+	}
+	b.b = b.b[:0]
+	bufferPool.Put(b)
+}

@@ -1,0 +1,346 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A Conn is a WebSocket connection, as [Accept] or [Dial] made it. All its
+// methods may be called from any goroutine at any time.
+//
+// A Conn needs no goroutine of the application to stay healthy: while nobody is
+// in Read it reads ahead by itself, answers pings and the peer's Close, and
+// notices when the peer is gone. It must be closed: by [Conn.Close],
+// [Conn.CloseNow], or by the peer. A deferred CloseNow is never wrong.
+//
+// A cancelled context ends the call it was given to, not the connection.
+type Conn struct {
+	// What newConn sets and nobody changes.
+	nc          net.Conn
+	raw         syscall.RawConn // to wait and to try without blocking; nil: not possible here
+	ready       func(uintptr) bool
+	client      bool
+	resumes     bool // an expired write deadline leaves nc usable
+	subprotocol string
+	settings    settings
+	ctx         context.Context // ends with the connection
+	done        <-chan struct{} // ctx.Done()
+	cancel      context.CancelCauseFunc
+
+	readTurn, writeTurn turn
+
+	// Owned by whoever holds the read turn.
+	in inbound
+
+	// Shared without the lock.
+	readLimit atomic.Int64
+	heard     atomic.Int64 // when the last byte came, by now()
+	waiting   atomic.Bool  // more frames are read and wait to be taken
+	stalled   atomic.Bool  // the read-ahead is full
+	lazy      atomic.Bool  // the queue holds frames that wait for company
+
+	// mu guards what follows. It is never held across I/O, and nobody waits for
+	// anything while holding it.
+	mu         sync.Mutex
+	state      closeState
+	cause      error // the first reason why the connection ends; then final
+	closeErr   error // why the closing handshake did not complete
+	writeErr   error // why nothing can be written any more
+	ended      bool  // cause is final, ctx is cancelled, no call blocks any more
+	local      bool  // we began to close
+	failing    bool  // the peer broke the protocol: after our Close, TCP is closed
+	both       bool  // both Close frames are through
+	closeRead  bool  // data is a violation of policy
+	readerUp   bool  // the reader goroutine holds the read turn
+	wantRead   int   // calls that wait for the read turn
+	expect     int   // calls that wait for control frames
+	reads      int64 // how often the application let go of the read turn
+	readsSeen  int64 // reads, when the reader's alarm last rang
+	readPoked  bool  // the read deadline was set to interrupt
+	writePoked bool  // the write deadline was set to interrupt
+	pinged     int64 // when the keepalive ping was sent, by now(); 0: none is out
+	readWatch  watch
+	writeWatch watch
+	stopped    chan struct{} // closed when nothing can be written any more; made when needed
+	isStopped  bool
+	out        outbound
+	pings      []*pingWait
+	lastPing   uint64
+	alarms     alarms
+}
+
+// settings are what the options say, with the defaults filled in.
+type settings struct {
+	closeTimeout time.Duration
+	keepAlive    time.Duration // 0: off
+	queueLimit   int
+	onPing       func(ctx context.Context, payload []byte) bool
+	onPong       func(ctx context.Context, payload []byte)
+}
+
+// The defaults of the options.
+const (
+	defaultCloseTimeout = 5 * time.Second
+	defaultKeepAlive    = 30 * time.Second
+	defaultReadLimit    = 1 << 20
+	defaultQueueLimit   = 256 << 10
+)
+
+// config is what a handshake knows about the connection it made.
+type config struct {
+	client      bool
+	subprotocol string
+	early       []byte          // frames that came right behind the handshake
+	parent      context.Context // for its values
+	readLimit   int64
+	settings    settings
+}
+
+// A writeResumer is a net.Conn that says of itself that an expired write
+// deadline leaves it usable: Write returned how many bytes it took. With
+// crypto/tls it does not.
+type writeResumer interface{ WriteDeadlineResumes() }
+
+func newConn(nc net.Conn, cfg config) *Conn {
+	c := &Conn{
+		nc:          nc,
+		client:      cfg.client,
+		subprotocol: cfg.subprotocol,
+		settings:    cfg.settings,
+		readTurn:    newTurn(),
+		writeTurn:   newTurn(),
+	}
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		c.resumes = true
+		c.waitRaw(nc)
+	case *net.UnixConn:
+		c.resumes = true
+		c.waitRaw(nc)
+	case writeResumer:
+		c.resumes = true
+	}
+	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(cfg.parent))
+	c.done = c.ctx.Done()
+	c.readLimit.Store(cfg.readLimit)
+	c.heard.Store(now())
+	if len(cfg.early) > 0 {
+		c.in.buf = &buffer{append(make([]byte, 0, max(bufferSize, len(cfg.early))), cfg.early...)}
+		c.in.w = len(cfg.early)
+		c.waiting.Store(true)
+	}
+	c.mu.Lock()
+	if c.settings.keepAlive > 0 {
+		c.setAlarmLocked(alarmKeepAlive, c.settings.keepAlive)
+	}
+	// Until the first Read comes, the connection reads by itself.
+	c.setAlarmLocked(alarmReader, readerDelay)
+	c.mu.Unlock()
+	return c
+}
+
+// Subprotocol returns the subprotocol that the handshake agreed on, or "".
+func (c *Conn) Subprotocol() string { return c.subprotocol }
+
+// LocalAddr returns the local network address.
+func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+
+// RemoteAddr returns the peer's network address: behind a proxy, the proxy's.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// Context returns a context that is cancelled when the connection has ended,
+// whoever ended it. [context.Cause] of it is the error that every call on the
+// connection returns from then on. It has the values of the request's context
+// on a server, and of Dial's context on a client, but not their cancellation.
+func (c *Conn) Context() context.Context { return c.ctx }
+
+// SetReadLimit sets how many bytes a message may have, decoded; -1 is no limit.
+// The default is 1 MiB. It holds from the next frame on. A larger message is not
+// read: the peer is sent Close 1009, and calls return ErrMessageTooBig.
+func (c *Conn) SetReadLimit(n int64) { c.readLimit.Store(n) }
+
+// errClosed is the cause after a close of our own. It says so, and is
+// net.ErrClosed.
+type errClosed struct{ what string }
+
+func (e errClosed) Error() string { return "websocket: " + e.what }
+func (e errClosed) Unwrap() error { return net.ErrClosed }
+
+// errCloseTimeout is why Close gave up.
+var errCloseTimeout = fmt.Errorf("websocket: the closing handshake took longer than the close timeout: %w", os.ErrDeadlineExceeded)
+
+// lost is the error for a connection that broke without a Close frame.
+func lost(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("websocket: the connection was lost: %w", err)
+}
+
+// err returns why no call can succeed any more, or nil. After a Close of the
+// peer's there may still be messages to read.
+func (c *Conn) err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+// finish ends a connection whose closing handshake is complete, as far as it
+// is ours to end. RFC 6455, section 7.1.1: the server closes TCP at once; the
+// client waits for the server to do it, which spares the server the TIME_WAIT
+// state. The alarm for the close bounds that wait.
+func (c *Conn) finish() {
+	if !c.client {
+		c.end(nil)
+	}
+}
+
+// end ends the connection: TCP is closed, every call returns. Its reason is
+// kept if it is the first. nil: the closing handshake is complete.
+func (c *Conn) end(reason error) {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	graceful := c.both
+	linger := c.failing && c.state == closeSent && reason == nil
+	c.endLocked(reason)
+	cause := c.cause
+	c.mu.Unlock()
+
+	if linger {
+		c.pokeRead()
+		go c.linger()
+	} else {
+		c.hangUp(graceful)
+	}
+	c.cancel(cause)
+}
+
+// endLocked is the part of end that changes state.
+func (c *Conn) endLocked(reason error) {
+	c.ended = true
+	c.state.step(fail)
+	if reason == nil && !c.both {
+		reason = c.cause
+	}
+	if !c.both {
+		c.closeErr = reason
+	}
+	if c.cause == nil {
+		c.cause = reason
+	}
+	c.stopLocked()
+	c.out.dropLocked()
+	c.readWatch.clear()
+	c.writeWatch.clear()
+	if c.alarms.timer != nil {
+		c.alarms.timer.Stop()
+	}
+}
+
+// stopLocked makes those return who wait to write.
+func (c *Conn) stopLocked() {
+	if c.isStopped {
+		return
+	}
+	c.isStopped = true
+	if c.stopped != nil {
+		close(c.stopped)
+	}
+}
+
+// stoppedLocked returns a channel that is closed when nothing can be written
+// any more.
+func (c *Conn) stoppedLocked() <-chan struct{} {
+	if c.stopped == nil {
+		c.stopped = make(chan struct{})
+		if c.isStopped {
+			close(c.stopped)
+		}
+	}
+	return c.stopped
+}
+
+// hangUp closes the net.Conn.
+func (c *Conn) hangUp(graceful bool) {
+	if !graceful {
+		// crypto/tls says good-bye when it is closed, and waits up to five
+		// seconds for a peer that does not read. Not when we are in a hurry.
+		if t, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
+			t.NetConn().Close()
+		}
+	}
+	c.nc.Close()
+}
+
+// lingerTime bounds how long a connection is kept for a peer that broke the
+// protocol to read the Close frame that says so.
+const lingerTime = time.Second
+
+// linger closes TCP in the order that lets our Close frame arrive: closing a
+// socket with unread bytes resets the connection, and a reset may overtake the
+// frame. So our side is closed first, and what still comes is dropped until the
+// peer has closed its side, for a short time.
+func (c *Conn) linger() {
+	defer c.hangUp(false)
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.readTurn <- struct{}{} // who holds it sees that the connection has ended
+	defer c.readTurn.release()
+	if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	scrap := getBuffer()
+	defer putBuffer(scrap)
+	for {
+		if _, err := c.nc.Read(scrap.b[:cap(scrap.b)]); err != nil {
+			return
+		}
+	}
+}
+
+// violated is called when the peer did what it must not do. RFC 6455, section
+// 7.1.7: a Close frame with the code leaves, then TCP is closed.
+func (c *Conn) violated(err error) {
+	code, reason := StatusProtocolError, err.Error()
+	var p ProtocolError
+	switch {
+	case errors.As(err, &p):
+		code, reason = p.Code, p.Reason
+	case errors.Is(err, ErrMessageTooBig):
+		code, reason = StatusMessageTooBig, "the message is larger than the read limit"
+	}
+	if len(reason) > maxCloseReason {
+		reason = reason[:maxCloseReason]
+	}
+	c.mu.Lock()
+	if c.failing {
+		c.mu.Unlock()
+		return
+	}
+	if c.cause == nil {
+		c.cause = err
+	}
+	if c.state != open || c.local {
+		// Our Close has left or will: there is nothing to add to it.
+		c.mu.Unlock()
+		c.end(err)
+		return
+	}
+	c.failing = true
+	c.beginCloseLocked(code, reason)
+	c.mu.Unlock()
+	c.kick()
+}

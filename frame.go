@@ -1,0 +1,217 @@
+package websocket
+
+import (
+	"encoding/binary"
+
+	"github.com/closeonce/websocket/internal/mask"
+)
+
+// This file is pure: bytes in, headers out. It does no I/O and owns no state.
+//
+// RFC 6455, section 5.2:
+//
+//	 0                   1                   2                   3
+//	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//	+-+-+-+-+-------+-+-------------+-------------------------------+
+//	|F|R|R|R| opcode|M| Payload len |    Extended payload length    |
+//	|I|S|S|S|  (4)  |A|     (7)     |         (16 or 64 bits)       |
+//	|N|V|V|V|       |S|             |   (if payload len==126/127)   |
+//	| |1|2|3|       |K|             |    then the masking key (32)  |
+//	+-+-+-+-+-------+-+-------------+-------------------------------+
+
+type opcode byte
+
+const (
+	opContinuation opcode = 0x0
+	opText         opcode = 0x1
+	opBinary       opcode = 0x2
+	opClose        opcode = 0x8
+	opPing         opcode = 0x9
+	opPong         opcode = 0xA
+)
+
+// control reports whether the opcode's most significant bit is set (section 5.5).
+func (o opcode) control() bool { return o&0x8 != 0 }
+
+const (
+	finBit  = 0x80
+	rsv1Bit = 0x40
+	rsv2Bit = 0x20
+	rsv3Bit = 0x10
+	maskBit = 0x80
+
+	// maxHeader is two bytes, a 64-bit length and a masking key.
+	maxHeader = 2 + 8 + 4
+
+	// maxControlPayload bounds control frames (section 5.5).
+	maxControlPayload = 125
+)
+
+// A header is everything of a frame but its payload.
+type header struct {
+	fin, rsv1, rsv2, rsv3 bool
+	opcode                opcode
+	masked                bool
+	key                   mask.Key
+	length                int64
+}
+
+// parseHeader reads one header from the start of b. It returns the number of
+// bytes the header takes, or 0 if b does not hold all of it yet; so a caller
+// commits nothing before the header is whole, however its bytes arrive.
+func parseHeader(b []byte) (h header, n int, err error) {
+	if len(b) < 2 {
+		return h, 0, nil
+	}
+	n = 2
+	length := uint64(b[1] &^ maskBit)
+	switch length {
+	case 126:
+		if n = 4; len(b) < n {
+			return h, 0, nil
+		}
+		length = uint64(binary.BigEndian.Uint16(b[2:]))
+		// "the minimal number of bytes MUST be used to encode the length"
+		if length < 126 {
+			return h, 0, violation(StatusProtocolError, "the payload length is not in its shortest form", "5.2")
+		}
+	case 127:
+		if n = 10; len(b) < n {
+			return h, 0, nil
+		}
+		length = binary.BigEndian.Uint64(b[2:])
+		// "a 64-bit unsigned integer (the most significant bit MUST be 0)"
+		if length>>63 != 0 {
+			return h, 0, violation(StatusProtocolError, "the top bit of the 64-bit payload length is set", "5.2")
+		}
+		if length <= 0xFFFF {
+			return h, 0, violation(StatusProtocolError, "the payload length is not in its shortest form", "5.2")
+		}
+	}
+	h = header{
+		fin:    b[0]&finBit != 0,
+		rsv1:   b[0]&rsv1Bit != 0,
+		rsv2:   b[0]&rsv2Bit != 0,
+		rsv3:   b[0]&rsv3Bit != 0,
+		opcode: opcode(b[0] & 0x0F),
+		masked: b[1]&maskBit != 0,
+		length: int64(length),
+	}
+	if h.masked {
+		if len(b) < n+4 {
+			return header{}, 0, nil
+		}
+		h.key = mask.Key(b[n : n+4])
+		n += 4
+	}
+	return h, n, nil
+}
+
+// appendHeader appends the header's bytes to b, with the length in its
+// shortest form.
+func appendHeader(b []byte, h header) []byte {
+	first := byte(h.opcode)
+	if h.fin {
+		first |= finBit
+	}
+	if h.rsv1 {
+		first |= rsv1Bit
+	}
+	if h.rsv2 {
+		first |= rsv2Bit
+	}
+	if h.rsv3 {
+		first |= rsv3Bit
+	}
+	var second byte
+	if h.masked {
+		second = maskBit
+	}
+	switch {
+	case h.length < 126:
+		b = append(b, first, second|byte(h.length))
+	case h.length <= 0xFFFF:
+		b = append(b, first, second|126, byte(h.length>>8), byte(h.length))
+	default:
+		b = append(b, first, second|127)
+		b = binary.BigEndian.AppendUint64(b, uint64(h.length))
+	}
+	if h.masked {
+		b = append(b, h.key[:]...)
+	}
+	return b
+}
+
+// legality is what decides, besides the header itself, whether a frame may
+// stand where it stands.
+type legality struct {
+	// fromClient says who sent the frame, and so whether it must be masked.
+	fromClient bool
+	// inMessage: a fragmented message has begun and has not ended.
+	inMessage bool
+	// deflate: permessage-deflate was negotiated, which gives RSV1 a meaning.
+	deflate bool
+}
+
+// check returns the violation that h commits, or nil.
+func (h header) check(l legality) error {
+	// Section 5.2: "MUST be 0 unless an extension is negotiated that defines
+	// meanings for non-zero values."
+	if h.rsv2 || h.rsv3 {
+		return violation(StatusProtocolError, "RSV2 or RSV3 is set, which no extension here defines", "5.2")
+	}
+	if h.rsv1 && !l.deflate {
+		return violation(StatusProtocolError, "RSV1 is set, but no extension was negotiated that defines it", "5.2")
+	}
+
+	switch h.opcode {
+	case opContinuation, opText, opBinary, opClose, opPing, opPong:
+	default:
+		// "If an unknown opcode is received, the receiving endpoint MUST
+		// _Fail the WebSocket Connection_."
+		return violation(StatusProtocolError, "reserved opcode", "5.2")
+	}
+
+	// Section 5.1: "a client MUST mask all frames that it sends to the server"
+	// and "A server MUST NOT mask any frames that it sends to the client."
+	if l.fromClient && !h.masked {
+		return violation(StatusProtocolError, "a frame from the client is not masked", "5.1")
+	}
+	if !l.fromClient && h.masked {
+		return violation(StatusProtocolError, "a frame from the server is masked", "5.1")
+	}
+
+	if h.opcode.control() {
+		// Section 5.5: "All control frames MUST have a payload length of 125
+		// bytes or less and MUST NOT be fragmented."
+		if h.length > maxControlPayload {
+			return violation(StatusProtocolError, "a control frame has more than 125 bytes", "5.5")
+		}
+		if !h.fin {
+			return violation(StatusProtocolError, "a control frame is fragmented", "5.5")
+		}
+		// RFC 7692, section 6: control frames are never compressed.
+		if h.rsv1 {
+			return violation(StatusProtocolError, "RSV1 is set on a control frame", "5.5")
+		}
+		return nil
+	}
+
+	// Section 5.4: a message is one unfragmented frame, or a first frame with a
+	// data opcode and then continuations; fragments of two messages do not mix.
+	if h.opcode == opContinuation {
+		if !l.inMessage {
+			return violation(StatusProtocolError, "a continuation frame without a message to continue", "5.4")
+		}
+		// RFC 7692, section 6.1: "An endpoint MUST NOT set the "Per-Message
+		// Compressed" bit of control frames and non-first fragments of a data message."
+		if h.rsv1 {
+			return violation(StatusProtocolError, "RSV1 is set on a continuation frame", "5.4")
+		}
+		return nil
+	}
+	if l.inMessage {
+		return violation(StatusProtocolError, "a new message begins inside a fragmented one", "5.4")
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package websocket
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"net/http"
+	"strings"
+)
+
+// This file has the pure parts that both handshakes share (RFC 6455, section 4).
+
+// keyGUID is appended to the key before hashing (section 1.3).
+const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// acceptKey is the Sec-WebSocket-Accept for a Sec-WebSocket-Key.
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + keyGUID))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// tokens returns the comma-separated elements of all lines of a header field.
+func tokens(h http.Header, name string) []string {
+	var all []string
+	for _, line := range h[name] {
+		for element := range strings.SplitSeq(line, ",") {
+			if element = strings.Trim(element, " \t"); element != "" {
+				all = append(all, element)
+			}
+		}
+	}
+	return all
+}
+
+// hasToken reports whether one of the field's elements is the token, in any case.
+func hasToken(h http.Header, name, token string) bool {
+	for _, line := range h[name] {
+		for element := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(element, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isToken reports whether s is a token of RFC 9110, section 5.6.2, as a
+// subprotocol's name must be.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,468 @@
+package websocket
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/closeonce/websocket/internal/mask"
+	"github.com/closeonce/websocket/internal/utf8"
+)
+
+// inbound is the read half's state. All of it is owned by whoever holds the
+// read turn: a call of the application's, or the reader goroutine. Both run the
+// same code, and either can stop anywhere, even inside a header, and leave it
+// to the other to go on.
+type inbound struct {
+	// buf holds bytes [r:w] that came and were not taken yet. nil when there
+	// are none: a connection that waits holds no buffer.
+	buf  *buffer
+	r, w int
+
+	// The frame on the wire.
+	frame header
+	left  int64 // bytes of its payload not taken yet
+	pos   int   // offset into its masking key
+	// inMessage: a fragmented message has begun on the wire and not ended.
+	inMessage bool
+	// text checks a text message on the wire, if it is not compressed.
+	text     utf8.Validator
+	checking bool
+
+	// What the wait for the socket works with.
+	dst     []byte // where to read to; nil: to buf
+	n       int
+	err     error
+	ctx     context.Context // of the call that waits; nil: the reader goroutine
+	scratch []byte          // to wait with, where one can't wait without
+
+	ahead   ahead
+	message message
+}
+
+// directRead is from which size on the rest of a payload is read straight into
+// the memory it is wanted in, past the buffer.
+const directRead = bufferSize
+
+// errYield: the reader goroutine shall let go of the read turn.
+var errYield = errors.New("yield")
+
+// buffered returns the bytes that came and were not taken yet.
+func (in *inbound) buffered() []byte {
+	if in.buf == nil {
+		return nil
+	}
+	return in.buf.b[in.r:in.w]
+}
+
+// room returns space for bytes to come, borrowing a buffer if there is none.
+func (in *inbound) room() []byte {
+	if in.buf == nil {
+		in.buf = getBuffer()
+		in.buf.b = in.buf.b[:cap(in.buf.b)]
+		in.r, in.w = 0, 0
+	}
+	if in.r == in.w {
+		in.r, in.w = 0, 0
+	} else if in.r > 0 && len(in.buf.b)-in.w < maxHeader+maxControlPayload {
+		in.w = copy(in.buf.b, in.buf.b[in.r:in.w])
+		in.r = 0
+	}
+	return in.buf.b[in.w:cap(in.buf.b)]
+}
+
+// let go of the buffer if it holds nothing.
+func (in *inbound) letGo() {
+	if in.buf != nil && in.r == in.w {
+		putBuffer(in.buf)
+		in.buf, in.r, in.w = nil, 0, 0
+	}
+}
+
+// receive waits for bytes and reads them: into dst, or into the buffer if dst
+// is nil. It returns early if ctx ends, or, without ctx, if the reader
+// goroutine is to yield; nothing is lost then.
+func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
+	in := &c.in
+	for {
+		if err := c.mayWait(ctx); err != nil {
+			return 0, err
+		}
+		if c.lazy.Load() {
+			c.flushLazy()
+		}
+		in.dst, in.ctx = dst, ctx
+		n, err := c.wait()
+		in.dst, in.ctx = nil, nil
+		if n > 0 {
+			c.heard.Store(now())
+			return n, nil
+		}
+		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			c.unpokeRead()
+			continue
+		}
+		if err == nil {
+			err = io.EOF
+		}
+		c.end(c.lostReason(err))
+		return 0, c.err()
+	}
+}
+
+// lostReason is what the end of the stream means: after both Close frames it
+// is the end that was waited for.
+func (c *Conn) lostReason(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.both {
+		return nil
+	}
+	return lost(err)
+}
+
+// mayWait says why the read turn's holder should not wait for bytes.
+func (c *Conn) mayWait(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		return c.cause
+	case ctx != nil && c.local:
+		return c.cause
+	case ctx != nil:
+		return ctx.Err()
+	case c.wantRead > 0:
+		return errYield
+	}
+	return nil
+}
+
+// waitPlain is wait on a net.Conn that needs a buffer to wait with.
+func (c *Conn) waitPlain() (int, error) {
+	in := &c.in
+	c.watchRead()
+	if in.dst != nil {
+		return c.nc.Read(in.dst)
+	}
+	if in.buf != nil {
+		n, err := c.nc.Read(in.room())
+		in.w += n
+		return n, err
+	}
+	if in.scratch == nil {
+		in.scratch = make([]byte, 128)
+	}
+	n, err := c.nc.Read(in.scratch)
+	if n > 0 {
+		in.w += copy(in.room(), in.scratch[:n])
+	}
+	return n, err
+}
+
+// watchRead makes the end of the waiting call's context interrupt the wait.
+func (c *Conn) watchRead() {
+	ctx := c.in.ctx
+	if ctx == nil || ctx.Done() == c.done {
+		return
+	}
+	c.mu.Lock()
+	if !c.ended && !c.readWatch.covers(ctx) {
+		c.readWatch.set(ctx, c.pokeRead)
+	}
+	c.mu.Unlock()
+}
+
+// pokeRead interrupts whoever waits for bytes. The one who is interrupted finds
+// out himself whether he was meant.
+func (c *Conn) pokeRead() {
+	c.mu.Lock()
+	c.pokeReadLocked()
+	c.mu.Unlock()
+}
+
+func (c *Conn) pokeReadLocked() {
+	c.readPoked = true
+	c.nc.SetReadDeadline(longAgo)
+}
+
+func (c *Conn) unpokeRead() {
+	c.mu.Lock()
+	if c.readPoked {
+		c.readPoked = false
+		c.nc.SetReadDeadline(time.Time{})
+	}
+	c.mu.Unlock()
+}
+
+// nextWireFrame reads to the next data frame's payload. Control frames before
+// it are dealt with, and data that nobody wants any more is dropped.
+func (c *Conn) nextWireFrame(ctx context.Context) error {
+	in := &c.in
+	for {
+		if in.left > 0 { // the rest of a frame that was not wanted
+			if err := c.dropPayload(ctx); err != nil {
+				return err
+			}
+		}
+		b := in.buffered()
+		h, n, err := parseHeader(b)
+		if n > 0 && err == nil {
+			err = h.check(legality{fromClient: !c.client, inMessage: in.inMessage})
+		}
+		if err != nil {
+			c.violated(err)
+			return c.awaitEnd(ctx)
+		}
+		if n == 0 || h.opcode.control() && len(b)-n < int(h.length) {
+			if err := c.fill(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		in.r += n
+		if h.opcode.control() {
+			payload := b[n : n+int(h.length)]
+			in.r += len(payload)
+			if h.masked {
+				mask.XOR(payload, h.key, 0)
+			}
+			if err := c.control(ctx, h.opcode, payload); err != nil {
+				return err
+			}
+			continue
+		}
+		in.frame, in.left, in.pos = h, h.length, 0
+		in.inMessage = !h.fin
+		if h.opcode != opContinuation {
+			in.checking = h.opcode == opText && !h.rsv1
+			in.text.Reset()
+		}
+		c.mu.Lock()
+		action := c.state.step(recvData)
+		unwanted := c.closeRead
+		c.mu.Unlock()
+		if action == deliver && unwanted {
+			c.unwanted()
+			action = ignore
+		}
+		if action == deliver {
+			if h.length == 0 {
+				if err := c.checkText(ctx, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		in.checking = false
+	}
+}
+
+// fill reads more bytes into the buffer.
+func (c *Conn) fill(ctx context.Context) error {
+	_, err := c.receive(ctx, nil)
+	return err
+}
+
+// wirePayload reads at least one byte of the frame's payload, unmasked, into
+// dst. The frame has some left.
+func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
+	in := &c.in
+	if int64(len(dst)) > in.left {
+		dst = dst[:in.left]
+	}
+	n := 0
+	if in.r == in.w && len(dst) >= directRead {
+		var err error
+		if n, err = c.receive(ctx, dst); err != nil {
+			return 0, err
+		}
+		dst = dst[:n]
+		if in.frame.masked {
+			in.pos = mask.XOR(dst, in.frame.key, in.pos)
+		}
+	} else {
+		for in.r == in.w {
+			if err := c.fill(ctx); err != nil {
+				return 0, err
+			}
+		}
+		b := in.buffered()
+		n = min(len(dst), len(b))
+		dst = dst[:n]
+		if in.frame.masked {
+			in.pos = mask.Copy(dst, b[:n], in.frame.key, in.pos)
+		} else {
+			copy(dst, b)
+		}
+		in.r += n
+	}
+	in.left -= int64(n)
+	if err := c.checkText(ctx, dst); err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// checkText follows a text message that is not compressed, and fails at the
+// first byte that can't be UTF-8 (RFC 6455, section 8.1).
+func (c *Conn) checkText(ctx context.Context, p []byte) error {
+	in := &c.in
+	if !in.checking {
+		return nil
+	}
+	_, ok := in.text.Write(p)
+	if ok && in.left == 0 && in.frame.fin {
+		ok = in.text.Done()
+	}
+	if ok {
+		return nil
+	}
+	c.violated(violation(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
+	return c.awaitEnd(ctx)
+}
+
+// dropPayload reads the rest of the frame's payload and forgets it.
+func (c *Conn) dropPayload(ctx context.Context) error {
+	in := &c.in
+	for in.left > 0 {
+		if in.r == in.w {
+			if err := c.fill(ctx); err != nil {
+				return err
+			}
+		}
+		n := min(in.left, int64(in.w-in.r))
+		in.r += int(n)
+		in.left -= n
+	}
+	return nil
+}
+
+// control deals with a control frame that came. Replies are left for the
+// writer: whoever reads never waits for a write.
+func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
+	if op != opClose {
+		c.mu.Lock()
+		action := c.state.step(recvData)
+		c.mu.Unlock()
+		if action != deliver {
+			return nil
+		}
+	}
+	switch op {
+	case opPing:
+		// RFC 6455, section 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST
+		// send a Pong frame in response, unless it already received a Close frame."
+		if c.settings.onPing != nil && !c.settings.onPing(c.ctx, append([]byte(nil), payload...)) {
+			return nil
+		}
+		// Section 5.5.3: "If an endpoint receives a Ping frame and has not yet
+		// sent Pong frame(s) in response to previous Ping frame(s), the endpoint
+		// MAY elect to send a Pong frame for only the most recently processed".
+		c.mu.Lock()
+		c.out.pong = append(c.out.pong[:0], payload...)
+		c.out.hasPong = true
+		c.mu.Unlock()
+		c.kick()
+		return nil
+	case opPong:
+		c.ponged(payload)
+		if c.settings.onPong != nil {
+			c.settings.onPong(c.ctx, append([]byte(nil), payload...))
+		}
+		return nil
+	}
+
+	said, err := parseClose(payload)
+	if err != nil {
+		c.violated(err)
+		return c.awaitEnd(ctx)
+	}
+	c.mu.Lock()
+	action := c.state.step(recvClose)
+	switch action {
+	case echo:
+		if c.cause == nil {
+			c.cause = said
+		}
+		c.stopLocked()
+		if !c.out.closing {
+			// Section 5.5.1: "When sending a Close frame in response, the endpoint
+			// typically echos the status code it received."
+			c.out.closing = true
+			c.out.close = append([]byte(nil), payload...)
+		}
+		if c.resumes {
+			c.pokeWriteLocked()
+		}
+		if c.alarms.at[alarmClose] == 0 {
+			c.setAlarmLocked(alarmClose, c.settings.closeTimeout)
+		}
+		c.expect++ // the end of TCP; for as long as the connection lives
+	case finish:
+		c.both = true
+		c.expect++
+	}
+	c.mu.Unlock()
+	switch action {
+	case echo:
+		c.kick()
+	case finish:
+		c.finish()
+	}
+	return c.drain(ctx)
+}
+
+// drain reads on after the peer's Close, and drops what comes: a second Close
+// and anything else after the first is ignored. It returns when the connection
+// has ended, or before with the reason not to wait.
+func (c *Conn) drain(ctx context.Context) error {
+	in := &c.in
+	in.frame, in.left = header{}, 0
+	for {
+		in.r = in.w
+		in.letGo()
+		if err := c.fill(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// awaitEnd waits for the Close frame that says what the peer did wrong to
+// leave, so that a CloseNow right behind the error does not overtake it.
+func (c *Conn) awaitEnd(ctx context.Context) error {
+	if ctx == nil {
+		return c.err()
+	}
+	select {
+	case <-c.done:
+		return c.err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ponged wakes the Pings that the payload answers: the one that sent it and
+// those before.
+func (c *Conn) ponged(payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pinged = 0
+	if len(payload) != pingPayload {
+		return
+	}
+	id := binary.BigEndian.Uint64(payload)
+	kept := c.pings[:0]
+	for _, p := range c.pings {
+		if p.id <= id && id <= c.lastPing {
+			close(p.answered)
+		} else {
+			kept = append(kept, p)
+		}
+	}
+	clear(c.pings[len(kept):])
+	c.pings = kept
+}

@@ -1,0 +1,152 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// NetConn turns a Conn into a net.Conn, to tunnel a byte stream through it. Each
+// Write sends one message of type msgType; Read reads the messages' payloads one
+// after the other, and refuses a message of the other type with Close 1003.
+//
+// It lifts the read limit. ctx bounds the life of the whole: when it ends, the
+// connection is closed. A Close of the peer's with 1000 or 1001 is io.EOF. Close
+// closes with 1000. Deadlines end the calls they are for, with
+// os.ErrDeadlineExceeded, and not the connection; a message that was begun when
+// the write deadline passed is still sent whole, and counts as written.
+//
+// The addresses are those of the underlying connection.
+func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
+	c.SetReadLimit(-1)
+	n := &netConn{c: c, typ: msgType}
+	n.stop = context.AfterFunc(ctx, func() { c.CloseNow() })
+	n.read.init(c.ctx)
+	n.write.init(c.ctx)
+	return n
+}
+
+type netConn struct {
+	c    *Conn
+	typ  MessageType
+	stop func() bool
+
+	read, write callDeadline
+}
+
+func (n *netConn) LocalAddr() net.Addr  { return n.c.LocalAddr() }
+func (n *netConn) RemoteAddr() net.Addr { return n.c.RemoteAddr() }
+
+func (n *netConn) Close() error {
+	n.stop()
+	defer n.read.stop()
+	defer n.write.stop()
+	return n.c.Close(StatusNormalClosure, "")
+}
+
+func (n *netConn) Write(p []byte) (int, error) {
+	ctx := n.write.context()
+	if ctx.Err() != nil {
+		return 0, netFailure(ctx, ctx.Err())
+	}
+	sent, err := n.c.write(ctx, n.typ, p)
+	if sent {
+		return len(p), netFailure(ctx, err)
+	}
+	return 0, netFailure(ctx, err)
+}
+
+func (n *netConn) Read(p []byte) (int, error) {
+	ctx := n.read.context()
+	if err := ctx.Err(); err != nil {
+		return 0, netFailure(ctx, err)
+	}
+	k, err := n.c.readStream(ctx, n.typ, p)
+	return k, netFailure(ctx, err)
+}
+
+// netFailure translates an error of a call under ctx into those of a net.Conn.
+func netFailure(ctx context.Context, err error) error {
+	switch CloseStatus(err) {
+	case StatusNormalClosure, StatusGoingAway:
+		return io.EOF
+	}
+	if errors.Is(err, context.Canceled) && context.Cause(ctx) == os.ErrDeadlineExceeded {
+		return os.ErrDeadlineExceeded
+	}
+	return err
+}
+
+func (n *netConn) SetDeadline(t time.Time) error {
+	n.read.set(t)
+	n.write.set(t)
+	return nil
+}
+
+func (n *netConn) SetReadDeadline(t time.Time) error {
+	n.read.set(t)
+	return nil
+}
+
+func (n *netConn) SetWriteDeadline(t time.Time) error {
+	n.write.set(t)
+	return nil
+}
+
+// A callDeadline is a deadline in the form of contexts: calls work under the
+// current one, which ends when the deadline passes. Moving an expired deadline
+// makes a new one.
+type callDeadline struct {
+	mu     sync.Mutex
+	parent context.Context
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+}
+
+func (d *callDeadline) init(parent context.Context) {
+	d.parent = parent
+	d.ctx, d.cancel = context.WithCancelCause(parent)
+}
+
+func (d *callDeadline) context() context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ctx
+}
+
+func (d *callDeadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil && !d.timer.Stop() {
+		// It rings at this moment, for calls that are under way.
+		d.cancel(os.ErrDeadlineExceeded)
+	}
+	d.timer = nil
+	if d.ctx.Err() != nil {
+		d.ctx, d.cancel = context.WithCancelCause(d.parent)
+	}
+	if t.IsZero() {
+		return
+	}
+	cancel := d.cancel
+	if wait := time.Until(t); wait > 0 {
+		d.timer = time.AfterFunc(wait, func() { cancel(os.ErrDeadlineExceeded) })
+	} else {
+		cancel(os.ErrDeadlineExceeded)
+	}
+}
+
+// stop ends the contexts.
+func (d *callDeadline) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.cancel(net.ErrClosed)
+}

@@ -1,0 +1,492 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/closeonce/websocket/internal/mask"
+)
+
+// outbound is what waits to be written. c.mu guards it.
+type outbound struct {
+	// queue holds data frames, encoded and whole, that Write and TryWrite left.
+	queue *buffer
+	// size counts the bytes in queue, and those of it that are on their way.
+	size int
+	// lazy: the queue waits for company.
+	lazy bool
+	// rest is what is left of frames that were written in part; it goes first.
+	// restQueued is how many bytes of it count in size.
+	rest       []byte
+	restQueued int
+	// midMessage: a fragmented message is on the wire: of data frames, only
+	// its own may leave.
+	midMessage bool
+	writer     *messageWriter // the one that is open
+	writerDone chan struct{}  // closed when it is not any more; made when needed
+
+	// Control frames have one slot for each kind.
+	hasPong, hasPing bool
+	pong             []byte
+	ping             uint64
+	closing          bool   // our Close shall leave or has left
+	closeLeft        bool   // it has, or can't any more
+	close            []byte // its payload
+}
+
+// lazySize is how much may wait in the queue for company.
+const lazySize = 16 << 10
+
+// lazyDelay is how long.
+const lazyDelay = time.Millisecond
+
+// appendFrame appends a whole frame of ours, masked if we are the client.
+func (c *Conn) appendFrame(b []byte, h header, payload []byte) []byte {
+	h.length = int64(len(payload))
+	if c.client {
+		h.masked, h.key = true, mask.NewKey()
+	}
+	b = appendHeader(b, h)
+	n := len(b)
+	b = append(b, payload...)
+	if h.masked {
+		mask.XOR(b[n:], h.key, 0)
+	}
+	return b
+}
+
+// A parcel is a frame that depart takes along besides what waits.
+type parcel struct {
+	frame  *buffer  // the frame, encoded, or the start of it
+	tail   []byte   // the rest of it, written from where it lies
+	key    mask.Key // if the tail is to be masked
+	follow bool     // it continues a message: the queue must wait
+	last   bool     // it ends its message
+	firm   bool     // once prepared it must leave (its compression moved a window)
+	begun  bool     // it leaves, though its caller did not wait for it
+}
+
+// errWouldBlock: the kernel takes no more at the moment.
+var errWouldBlock = errors.New("would block")
+
+// depart is the only way out. It takes what waits and p, asks the close machine
+// for each frame, and writes them in one system call. The caller holds the
+// write turn. It reports whether there was something to write.
+//
+// If ctx ends, or the connection is closing, while p is on its way, depart
+// returns early: with nothing of p sent, or with the rest of it left for the
+// writer goroutine to finish. With a nil ctx only the end of the connection
+// interrupts it. If wait is false it leaves to the writer goroutine what the
+// kernel does not take at once.
+func (c *Conn) depart(ctx context.Context, p *parcel, wait bool) (bool, error) {
+	c.mu.Lock()
+	for c.out.rest != nil {
+		rest, queued := c.out.rest, c.out.restQueued
+		c.out.rest, c.out.restQueued = nil, 0
+		c.mu.Unlock()
+		n, err := c.send(ctx, rest, nil, wait)
+		if err != nil {
+			c.mu.Lock()
+			c.out.rest, c.out.restQueued = rest[n:], queued
+			c.mu.Unlock()
+			return true, err
+		}
+		c.departed(queued)
+		c.mu.Lock()
+	}
+	if p != nil && (c.isStopped || c.out.closing) {
+		defer c.mu.Unlock()
+		return false, c.stoppedReason()
+	}
+	b, queued, own := c.gatherLocked(p)
+	c.mu.Unlock()
+	if b == nil {
+		return false, nil
+	}
+
+	var n int
+	var err error
+	switch {
+	case p == nil || p.tail == nil:
+		n, err = c.send(ctx, b.b, nil, wait)
+	case c.client:
+		n, err = c.sendMasked(ctx, b, p)
+	default:
+		n, err = c.send(ctx, b.b, p.tail, wait)
+	}
+	if err != nil {
+		c.suspendWrite(b, n, own, queued, p)
+		return true, err
+	}
+	putBuffer(b)
+	c.departed(queued)
+	return true, nil
+}
+
+// gatherLocked asks the close machine for each frame that waits, and for p, and
+// puts those that may leave into one buffer. It returns too how many bytes of
+// it come from the queue, and where p begins.
+func (c *Conn) gatherLocked(p *parcel) (b *buffer, queued, own int) {
+	o := &c.out
+	if o.queue != nil && !o.midMessage {
+		if c.state.step(sendData) == emit {
+			b = o.queue
+			queued = len(b.b)
+		} else {
+			putBuffer(o.queue)
+			o.size = 0
+		}
+		o.queue, o.lazy = nil, false
+		c.lazy.Store(false)
+	}
+	into := func() *buffer {
+		if b == nil {
+			b = getBuffer()
+		}
+		return b
+	}
+	if o.hasPong {
+		o.hasPong = false
+		if c.state.step(sendData) == emit {
+			into().b = c.appendFrame(into().b, header{fin: true, opcode: opPong}, o.pong)
+		}
+	}
+	if o.hasPing {
+		o.hasPing = false
+		if c.state.step(sendData) == emit {
+			var number [pingPayload]byte
+			into().b = c.appendFrame(into().b, header{fin: true, opcode: opPing}, appendPing(number[:0], o.ping))
+		}
+	}
+	if p != nil && c.state.step(sendData) == emit {
+		o.midMessage = !p.last
+		if b == nil {
+			b = p.frame
+		} else {
+			own = len(b.b)
+			b.b = append(b.b, p.frame.b...)
+			putBuffer(p.frame)
+		}
+		p.frame = nil
+	}
+	if o.closing && !o.closeLeft {
+		o.closeLeft = true
+		if c.state.step(sendClose) == emit {
+			into().b = c.appendFrame(into().b, header{fin: true, opcode: opClose}, o.close)
+		}
+	}
+	return b, queued, own
+}
+
+// departed is called when a batch has been written: if it ended the closing
+// handshake, or told the peer why we close, the connection ends.
+func (c *Conn) departed(queued int) {
+	c.mu.Lock()
+	o := &c.out
+	o.size = max(o.size-queued, 0)
+	answered := o.closeLeft && c.state == closed && !c.both && !c.ended
+	if answered {
+		c.both = true
+	}
+	failed := o.closeLeft && c.failing && c.state == closeSent
+	c.mu.Unlock()
+	switch {
+	case answered:
+		c.finish()
+	case failed:
+		c.end(nil)
+	}
+}
+
+// suspendWrite is called when a write was interrupted after n bytes of b and of
+// p's tail. What was not written is left for the writer goroutine; but p, which
+// begins at own in b, is taken back if nothing of it has left.
+func (c *Conn) suspendWrite(b *buffer, n, own, queued int, p *parcel) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	o := &c.out
+	var rest []byte
+	switch {
+	case p == nil:
+		rest = b.b[n:]
+	case n <= own && !p.firm:
+		rest = b.b[n:own]
+		o.midMessage = p.follow
+	case n < len(b.b):
+		p.begun = true
+		rest = append(b.b[n:len(b.b):len(b.b)], p.tail...)
+	default:
+		p.begun = true
+		rest = append([]byte(nil), p.tail[n-len(b.b):]...)
+	}
+	if len(rest) > 0 {
+		o.rest, o.restQueued = rest, queued
+	} else {
+		o.size = max(o.size-queued, 0)
+	}
+}
+
+// send writes b and then tail, and returns how many bytes of both were taken.
+func (c *Conn) send(ctx context.Context, b, tail []byte, wait bool) (n int, err error) {
+	total := len(b) + len(tail)
+	if tail == nil && c.raw != nil {
+		if n, err = c.tryWrite(b); n == total {
+			return n, nil
+		}
+		if err == nil && !wait {
+			return n, errWouldBlock
+		}
+	}
+	if err == nil {
+		c.watchWrite(ctx)
+	}
+	for err == nil && n < total {
+		var m int
+		switch {
+		case n >= len(b):
+			m, err = c.nc.Write(tail[n-len(b):])
+		case tail != nil:
+			m, err = writeBoth(c.nc, b[n:], tail)
+		default:
+			m, err = c.nc.Write(b[n:])
+		}
+		n += m
+		if err != nil && c.resumes && errors.Is(err, os.ErrDeadlineExceeded) {
+			c.unpokeWrite()
+			if err = c.interrupted(ctx); err != nil {
+				return n, err
+			}
+		}
+	}
+	if err != nil {
+		err = c.writeFailed(err)
+	}
+	return n, err
+}
+
+// sendMasked writes b and then p's tail, masked on its way through b: so a large
+// message of a client costs no memory of its size.
+func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) (n int, err error) {
+	pos := 0
+	for {
+		k := min(cap(b.b)-len(b.b), len(p.tail))
+		start := len(b.b)
+		b.b = b.b[:start+k]
+		pos = mask.Copy(b.b[start:], p.tail[:k], p.key, pos)
+		p.tail = p.tail[k:]
+		n, err = c.send(ctx, b.b, nil, true)
+		if err != nil {
+			rest := append([]byte(nil), p.tail...)
+			mask.XOR(rest, p.key, pos)
+			p.tail = rest
+			return n, err
+		}
+		if len(p.tail) == 0 {
+			return n, nil
+		}
+		b.b = b.b[:0]
+	}
+}
+
+// writeBoth writes two slices in one system call where the net.Conn can.
+func writeBoth(nc net.Conn, a, b []byte) (int, error) {
+	v := vectors.Get().(*vector)
+	v.bufs = append(v.array[:0], a, b)
+	n, err := v.bufs.WriteTo(nc)
+	v.array = [2][]byte{}
+	vectors.Put(v)
+	return int(n), err
+}
+
+// interrupted says why a write under ctx should stop. The writer goroutine has
+// no ctx, and only the end of the connection stops it.
+func (c *Conn) interrupted(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		return c.cause
+	case ctx == nil:
+		return nil
+	case c.isStopped:
+		return c.stoppedReason()
+	}
+	return ctx.Err()
+}
+
+// stoppedReason is why nothing can be written any more. The caller holds c.mu.
+func (c *Conn) stoppedReason() error {
+	if c.cause != nil {
+		return c.cause
+	}
+	return c.writeErr
+}
+
+// writeFailed is called when the net.Conn took no more. The peer may have sent
+// a Close that says why, which is worth more than a broken pipe: so what has
+// come is read first, for a short time. See verdict.
+func (c *Conn) writeFailed(err error) error {
+	err = lost(err)
+	c.mu.Lock()
+	final := c.writeErr != nil || c.state != open || c.stalled.Load() || c.ended
+	if !final {
+		c.writeErr = err
+		c.stopLocked()
+		c.expect++
+		c.setAlarmLocked(alarmClose, min(c.settings.closeTimeout, lingerTime))
+	}
+	c.mu.Unlock()
+	if final {
+		c.end(err)
+		return c.err()
+	}
+	c.ensureReader()
+	return err
+}
+
+// verdict is what a call that wrote returns: if writing failed, the reason that
+// the reader finds out. The caller has let go of the write turn.
+func (c *Conn) verdict(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	c.mu.Lock()
+	failed := c.writeErr != nil && !c.ended && ctx.Err() == nil
+	c.mu.Unlock()
+	if !failed {
+		return err
+	}
+	select {
+	case <-c.done:
+		return c.err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// watchWrite makes the end of ctx interrupt a blocked write.
+func (c *Conn) watchWrite(ctx context.Context) {
+	if ctx == nil || !c.resumes || ctx.Done() == c.done {
+		return
+	}
+	c.mu.Lock()
+	if !c.ended && !c.writeWatch.covers(ctx) {
+		c.writeWatch.set(ctx, c.pokeWrite)
+	}
+	c.mu.Unlock()
+}
+
+// pokeWrite interrupts whoever is blocked in a write. The one who is
+// interrupted finds out himself whether he was meant.
+func (c *Conn) pokeWrite() {
+	c.mu.Lock()
+	c.pokeWriteLocked()
+	c.mu.Unlock()
+}
+
+func (c *Conn) pokeWriteLocked() {
+	c.writePoked = true
+	c.nc.SetWriteDeadline(longAgo)
+}
+
+func (c *Conn) unpokeWrite() {
+	c.mu.Lock()
+	if c.writePoked {
+		c.writePoked = false
+		c.nc.SetWriteDeadline(time.Time{})
+	}
+	c.mu.Unlock()
+}
+
+// enqueueLocked leaves a frame in the queue, if it fits.
+func (c *Conn) enqueueLocked(h header, payload []byte, limit int) bool {
+	o := &c.out
+	if o.size+maxHeader+len(payload) > limit {
+		return false
+	}
+	if o.queue == nil {
+		o.queue = getBuffer()
+	}
+	before := len(o.queue.b)
+	o.queue.b = c.appendFrame(o.queue.b, h, payload)
+	o.size += len(o.queue.b) - before
+	return true
+}
+
+// pendingLocked reports whether something waits that may leave now.
+func (c *Conn) pendingLocked() bool {
+	o := &c.out
+	return !c.ended && (o.rest != nil || o.hasPong || o.hasPing ||
+		o.closing && !o.closeLeft ||
+		o.queue != nil && !o.lazy && !o.midMessage)
+}
+
+// A vector is what one write of two slices needs.
+type vector struct {
+	array [2][]byte
+	bufs  net.Buffers
+}
+
+var vectors = sync.Pool{New: func() any { return new(vector) }}
+
+// dropLocked forgets what waits: the connection has ended.
+func (o *outbound) dropLocked() {
+	o.queue, o.rest, o.restQueued, o.lazy, o.size = nil, nil, 0, false, 0
+}
+
+// kick makes what waits leave: it starts the writer goroutine, unless somebody
+// has the write turn, who will look again when he lets go of it.
+func (c *Conn) kick() {
+	if c.writeTurn.try() {
+		go c.writeOut()
+	}
+}
+
+// writeOut is the writer goroutine. It holds the write turn, and ends when
+// nothing waits.
+func (c *Conn) writeOut() {
+	for {
+		wrote, err := c.depart(nil, nil, true)
+		if err != nil || !wrote {
+			break
+		}
+	}
+	c.leaveWrite()
+}
+
+// leaveWrite gives the write turn back. What came to wait meanwhile is the
+// writer goroutine's.
+func (c *Conn) leaveWrite() {
+	c.writeTurn.release()
+	c.mu.Lock()
+	pending := c.pendingLocked() && c.writeErr == nil
+	c.mu.Unlock()
+	if pending {
+		c.kick()
+	}
+}
+
+// flushLazy sends what waited for company: nobody comes any more. It is called
+// before waiting for bytes, and so it must not wait itself.
+func (c *Conn) flushLazy() {
+	if !c.writeTurn.try() {
+		return
+	}
+	c.mu.Lock()
+	c.out.lazy = false
+	c.mu.Unlock()
+	c.lazy.Store(false)
+	if c.raw == nil {
+		go c.writeOut()
+		return
+	}
+	c.depart(nil, nil, false)
+	c.leaveWrite()
+}

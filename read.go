@@ -1,0 +1,494 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/closeonce/websocket/internal/utf8"
+)
+
+// MessageType is the type of a message (RFC 6455, section 5.6).
+type MessageType int
+
+const (
+	// MessageText is for UTF-8 text, which is checked in both directions.
+	MessageText MessageType = iota + 1
+	// MessageBinary is for any bytes.
+	MessageBinary
+)
+
+// String returns MessageText, MessageBinary, or MessageType(n) for any other.
+func (t MessageType) String() string {
+	switch t {
+	case MessageText:
+		return "MessageText"
+	case MessageBinary:
+		return "MessageBinary"
+	}
+	return fmt.Sprintf("MessageType(%d)", int(t))
+}
+
+// message is how far the application has come in the stream of messages. It
+// belongs to the holder of the read turn.
+type message struct {
+	frame   record // the frame it is at
+	typ     MessageType
+	open    bool           // it has begun and was not read to its end
+	resume  bool           // a Read gave up in the middle: the next one goes on
+	partial []byte         // what that Read had
+	size    int64          // bytes of payload, as far as headers have announced
+	empty   int            // frames without payload
+	number  uint64         // tells a Reader whether it is still its message
+	text    utf8.Validator // checks text after it was inflated
+}
+
+// maxEmptyFrames bounds the fragments of a message that carry nothing. All
+// others are bounded by the read limit.
+const maxEmptyFrames = 4096
+
+// errDiscarded is what a message's reader returns when it lost its message.
+var errDiscarded = errors.New("websocket: this message was discarded by a later Read or Reader")
+
+// Read waits for the next message and returns it whole (RFC 6455, section 6.2).
+//
+// When ctx ends it returns ctx.Err(); nothing is lost then, the next Read goes
+// on where this one stopped, and the connection lives. Several goroutines may
+// read; each gets whole messages. A message that a [Conn.Reader] left unread in
+// the middle is skipped.
+//
+// After the peer's Close, Read returns what came before it, then an error that
+// holds a [CloseError]. A message larger than the read limit closes the
+// connection, see [Conn.SetReadLimit]. Text is UTF-8; other text closes the
+// connection with 1007.
+func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
+	typ, p, err := c.AppendRead(ctx, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	if p == nil {
+		p = []byte{}
+	}
+	return typ, p, nil
+}
+
+// AppendRead is [Conn.Read] into the caller's memory: it appends the message to
+// buf and returns the result. It allocates only if buf's capacity is too small.
+// With an error it returns buf as it was given.
+func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte, error) {
+	if err := c.takeRead(ctx); err != nil {
+		return 0, buf, err
+	}
+	typ, message, err := c.readMessage(ctx, buf, nil)
+	c.leaveRead()
+	if err != nil {
+		return 0, buf, err
+	}
+	return typ, message, nil
+}
+
+// A Message is what [Conn.Messages] yields.
+type Message struct {
+	Type MessageType
+	// Data is valid until the next step of the loop.
+	Data []byte
+}
+
+// Messages returns an iterator over the messages that come:
+//
+//	for m, err := range c.Messages(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+//
+// It ends without an error when the peer closes the connection with
+// StatusNormalClosure, StatusGoingAway or no status, and with one last error
+// otherwise, ctx.Err() included. The memory of a message is used again for the
+// next; copy what is to stay. Breaking out of the loop leaves the connection as
+// it is; a new loop goes on with the next message.
+func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			if err := c.takeRead(ctx); err != nil {
+				yield(Message{}, err)
+				return
+			}
+			var borrowed *buffer
+			typ, p, err := c.readMessage(ctx, nil, &borrowed)
+			c.leaveRead()
+			if err != nil {
+				switch CloseStatus(err) {
+				case StatusNormalClosure, StatusGoingAway, StatusNoStatusRcvd:
+				default:
+					yield(Message{}, err)
+				}
+				return
+			}
+			ok := yield(Message{typ, p}, nil)
+			if borrowed != nil {
+				borrowed.b = p
+				putBuffer(borrowed)
+			}
+			if !ok {
+				return
+			}
+		}
+	}
+}
+
+// Reader waits for the next message and returns a reader for its payload, which
+// may be read while the message is still coming. ctx bounds the wait and all
+// reading from it.
+//
+// A message need not be read to its end: the next Read or Reader skips the
+// rest, and this message's reader returns an error from then on. The read limit
+// counts here too.
+func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
+	if err := c.takeRead(ctx); err != nil {
+		return 0, nil, err
+	}
+	defer c.leaveRead()
+	if err := c.beginMessage(ctx); err != nil {
+		return 0, nil, err
+	}
+	m := &c.in.message
+	m.resume = false
+	return m.typ, &messageReader{c: c, ctx: ctx, number: m.number}, nil
+}
+
+// A messageReader reads the payload of one message.
+type messageReader struct {
+	c      *Conn
+	ctx    context.Context
+	number uint64
+	done   bool
+}
+
+// Read reads payload; it returns io.EOF at the message's end.
+func (r *messageReader) Read(p []byte) (int, error) {
+	if r.done {
+		return 0, io.EOF
+	}
+	c := r.c
+	if err := c.takeRead(r.ctx); err != nil {
+		return 0, err
+	}
+	defer c.leaveRead()
+	m := &c.in.message
+	if m.number != r.number {
+		return 0, errDiscarded
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(m.partial) > 0 {
+		n := copy(p, m.partial)
+		m.partial = m.partial[n:]
+		return n, nil
+	}
+	more, err := c.morePayload(r.ctx)
+	if err != nil {
+		return 0, err
+	}
+	if !more {
+		r.done = true
+		c.endMessage()
+		return 0, io.EOF
+	}
+	return c.payload(r.ctx, p)
+}
+
+// takeRead waits for the read turn.
+func (c *Conn) takeRead(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !c.readTurn.try() {
+		if err := c.awaitRead(ctx); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	local, cause := c.local, c.cause
+	c.mu.Unlock()
+	if local { // what still comes is not for the application
+		c.leaveRead()
+		return cause
+	}
+	return nil
+}
+
+// awaitRead is takeRead when somebody has the turn. If that is the reader
+// goroutine, it is asked to let go.
+func (c *Conn) awaitRead(ctx context.Context) error {
+	c.mu.Lock()
+	c.wantRead++
+	if c.readerUp {
+		c.pokeReadLocked()
+	}
+	c.mu.Unlock()
+	var err error
+	select {
+	case c.readTurn <- struct{}{}:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	c.mu.Lock()
+	c.wantRead--
+	orphaned := err != nil && c.expect > 0
+	c.mu.Unlock()
+	if orphaned { // the reader goroutine may have made room for us
+		c.ensureReader()
+	}
+	return err
+}
+
+// leaveRead gives the read turn back after a call of the application's: to the
+// reader goroutine, if somebody waits for control frames.
+func (c *Conn) leaveRead() {
+	in := &c.in
+	waiting := in.r < in.w || len(in.ahead.frames) > 0
+	if c.waiting.Load() != waiting {
+		c.waiting.Store(waiting)
+	}
+	if c.stalled.Load() && !in.ahead.full() {
+		c.stalled.Store(false)
+	}
+	c.mu.Lock()
+	c.reads++
+	if !c.ended {
+		if c.expect > 0 && c.wantRead == 0 && !c.failing && !c.stalled.Load() {
+			c.readerUp = true
+			c.mu.Unlock()
+			go c.readAhead()
+			return
+		}
+		if c.alarms.at[alarmReader] == 0 {
+			c.setAlarmLocked(alarmReader, readerDelay)
+		}
+	}
+	c.mu.Unlock()
+	c.readTurn.release()
+}
+
+// readMessage appends the next message to buf. If buf is nil and borrowed is
+// not, memory comes from the pool where it suffices.
+func (c *Conn) readMessage(ctx context.Context, buf []byte, borrowed **buffer) (MessageType, []byte, error) {
+	if err := c.beginMessage(ctx); err != nil {
+		return 0, nil, err
+	}
+	m := &c.in.message
+	base := len(buf)
+	if m.resume {
+		buf = append(buf, m.partial...)
+		m.resume, m.partial = false, nil
+	}
+	for {
+		more, err := c.morePayload(ctx)
+		if err == nil && !more {
+			c.endMessage()
+			return m.typ, buf, nil
+		}
+		if err == nil {
+			if borrowed != nil && *borrowed == nil && buf == nil && m.size <= bufferSize {
+				*borrowed = getBuffer()
+				buf = (*borrowed).b
+			}
+			buf = c.grow(buf, base)
+			var n int
+			n, err = c.payload(ctx, buf[len(buf):cap(buf)])
+			buf = buf[:len(buf)+n]
+		}
+		if err != nil {
+			m.resume, m.partial = true, slices.Clone(buf[base:])
+			if borrowed != nil && *borrowed != nil {
+				putBuffer(*borrowed)
+				*borrowed = nil
+			}
+			return 0, nil, err
+		}
+	}
+}
+
+// grow makes room for payload behind buf. Memory grows with bytes received,
+// never with a length that a header announces: at most as much again as there
+// is, or what is read already, or a little.
+func (c *Conn) grow(buf []byte, base int) []byte {
+	left := c.frameLeft()
+	if int64(cap(buf)-len(buf)) >= left {
+		return buf
+	}
+	size := max(len(buf)-base, len(c.in.buffered()), 4096)
+	return slices.Grow(buf, int(min(left, int64(size))))
+}
+
+// beginMessage goes to the start of the next message, past the rest of one that
+// was left in the middle; or, if a Read gave up in the middle, it stays there.
+func (c *Conn) beginMessage(ctx context.Context) error {
+	m := &c.in.message
+	if m.open {
+		if m.resume {
+			return nil
+		}
+		m.number++ // its reader has lost it
+		if err := c.discardMessage(ctx); err != nil {
+			return err
+		}
+	}
+	return c.nextFrame(ctx)
+}
+
+// discardMessage reads the rest of the message and forgets it.
+func (c *Conn) discardMessage(ctx context.Context) error {
+	scrap := getBuffer()
+	defer putBuffer(scrap)
+	for {
+		more, err := c.morePayload(ctx)
+		if err != nil {
+			return err
+		}
+		if !more {
+			c.endMessage()
+			return nil
+		}
+		if _, err := c.payload(ctx, scrap.b[:cap(scrap.b)]); err != nil {
+			return err
+		}
+	}
+}
+
+// endMessage: the message was read to its end.
+func (c *Conn) endMessage() {
+	m := &c.in.message
+	m.open, m.resume, m.partial = false, false, nil
+	m.number++
+}
+
+// morePayload reports whether the message has more payload, going to its next
+// frame if need be.
+func (c *Conn) morePayload(ctx context.Context) (bool, error) {
+	m := &c.in.message
+	for c.frameLeft() == 0 {
+		if m.frame.fin {
+			return false, nil
+		}
+		if err := c.nextFrame(ctx); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// frameLeft is how much of the current frame's payload was not taken yet.
+func (c *Conn) frameLeft() int64 {
+	f := &c.in.message.frame
+	if f.open {
+		return f.n + c.in.left
+	}
+	return f.n
+}
+
+// nextFrame goes to the next data frame: in the read-ahead, then on the wire.
+func (c *Conn) nextFrame(ctx context.Context) error {
+	in := &c.in
+	m := &in.message
+	if a := &in.ahead; len(a.frames) > 0 {
+		m.frame = a.frames[0]
+		if a.frames = a.frames[1:]; len(a.frames) == 0 {
+			a.frames = nil
+		}
+	} else {
+		if err := c.nextWireFrame(ctx); err != nil {
+			return err
+		}
+		h := &in.frame
+		m.frame = record{opcode: h.opcode, fin: h.fin, rsv1: h.rsv1, length: h.length, open: true}
+	}
+
+	if m.frame.opcode != opContinuation {
+		m.open, m.typ, m.size, m.empty = true, MessageType(m.frame.opcode), 0, 0
+	}
+	if m.frame.length == 0 {
+		if m.empty++; m.empty > maxEmptyFrames {
+			c.violated(violation(StatusPolicyViolation, "a message has too many empty fragments", "10.4"))
+			return c.awaitEnd(ctx)
+		}
+	}
+	m.size += m.frame.length
+	if limit := c.readLimit.Load(); limit >= 0 && m.size > limit {
+		return c.tooBig(ctx, limit)
+	}
+	return nil
+}
+
+// tooBig closes the connection because of a message over the limit.
+func (c *Conn) tooBig(ctx context.Context, limit int64) error {
+	c.violated(fmt.Errorf("%w of %d bytes; closed with %d", ErrMessageTooBig, limit, int(StatusMessageTooBig)))
+	return c.awaitEnd(ctx)
+}
+
+// payload reads at least one byte of the current frame's payload into dst.
+func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
+	f := &c.in.message.frame
+	if f.n > 0 {
+		if int64(len(dst)) > f.n {
+			dst = dst[:f.n]
+		}
+		n := c.in.ahead.take(dst)
+		f.n -= int64(n)
+		return n, nil
+	}
+	return c.wirePayload(ctx, dst)
+}
+
+// readStream reads into p from messages of one type, as if they were a stream.
+func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, error) {
+	if err := c.takeRead(ctx); err != nil {
+		return 0, err
+	}
+	n, err := c.streamPayload(ctx, typ, p)
+	c.leaveRead()
+	if err == errMessageType {
+		c.Close(StatusUnsupportedData, "unexpected message type")
+	}
+	return n, err
+}
+
+var errMessageType = errors.New("websocket: NetConn got a message of the other type; closed with StatusUnsupportedData")
+
+// streamPayload is readStream's work, with the read turn.
+func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (int, error) {
+	m := &c.in.message
+	for {
+		if !m.open {
+			if err := c.nextFrame(ctx); err != nil {
+				return 0, err
+			}
+			m.resume = true // another NetConn or Read may go on with it
+		}
+		if m.typ != typ {
+			return 0, errMessageType
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
+		if len(m.partial) > 0 {
+			n := copy(p, m.partial)
+			m.partial = m.partial[n:]
+			return n, nil
+		}
+		more, err := c.morePayload(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if more {
+			return c.payload(ctx, p)
+		}
+		c.endMessage()
+	}
+}

@@ -1,0 +1,410 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	stdutf8 "unicode/utf8"
+
+	"github.com/closeonce/websocket/internal/mask"
+	"github.com/closeonce/websocket/internal/utf8"
+)
+
+// copyLimit is up to which size a payload is copied behind its header; a
+// larger one is written from where it lies.
+const copyLimit = 8 << 10
+
+var errNotText = errors.New("websocket: the text message is not UTF-8; send it as MessageBinary")
+
+// opcodeOf returns the opcode for a message type that may be written.
+func opcodeOf(typ MessageType) (opcode, error) {
+	if typ != MessageText && typ != MessageBinary {
+		return 0, fmt.Errorf("websocket: %v is no message type to write; use MessageText or MessageBinary", typ)
+	}
+	return opcode(typ), nil
+}
+
+// Write sends p as one message in one frame (RFC 6455, section 6.1). Text must
+// be UTF-8. p may be used again when Write returns.
+//
+// Write returns when the kernel, or the connection's queue, has taken the
+// message: the queue takes it while another write is on its way, or for at most
+// a millisecond while messages that were read already wait to be handled, so
+// that the answers to them share one system call. If the peer reads slowly, Write
+// waits. Several goroutines may write; messages of one goroutine keep their order.
+//
+// When ctx ends before the first byte was sent, nothing is sent; after that, the
+// rest is sent in the background. Write returns ctx.Err() in both cases, and the
+// connection lives. After a Close of either side, Write returns the reason.
+func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
+	_, err := c.write(ctx, typ, p)
+	return err
+}
+
+// write is Write, and says besides whether the message leaves: with an error it
+// may, if its first byte had left before ctx ended.
+func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool, err error) {
+	op, err := opcodeOf(typ)
+	if err != nil {
+		return false, err
+	}
+	if op == opText && !stdutf8.Valid(p) {
+		return false, errNotText
+	}
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	h := header{fin: true, opcode: op}
+	for {
+		if !c.writeTurn.try() {
+			if queued, err := c.queueBehind(h, p); queued || err != nil {
+				return queued, err
+			}
+			if err := c.awaitWrite(ctx); err != nil {
+				return false, err
+			}
+		}
+		// The write turn is ours.
+		queued, err := c.queueForCompany(h, p)
+		if queued || err != nil {
+			c.leaveWrite()
+		}
+		if queued {
+			return true, nil
+		}
+		if err == nil {
+			return c.writeFrame(ctx, h, p, &parcel{last: true})
+		}
+		if err := c.awaitWriter(ctx); err != nil {
+			return false, err
+		}
+	}
+}
+
+// TryWrite sends p as one message without ever waiting: the kernel takes it now,
+// or the connection's queue does. If the queue has no room for it, because the
+// peer reads more slowly than the application writes, TryWrite returns
+// [ErrQueueFull], and nothing of the message is sent. The queue limit is an
+// option, 256 KiB by default; larger messages never fit.
+func (c *Conn) TryWrite(typ MessageType, p []byte) error {
+	op, err := opcodeOf(typ)
+	if err != nil {
+		return err
+	}
+	if op == opText && !stdutf8.Valid(p) {
+		return errNotText
+	}
+	c.mu.Lock()
+	if c.isStopped {
+		defer c.mu.Unlock()
+		return c.stoppedReason()
+	}
+	queued := c.enqueueLocked(header{fin: true, opcode: op}, p, c.settings.queueLimit)
+	if queued {
+		c.out.lazy = false
+	}
+	c.mu.Unlock()
+	if !queued {
+		return ErrQueueFull
+	}
+	if c.raw == nil {
+		c.kick()
+	} else if c.writeTurn.try() {
+		c.depart(nil, nil, false)
+		c.leaveWrite()
+	}
+	return nil
+}
+
+// queueBehind leaves a message in the queue while somebody else writes.
+func (c *Conn) queueBehind(h header, p []byte) (bool, error) {
+	c.mu.Lock()
+	if c.isStopped {
+		defer c.mu.Unlock()
+		return false, c.stoppedReason()
+	}
+	queued := c.out.writer == nil && c.enqueueLocked(h, p, c.settings.queueLimit)
+	if queued {
+		c.out.lazy = false
+	}
+	c.mu.Unlock()
+	if queued {
+		c.kick()
+	}
+	return queued, nil
+}
+
+var errWriterOpen = errors.New("a Writer is open")
+
+// queueForCompany leaves a small message in the queue while more frames that
+// were read already wait to be handled: the answers to them leave together. It
+// saves a system call for each but the last.
+func (c *Conn) queueForCompany(h header, p []byte) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := &c.out
+	if o.writer != nil {
+		return false, errWriterOpen
+	}
+	if !c.waiting.Load() || c.isStopped || o.queue != nil && !o.lazy || !c.enqueueLocked(h, p, lazySize) {
+		return false, nil
+	}
+	o.lazy = true
+	c.lazy.Store(true)
+	if c.alarms.at[alarmFlush] == 0 {
+		c.setAlarmLocked(alarmFlush, lazyDelay)
+	}
+	return true, nil
+}
+
+// awaitWrite waits for the write turn.
+func (c *Conn) awaitWrite(ctx context.Context) error {
+	c.mu.Lock()
+	stopped := c.stoppedLocked()
+	c.mu.Unlock()
+	select {
+	case c.writeTurn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-stopped:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.stoppedReason()
+	}
+}
+
+// awaitWriter waits until no Writer is open.
+func (c *Conn) awaitWriter(ctx context.Context) error {
+	c.mu.Lock()
+	if c.out.writer == nil {
+		c.mu.Unlock()
+		return nil
+	}
+	if c.out.writerDone == nil {
+		c.out.writerDone = make(chan struct{})
+	}
+	done, stopped := c.out.writerDone, c.stoppedLocked()
+	c.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-stopped:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.stoppedReason()
+	}
+}
+
+// writeFrame sends one data frame and gives the write turn back.
+func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte, p *parcel) (sent bool, err error) {
+	p.frame = getBuffer()
+	inBackground := !c.resumes && ctx.Done() != nil && ctx.Done() != c.done
+	switch {
+	case len(payload) <= copyLimit, c.raw == nil && len(payload) <= bufferSize, inBackground:
+		p.frame.b = c.appendFrame(p.frame.b, h, payload)
+	default:
+		h.length = int64(len(payload))
+		if c.client {
+			h.masked, h.key = true, mask.NewKey()
+			p.key = h.key
+		}
+		p.frame.b = appendHeader(p.frame.b, h)
+		p.tail = payload
+	}
+	if inBackground {
+		return c.writeInBackground(ctx, p)
+	}
+	_, err = c.depart(ctx, p, true)
+	c.leaveWrite()
+	return err == nil || p.begun, c.verdict(ctx, err)
+}
+
+// writeInBackground is for a net.Conn on which a write can't be interrupted
+// without breaking it, as crypto/tls: a goroutine writes, the caller may go.
+func (c *Conn) writeInBackground(ctx context.Context, p *parcel) (sent bool, err error) {
+	written := make(chan error, 1)
+	go func() {
+		_, err := c.depart(nil, p, true)
+		c.leaveWrite()
+		written <- err
+	}()
+	c.mu.Lock()
+	stopped := c.stoppedLocked()
+	c.mu.Unlock()
+	select {
+	case err := <-written:
+		return err == nil, c.verdict(ctx, err)
+	case <-ctx.Done():
+		return true, ctx.Err()
+	case <-stopped:
+	}
+	select {
+	case err := <-written:
+		return err == nil, c.verdict(ctx, err)
+	default:
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return true, c.stoppedReason()
+}
+
+// Writer returns a writer for one message whose size need not be known: what is
+// written to it leaves in fragments (RFC 6455, section 5.4), or as one frame if it
+// is small. ctx bounds the wait for another Writer to be closed, and all
+// writing; Close ends the message and must be called.
+//
+// While the Writer is open, other messages wait; control frames pass between its
+// fragments. If ctx ends in the middle of the message, the part that was
+// accepted is sent, and Close still ends the message: the peer then has a shorter
+// one. To tell it otherwise, close the connection.
+//
+// The Writer is for one goroutine at a time.
+func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
+	op, err := opcodeOf(typ)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
+	for {
+		c.mu.Lock()
+		if c.isStopped {
+			defer c.mu.Unlock()
+			return nil, c.stoppedReason()
+		}
+		if c.out.writer == nil {
+			c.out.writer = w
+			c.mu.Unlock()
+			return w, nil
+		}
+		c.mu.Unlock()
+		if err := c.awaitWriter(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// A messageWriter writes one message in fragments.
+type messageWriter struct {
+	c      *Conn
+	ctx    context.Context
+	opcode opcode // of the next fragment
+	buf    *buffer
+	isText bool
+	text   utf8.Validator
+	closed bool
+}
+
+var errWriterClosed = errors.New("websocket: the message's Writer is closed")
+
+// Write appends p to the message.
+func (w *messageWriter) Write(p []byte) (int, error) {
+	if w.closed {
+		return 0, errWriterClosed
+	}
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if w.isText {
+		if n, ok := w.text.Write(p); !ok {
+			_ = n
+			return 0, errNotText
+		}
+	}
+	if w.buf == nil {
+		w.buf = getBuffer()
+	}
+	if len(w.buf.b)+len(p) <= bufferSize {
+		w.buf.b = append(w.buf.b, p...)
+		return len(p), nil
+	}
+	if len(w.buf.b) > 0 {
+		if err := w.fragment(w.ctx, w.buf.b, false); err != nil {
+			return 0, err
+		}
+		w.buf.b = w.buf.b[:0]
+	}
+	if len(p) < bufferSize {
+		w.buf.b = append(w.buf.b, p...)
+		return len(p), nil
+	}
+	if err := w.fragment(w.ctx, p, false); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Close ends the message.
+func (w *messageWriter) Close() error {
+	if w.closed {
+		return errWriterClosed
+	}
+	w.closed = true
+	err := w.ctx.Err()
+	if err == nil && w.isText && !w.text.Done() {
+		err = errNotText
+	}
+	if err != nil && w.opcode != opContinuation {
+		// Nothing of the message has left: so nothing will.
+		w.finish()
+		return err
+	}
+	var payload []byte
+	if w.buf != nil {
+		payload = w.buf.b
+	}
+	if err != nil {
+		// The message is on the wire, and must end for others to follow.
+		go func() {
+			w.fragment(w.c.ctx, payload, true)
+			w.finish()
+		}()
+		return err
+	}
+	err = w.fragment(w.ctx, payload, true)
+	w.finish()
+	return err
+}
+
+// fragment sends one frame of the message.
+func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) error {
+	c := w.c
+	if !c.writeTurn.try() {
+		if err := c.awaitWrite(ctx); err != nil {
+			return err
+		}
+	}
+	h := header{fin: fin, opcode: w.opcode}
+	p := &parcel{follow: w.opcode == opContinuation, last: fin}
+	sent, err := c.writeFrame(ctx, h, payload, p)
+	if sent {
+		w.opcode = opContinuation
+	}
+	return err
+}
+
+// finish lets other messages pass.
+func (w *messageWriter) finish() {
+	if w.buf != nil {
+		putBuffer(w.buf)
+		w.buf = nil
+	}
+	c := w.c
+	c.mu.Lock()
+	c.out.writer = nil
+	if c.out.writerDone != nil {
+		close(c.out.writerDone)
+		c.out.writerDone = nil
+	}
+	pending := c.pendingLocked()
+	c.mu.Unlock()
+	if pending {
+		c.kick()
+	}
+}
