@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"runtime/pprof"
 	"strings"
 )
 
@@ -67,6 +66,7 @@ func startClients(lib *library, o order) {
 // obey carries out the commands of the load generator until its standard input ends.
 func obey(s service) error {
 	message := payload(broadcastSize)
+	var running profile
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {
 		verb, argument, _ := strings.Cut(commands.Text(), " ")
@@ -82,9 +82,9 @@ func obey(s service) error {
 			runtime.ReadMemStats(&stats)
 			answer = fmt.Sprint("ok ", stats.Mallocs)
 		case "profile":
-			err = startProfile(argument)
+			err = running.start(argument)
 		case "endprofile":
-			pprof.StopCPUProfile()
+			err = running.stop(argument)
 		default:
 			err = fmt.Errorf("no command %q", verb)
 		}
@@ -103,12 +103,4 @@ func collectGarbage() {
 		runtime.GC()
 	}
 	debug.FreeOSMemory()
-}
-
-func startProfile(path string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return pprof.StartCPUProfile(f)
 }

@@ -5,6 +5,7 @@ go 1.26
 replace github.com/closeonce/websocket => ../..
 
 require (
+	github.com/closeonce/websocket v0.0.0
 	github.com/coder/websocket v1.8.15
 	github.com/gobwas/ws v1.5.0
 	github.com/gorilla/websocket v1.5.3

@@ -78,6 +78,7 @@ type visit func(url string, message []byte) error
 // libraries in the order of the tables. Ours comes first.
 func libraries() []*library {
 	return []*library{
+		ourLibrary(),
 		coderLibrary(),
 		gorillaLibrary(),
 		gwsLibrary(),

@@ -100,15 +100,10 @@ var errStalled = errors.New("no answer within 20 s")
 // stallTimeout is how long a turn may go without any progress.
 const stallTimeout = 20 * time.Second
 
-// run plays ping-pong for the given time and returns when no answer is outstanding. It counts into
-// messages and latencies.
-func (l *load) run(d time.Duration) error {
-	return l.runWhile(func() bool { return l.now() < d })
-}
-
-// runMessages plays ping-pong until at least n messages are answered.
-func (l *load) runMessages(n int) error {
-	return l.runWhile(func() bool { return l.messages < n })
+// run plays ping-pong for the given time and for at least as many messages, and returns when no answer is
+// outstanding. It counts into messages and latencies.
+func (l *load) run(d time.Duration, atLeast int) error {
+	return l.runWhile(func() bool { return l.now() < d || l.messages < atLeast })
 }
 
 func (l *load) runWhile(more func() bool) error {

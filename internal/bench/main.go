@@ -20,10 +20,10 @@ func main() {
 	flag.StringVar(&f.libraries, "lib", "", "only these libraries, comma-separated")
 	flag.IntVar(&f.rounds, "rounds", 0, "rounds; 0: 11, or 3 with -quick")
 	flag.DurationVar(&f.turn, "turn", 0, "length of one library's turn; 0: 200ms, or 60ms with -quick")
-	flag.IntVar(&f.procs, "procs", 1, "GOMAXPROCS of the process under test; it stays on one CPU")
+	flag.IntVar(&f.procs, "procs", 1, "GOMAXPROCS of the process under test; above 1 it may use all CPUs")
 	flag.StringVar(&f.json, "json", "", "write all figures to this file")
 	flag.StringVar(&f.svg, "svg", "", "write a plot to this file")
-	flag.StringVar(&f.profiles, "profiles", "", "spend one more round on CPU profiles of the processes under test, into this directory")
+	flag.StringVar(&f.profiles, "profiles", "", "spend two more turns on CPU, mutex and block profiles of the processes under test, into this directory")
 	child := flag.String("child", "", "be the process under test (internal)")
 	flag.Parse()
 	if err := dispatch(*child, f); err != nil {
@@ -59,7 +59,7 @@ func generate(f flags) error {
 	if err != nil {
 		return err
 	}
-	p, err := f.plan(cpus[1:], files)
+	p, err := f.plan(cpus, files)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,8 @@ func generate(f flags) error {
 // spare is how many files a process needs besides its connections.
 const spare = 200
 
-func (f flags) plan(serverCPUs []int, files int) (plan, error) {
+func (f flags) plan(all []int, files int) (plan, error) {
+	underTest := all[1:]
 	p := plan{rounds: 11, lone: 3, turn: 200 * time.Millisecond, profiles: f.profiles, progress: os.Stderr}
 	sc := scope{idleConns: 5000, scaleConns: []int{100, 1_000, 10_000, 50_000}}
 	if f.quick {
@@ -99,22 +100,16 @@ func (f flags) plan(serverCPUs []int, files int) (plan, error) {
 	if f.turn > 0 {
 		p.turn = f.turn
 	}
-	if f.profiles != "" {
-		p.rounds++
+	sc.scaleConns = affordable(sc.scaleConns, files)
+	if f.procs > 1 {
+		underTest = all
 	}
-	sc.scaleConns = slices.DeleteFunc(sc.scaleConns, func(n int) bool {
-		if n+spare > files {
-			fmt.Fprintf(p.progress, "scale%d is left out: a process may open %d files here\n", n, files)
-			return true
-		}
-		return false
-	})
 	for _, l := range libraries() {
 		if wanted(f.libraries, l.name) {
 			p.libraries = append(p.libraries, l)
 		}
 	}
-	for _, c := range cases(sc, f.procs, serverCPUs) {
+	for _, c := range cases(sc, f.procs, underTest) {
 		if wanted(f.cases, c.name) {
 			p.cases = append(p.cases, c)
 		}
@@ -123,6 +118,19 @@ func (f flags) plan(serverCPUs []int, files int) (plan, error) {
 		return p, fmt.Errorf("no library %q or no case %q", f.libraries, f.cases)
 	}
 	return p, nil
+}
+
+// affordable replaces numbers of connections that a process may not open by the largest thousand that it
+// may.
+func affordable(conns []int, files int) []int {
+	most := (files - spare) / 1000 * 1000
+	var list []int
+	for _, n := range conns {
+		if n = min(n, most); n > 0 && !slices.Contains(list, n) {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // wanted matches a name against a comma-separated list of patterns; an empty list matches all.

@@ -85,10 +85,7 @@ func (p plan) together(c testCase) (measurement, error) {
 			return m, err
 		}
 	}
-	for round := range p.rounds {
-		if round == p.rounds-1 && p.profiles != "" {
-			return m, p.profile(c, subjects)
-		}
+	for range p.rounds {
 		for _, o := range turns(m.outcomes) {
 			found, err := subjects[o].turn(p.turn)
 			if err != nil {
@@ -97,15 +94,20 @@ func (p plan) together(c testCase) (measurement, error) {
 			o.samples = append(o.samples, found)
 		}
 	}
+	for o, s := range subjects {
+		if err := p.profile(c, o.lib, s); err != nil {
+			return m, err
+		}
+	}
 	return m, nil
 }
 
 // separately opens each library for its turn only.
 func (p plan) separately(c testCase) (measurement, error) {
 	m := measurement{testCase: c, outcomes: p.contestants(c)}
-	for range p.lone {
+	for round := range p.lone {
 		for _, o := range turns(m.outcomes) {
-			found, err := p.visit(c, o.lib)
+			found, err := p.alone(c, o.lib, round == p.lone-1)
 			if err != nil {
 				return m, err
 			}
@@ -115,13 +117,17 @@ func (p plan) separately(c testCase) (measurement, error) {
 	return m, nil
 }
 
-func (p plan) visit(c testCase, lib *library) (sample, error) {
+func (p plan) alone(c testCase, lib *library, last bool) (sample, error) {
 	s, err := c.open(lib)
 	if err != nil {
 		return sample{}, err
 	}
 	defer s.close()
-	return s.turn(p.turn)
+	found, err := s.turn(p.turn)
+	if err == nil && last {
+		err = p.profile(c, lib, s)
+	}
+	return found, err
 }
 
 // turns shuffles: a library that always comes after the same one would inherit its weather.
@@ -136,24 +142,26 @@ type profiled interface{ under() *process }
 
 func (s *pingPong) under() *process { return s.process }
 
-// profile spends the last round on CPU profiles instead of samples, for a profiler costs time itself.
-func (p plan) profile(c testCase, subjects map[*outcome]subject) error {
-	for o, s := range subjects {
-		with, ok := s.(profiled)
-		if !ok {
-			continue
-		}
-		path, err := filepath.Abs(filepath.Join(p.profiles, c.name+"."+o.lib.name+".prof"))
-		if err != nil {
-			return err
-		}
-		if _, err := with.under().tell("profile " + path); err != nil {
+// profile spends two more turns on profiles of the process under test, where they were asked for: one on
+// its CPU time, one on where it waits for locks and channels. Profilers cost time, so the turns are not
+// samples.
+func (p plan) profile(c testCase, lib *library, s subject) error {
+	with, ok := s.(profiled)
+	if !ok || p.profiles == "" {
+		return nil
+	}
+	path, err := filepath.Abs(filepath.Join(p.profiles, c.name+"."+lib.name))
+	if err != nil {
+		return err
+	}
+	for _, what := range []string{"cpu", "contention"} {
+		if _, err := with.under().tell("profile " + what); err != nil {
 			return err
 		}
 		if _, err := s.turn(10 * p.turn); err != nil {
 			return err
 		}
-		if _, err := with.under().tell("endprofile"); err != nil {
+		if _, err := with.under().tell("endprofile " + path); err != nil {
 			return err
 		}
 	}

@@ -218,11 +218,18 @@ func (s *pingPong) turn(d time.Duration) (sample, error) {
 	if s.traffic.mallocs {
 		return s.countMallocs(d)
 	}
+	atLeast := 0
+	if s.traffic.memory { // very many connections, in the only turn of this process
+		atLeast = 10 * s.traffic.conns
+		if err := s.load.run(d/2, atLeast/5); err != nil {
+			return sample{}, fmt.Errorf("%s: %w", s.process.order.Library, err)
+		}
+	}
 	before, err := s.process.cpu()
 	if err != nil {
 		return sample{}, err
 	}
-	if err := s.load.run(d); err != nil {
+	if err := s.load.run(d, atLeast); err != nil {
 		return sample{}, fmt.Errorf("%s: %w", s.process.order.Library, err)
 	}
 	after, err := s.process.cpu()
@@ -258,7 +265,7 @@ func (s *pingPong) countMallocs(d time.Duration) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	if err := s.load.run(d); err != nil {
+	if err := s.load.run(d, 0); err != nil {
 		return sample{}, fmt.Errorf("%s: %w", s.process.order.Library, err)
 	}
 	after, err := s.process.mallocs()

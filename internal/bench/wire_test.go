@@ -69,20 +69,3 @@ func TestUpgradeResponse(t *testing.T) {
 		t.Error("an answer without permessage-deflate passes where it was wanted")
 	}
 }
-
-func TestWanted(t *testing.T) {
-	for _, test := range []struct {
-		list, name string
-		want       bool
-	}{
-		{"", "echo64", true},
-		{"echo1k,echo64", "echo64", true},
-		{"echo1", "echo1k", false},
-		{"client*,tls64", "client16k", true},
-		{"client*,tls64", "tls16k", false},
-	} {
-		if got := wanted(test.list, test.name); got != test.want {
-			t.Errorf("wanted(%q, %q) = %t", test.list, test.name, got)
-		}
-	}
-}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/closeonce/websocket"
+)
+
+// Ours, by its plain API: Handler, AppendRead into a reused buffer (Read in the idle cases, which keeps
+// nothing), Write.
+func ourLibrary() *library {
+	return &library{
+		name: "ours", kind: ours,
+		server: func(o order) service { return &ourServer{order: o} },
+		client: ourVisit,
+	}
+}
+
+type ourServer struct {
+	order order
+	conns members[*websocket.Conn]
+}
+
+func (s *ourServer) serve(ln net.Listener) error {
+	options := &websocket.AcceptOptions{ReadLimit: -1}
+	switch {
+	case s.order.Takeover:
+		options.CompressionMode = websocket.CompressionContextTakeover
+	case s.order.Deflate:
+		options.CompressionMode = websocket.CompressionNoContextTakeover
+	}
+	if !s.order.InHandler {
+		return serveHTTP(ln, websocket.Handler(options, s.run).ServeHTTP)
+	}
+	return serveHTTP(ln, func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, options)
+		if err != nil {
+			fatal(err)
+		}
+		s.run(r.Context(), c)
+	})
+}
+
+func (s *ourServer) run(ctx context.Context, c *websocket.Conn) {
+	defer c.CloseNow()
+	s.conns.add(s.order, c)
+	if s.order.Cancel {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+	}
+	if s.order.Lean {
+		_ = s.echoLean(ctx, c) // ends with the load generator
+		return
+	}
+	_ = s.echo(ctx, c)
+}
+
+func (s *ourServer) echo(ctx context.Context, c *websocket.Conn) error {
+	var buf []byte
+	for {
+		typ, message, err := c.AppendRead(ctx, buf[:0])
+		if err != nil {
+			return err
+		}
+		buf = message
+		if answer := s.order.answer(message); answer != nil {
+			if err := c.Write(ctx, typ, answer); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *ourServer) echoLean(ctx context.Context, c *websocket.Conn) error {
+	for {
+		typ, message, err := c.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.Write(ctx, typ, message); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *ourServer) broadcast(message []byte) error {
+	return s.conns.each(func(c *websocket.Conn) error {
+		return c.Write(context.Background(), websocket.MessageBinary, message)
+	})
+}
+
+func ourVisit(order) visit {
+	return func(url string, message []byte) error {
+		ctx := context.Background()
+		c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{ReadLimit: -1})
+		if err != nil {
+			return err
+		}
+		defer c.CloseNow()
+		var buf []byte
+		for {
+			if err := c.Write(ctx, websocket.MessageBinary, message); err != nil {
+				return err
+			}
+			if _, buf, err = c.AppendRead(ctx, buf[:0]); err != nil {
+				return err
+			}
+		}
+	}
+}
