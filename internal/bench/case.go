@@ -104,7 +104,7 @@ func cases(sc scope, procs int, cpus []int) []testCase {
 		echo("echo16k", "echo 16 KiB", base, traffic{conns: 64, size: 16 << 10}, level),
 		echo("quiet64", "echo 64 B, one connection", base, traffic{conns: 1, size: 64}, target{}),
 		echo("burst64", "echo 64 B in bursts of 32", base, traffic{conns: 64, size: 64, burst: 32}, target{ratio: 0.12}),
-		echo("quietburst64", "the same, one connection", base, traffic{conns: 1, size: 64, burst: 32}, target{}),
+		echo("quietburst64", "64 B in bursts of 32, one connection", base, traffic{conns: 1, size: 64, burst: 32}, target{}),
 		echo("burst1k", "echo 1 KiB in bursts of 32", base, traffic{conns: 64, size: 1 << 10, burst: 32}, target{ratio: 0.45}),
 		{
 			name: "broadcast256", title: "broadcast 256 B to 1,000", unit: perMessage, target: bulkLevel, takes: isNoBatch,
@@ -151,7 +151,7 @@ func cases(sc scope, procs int, cpus []int) []testCase {
 		echo("tls64", "echo 64 B over TLS", secure, traffic{conns: 64, size: 64}, level),
 		echo("tls16k", "echo 16 KiB over TLS", secure, traffic{conns: 64, size: 16 << 10}, level),
 		only(canDeflate, echo("deflate1k", "echo 1 KiB of JSON, compressed", deflate, traffic{conns: 64, size: 1 << 10}, level)),
-		only(canTakeOver, echo("takeover1k", "the same with context takeover", takeover, traffic{conns: 64, size: 1 << 10}, level)),
+		only(canTakeOver, echo("takeover1k", "1 KiB of JSON, context takeover", takeover, traffic{conns: 64, size: 1 << 10}, level)),
 		{
 			name: "idle-takeover", title: "idle, with context takeover", unit: perConnection, alone: true, takes: canTakeOver,
 			target: target{absolute: 66 + 5.4, atMost: true},

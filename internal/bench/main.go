@@ -22,6 +22,7 @@ func main() {
 	flag.DurationVar(&f.turn, "turn", 0, "length of one library's turn; 0: 200ms, or 60ms with -quick")
 	flag.IntVar(&f.procs, "procs", 1, "GOMAXPROCS of the process under test; above 1 it may use all CPUs")
 	flag.StringVar(&f.json, "json", "", "write all figures to this file")
+	flag.StringVar(&f.markdown, "markdown", "", "write the summary as a Markdown table to this file")
 	flag.StringVar(&f.svg, "svg", "", "write a plot to this file")
 	flag.StringVar(&f.profiles, "profiles", "", "spend two more turns on CPU, mutex and block profiles of the processes under test, into this directory")
 	child := flag.String("child", "", "be the process under test (internal)")
@@ -33,10 +34,11 @@ func main() {
 }
 
 type flags struct {
-	quick                                 bool
-	cases, libraries, json, svg, profiles string
-	rounds, procs                         int
-	turn                                  time.Duration
+	quick                         bool
+	cases, libraries              string
+	json, markdown, svg, profiles string
+	rounds, procs                 int
+	turn                          time.Duration
 }
 
 func dispatch(childOrder string, f flags) error {
@@ -72,13 +74,16 @@ func generate(f flags) error {
 	if err := r.writeText(os.Stdout); err != nil {
 		return err
 	}
-	if f.json != "" {
-		if err := writeFile(f.json, r.writeJSON); err != nil {
+	for _, output := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{{f.json, r.writeJSON}, {f.markdown, r.writeMarkdown}, {f.svg, r.writeSVG}} {
+		if output.name == "" {
+			continue
+		}
+		if err := writeFile(output.name, output.write); err != nil {
 			return err
 		}
-	}
-	if f.svg != "" {
-		return writeFile(f.svg, r.writeSVG)
 	}
 	return nil
 }
@@ -95,7 +100,7 @@ func (f flags) plan(all []int, files int) (plan, error) {
 		sc = scope{idleConns: 1000, scaleConns: []int{100, 1_000}}
 	}
 	if f.rounds > 0 {
-		p.rounds, p.lone = f.rounds, f.rounds
+		p.rounds, p.lone = f.rounds, min(p.lone, f.rounds)
 	}
 	if f.turn > 0 {
 		p.turn = f.turn

@@ -32,6 +32,11 @@ type caseReport struct {
 	Target  string   `json:"target"`
 	Verdict string   `json:"verdict,omitempty"`
 	Results []result `json:"results"`
+
+	// Ours to the lowest among the peers, where latency counts.
+	P50Ratio       float64 `json:"p50_ratio,omitempty"`
+	P99Ratio       float64 `json:"p99_ratio,omitempty"`
+	LatencyVerdict string  `json:"latency_verdict,omitempty"`
 }
 
 type result struct {
@@ -85,13 +90,17 @@ func reportCase(m measurement) caseReport {
 	}
 	best := c.bestPeer(math.MaxInt)
 	for i := range c.Results {
-		if best == nil || best.Median == 0 {
+		if best == nil || c.Unit == allocations { // nothing is some times nothing
 			break
 		}
 		c.Best = best.Library
 		c.Results[i].Ratio = medianRatio(c.Results[i].Rounds, best.Rounds)
 	}
 	c.Verdict = c.judge(m.testCase)
+	if m.testCase.latency {
+		c.P50Ratio, c.P99Ratio = c.latency()
+		c.LatencyVerdict = judgeLatency(c.P50Ratio, c.P99Ratio)
+	}
 	return c
 }
 
@@ -206,6 +215,19 @@ func (c *caseReport) latency() (p50, p99 float64) {
 	return medianRatio(own.p50, best50.p50), medianRatio(own.p99, best99.p99)
 }
 
+// latencyTie is how far latencies may be above the best peer's and still count as level.
+const latencyTie = 0.10
+
+func judgeLatency(p50, p99 float64) string {
+	switch {
+	case p50 == 0:
+		return ""
+	case p50 <= 1+latencyTie && p99 <= 1+latencyTie:
+		return "pass"
+	}
+	return "falls short"
+}
+
 // figure prints three digits that matter.
 func figure(v float64) string {
 	switch a := math.Abs(v); {
@@ -231,10 +253,10 @@ func (r report) writeText(w io.Writer) error {
 		if c.Verdict != "" {
 			fmt.Fprintf(w, "; %s", c.Verdict)
 		}
-		if p50, p99 := c.latency(); p50 != 0 {
-			fmt.Fprintf(w, "; latency to the best peer's: p50 %.2f, p99 %.2f", p50, p99)
-		}
 		fmt.Fprintln(w)
+		if c.LatencyVerdict != "" {
+			fmt.Fprintf(w, "  latency: p50 %.2f and p99 %.2f of the best peer's; %s\n", c.P50Ratio, c.P99Ratio, c.LatencyVerdict)
+		}
 	}
 	return r.writeScale(w)
 }
@@ -307,6 +329,43 @@ func (r report) writeScale(w io.Writer) error {
 }
 
 func growth(v []float64) float64 { return v[len(v)-1] / v[0] }
+
+// writeMarkdown writes one row per case and one column per library, for a README.
+func (r report) writeMarkdown(w io.Writer) error {
+	var names []string
+	for _, c := range r.Cases {
+		for _, one := range c.Results {
+			if !slices.Contains(names, one.Library) {
+				names = append(names, one.Library)
+			}
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "| case | unit | %s | ours to the best peer | target |\n", strings.Join(names, " | "))
+	fmt.Fprintf(&b, "| --- | --- |%s --- | --- |\n", strings.Repeat(" ---: |", len(names)))
+	for _, c := range r.Cases {
+		fmt.Fprintf(&b, "| %s | %s |", c.Title, c.Unit)
+		for _, name := range names {
+			fmt.Fprintf(&b, " %s |", c.cell(name))
+		}
+		ratio := ""
+		if own := c.own(); own != nil && own.Ratio != 0 {
+			ratio = fmt.Sprintf("%.2f (%s)", own.Ratio, c.Best)
+		}
+		fmt.Fprintf(&b, " %s | %s |\n", ratio, c.Target)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (c *caseReport) cell(library string) string {
+	for _, one := range c.Results {
+		if one.Library == library {
+			return figure(one.Median)
+		}
+	}
+	return ""
+}
 
 func (r report) writeJSON(w io.Writer) error {
 	e := json.NewEncoder(w)

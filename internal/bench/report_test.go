@@ -10,7 +10,7 @@ import (
 )
 
 func measured(name string, goal target, costs map[string][]float64) measurement {
-	m := measurement{testCase: testCase{name: name, title: name, unit: perMessage, target: goal}}
+	m := measurement{testCase: testCase{name: name, title: name, unit: perMessage, target: goal, latency: true}}
 	kinds := []struct {
 		name string
 		kind kind
@@ -79,7 +79,7 @@ func TestTextReport(t *testing.T) {
 	for _, want := range []string{
 		"echo64: echo64, us/message",
 		"target: at most 1.00 of the best peer; pass",
-		"latency to the best peer's: p50 0.50, p99 0.50",
+		"latency: p50 0.50 and p99 0.50 of the best peer's; pass",
 		"scale: most over fewest connections",
 		"1.50",
 	} {
@@ -101,6 +101,33 @@ func TestJSONReport(t *testing.T) {
 	first := back.Cases[0]
 	if first.Best != "gws" || first.Results[0].Library != "ours" || first.Results[0].Ratio != 0.5 {
 		t.Errorf("best peer %q, first result %+v", first.Best, first.Results[0])
+	}
+}
+
+func TestMarkdownReport(t *testing.T) {
+	var b strings.Builder
+	if err := exampleReport().writeMarkdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if want := "| echo64 | us/message | 5.00 | 10.0 | 20.0 | 5.00 | 0.50 (gws) | at most 1.00 of the best peer |"; lines[2] != want {
+		t.Errorf("got  %s\nwant %s", lines[2], want)
+	}
+	for _, line := range lines {
+		if strings.Count(line, "|") != strings.Count(lines[0], "|") {
+			t.Errorf("another number of columns: %s", line)
+		}
+	}
+}
+
+func TestLatencyVerdict(t *testing.T) {
+	for _, test := range []struct {
+		p50, p99 float64
+		want     string
+	}{{0, 0, ""}, {1.05, 0.9, "pass"}, {1.2, 0.9, "falls short"}, {0.9, 1.2, "falls short"}} {
+		if got := judgeLatency(test.p50, test.p99); got != test.want {
+			t.Errorf("p50 %v, p99 %v: %q, want %q", test.p50, test.p99, got, test.want)
+		}
 	}
 }
 
