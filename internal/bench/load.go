@@ -7,16 +7,6 @@ import (
 	"time"
 )
 
-// link is one connection of the load generator to the process under test.
-type link struct {
-	*socket
-	scan    scanner
-	pending []byte        // of a frame the socket did not take whole
-	want    int           // messages still to come before the link is free again
-	sentAt  time.Duration // on the load's clock
-	freeAt  time.Duration
-}
-
 // load generates traffic over a set of links. It never sleeps: it polls, for a sleeping peer's wake-ups
 // would be charged to the process under test, and by more the slower that one is.
 type load struct {

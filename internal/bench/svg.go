@@ -75,7 +75,7 @@ func writeLegend(b *strings.Builder, rows []caseReport) {
 				continue
 			}
 			seen[one.Library] = true
-			writeMark(b, one, float64(x), 20)
+			writeMark(b, result{Library: one.Library, kind: one.kind, Median: math.NaN()}, float64(x), 20)
 			fmt.Fprintf(b, `<text x="%d" y="24">%s</text>`+"\n", x+11, html.EscapeString(one.Library))
 			x += 34 + 7*len(one.Library)
 		}
