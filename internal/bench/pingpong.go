@@ -155,20 +155,24 @@ func (s *pingPong) countMallocs(d time.Duration) (sample, error) {
 	return sample{value: float64(after-before) / float64(s.load.messages)}, err
 }
 
-var errWrongEcho = errors.New("the echo is not what was sent")
+var (
+	errWrongEcho     = errors.New("the echo is not what was sent")
+	errNotCompressed = errors.New("the echo is not compressed")
+)
 
 // check has every library echo one message in earnest before it is measured.
 func (s *pingPong) check() error {
-	if s.process.order.Deflate || s.process.order.Sink {
-		return nil
-	}
-	message := payload(s.traffic.size)
+	k := s.load.links[0]
 	var kept []byte
-	if err := exchange(s.load.links[0], s.load.requests[0], s.load.answers, &kept); err != nil {
+	if err := exchange(k, s.load.requests[0], s.load.answers, &kept); err != nil {
 		return err
 	}
-	if string(kept) != string(repeat(message, s.load.answers)) {
-		return fmt.Errorf("%s: %w", s.process.order.Library, errWrongEcho)
+	sent := repeat(payload(s.traffic.size), s.load.answers)
+	switch o := s.process.order; {
+	case o.Deflate && k.scan.first&bitRsv1 == 0:
+		return fmt.Errorf("%s: %w", o.Library, errNotCompressed)
+	case !o.Deflate && string(kept) != string(sent):
+		return fmt.Errorf("%s: %w", o.Library, errWrongEcho)
 	}
 	return nil
 }
