@@ -58,6 +58,7 @@ type Conn struct {
 	local      bool  // we began to close
 	failing    bool  // the peer broke the protocol: after our Close, TCP is closed
 	both       bool  // both Close frames are through
+	eof        bool  // the peer sends no more
 	closeRead  bool  // data is a violation of policy
 	readerUp   bool  // the reader goroutine holds the read turn
 	wantRead   int   // calls that wait for the read turn
@@ -198,7 +199,10 @@ func (c *Conn) err() error {
 // client waits for the server to do it, which spares the server the TIME_WAIT
 // state. The alarm for the close bounds that wait.
 func (c *Conn) finish() {
-	if !c.client {
+	c.mu.Lock()
+	over := !c.client || c.eof
+	c.mu.Unlock()
+	if over {
 		c.end(nil)
 	}
 }

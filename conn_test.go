@@ -1,48 +1,189 @@
 package websocket
 
 import (
-	"bytes"
 	"context"
-	"net/http/httptest"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"net"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/closeonce/websocket/internal/memconn"
+	"github.com/closeonce/websocket/internal/wiretest"
 )
 
-func TestEcho(t *testing.T) {
-	srv := httptest.NewServer(Handler(nil, func(ctx context.Context, c *Conn) {
-		var buf []byte
-		for {
-			typ, p, err := c.AppendRead(ctx, buf[:0])
-			if err != nil {
-				t.Log("server:", err)
-				return
-			}
-			buf = p
-			if err := c.Write(ctx, typ, p); err != nil {
-				t.Log("server write:", err)
-				return
-			}
+// A connTest is a Conn in one of the roles and, at the other end of its wire, a
+// raw peer that does only what the test tells it.
+type connTest struct {
+	*testing.T
+	c    *Conn
+	p    *wiretest.Peer
+	real bool // sockets and real time, not a bubble
+}
+
+// runConnTest runs a test as client and as server, over a wire in memory, over
+// TLS in memory (both in a bubble, where time is fake), and over TCP.
+func runConnTest(t *testing.T, cfg config, f func(t *connTest)) {
+	for _, role := range []string{"client", "server"} {
+		cfg := cfg
+		cfg.client = role == "client"
+		t.Run(role+"/memory", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := memconn.Pipe(1 << 10)
+				runOne(t, cfg, a, b, false, f)
+			})
+		})
+		t.Run(role+"/tls", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := tlsPair(t, cfg.client)
+				runOne(t, cfg, a, b, false, f)
+			})
+		})
+		t.Run(role+"/tcp", func(t *testing.T) {
+			a, b := tcpPair(t)
+			runOne(t, cfg, a, b, true, f)
+		})
+	}
+}
+
+func runOne(t *testing.T, cfg config, ours, theirs net.Conn, real bool, f func(t *connTest)) {
+	if cfg.parent == nil {
+		cfg.parent = context.Background()
+	}
+	if cfg.readLimit == 0 {
+		cfg.readLimit = defaultReadLimit
+	}
+	if cfg.settings.queueLimit == 0 {
+		cfg.settings = newSettings(0, 0, 0)
+	}
+	role := wiretest.Client
+	if cfg.client {
+		role = wiretest.Server
+	}
+	c := newConn(ours, cfg)
+	defer c.CloseNow()
+	f(&connTest{t, c, wiretest.NewPeer(t, theirs, role), real})
+}
+
+// blocked asserts that a call does not return by itself.
+func (t *connTest) blocked(why string, returned <-chan error) {
+	t.Helper()
+	if t.real {
+		select {
+		case err := <-returned:
+			t.Fatalf("%s: it returned: %v", why, err)
+		case <-time.After(50 * time.Millisecond):
 		}
-	}))
-	defer srv.Close()
-	ctx := context.Background()
-	c, _, err := Dial(ctx, srv.URL, nil)
+		return
+	}
+	synctest.Wait()
+	select {
+	case err := <-returned:
+		t.Fatalf("%s: it returned: %v", why, err)
+	default:
+	}
+}
+
+// settle lets the connection do what it has to do now.
+func (t *connTest) settle() {
+	if !t.real {
+		synctest.Wait()
+	}
+}
+
+// start runs a call that may block.
+func start(f func() error) <-chan error {
+	returned := make(chan error, 1)
+	go func() { returned <- f() }()
+	return returned
+}
+
+// want waits for a call's result, for longer than any time-out of ours.
+func (t *connTest) want(why string, returned <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-returned:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s: it did not return", why)
+		return nil
+	}
+}
+
+// wantRead asserts what the next message is.
+func (t *connTest) wantRead(why string, typ MessageType, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	gotTyp, got, err := t.c.Read(ctx)
+	if err != nil || gotTyp != typ || string(got) != want {
+		t.Fatalf("%s: Read gave %v %.40q (%d bytes), %v; want %v %.40q (%d bytes)", why, gotTyp, got, len(got), err, typ, want, len(want))
+	}
+}
+
+var bg = context.Background()
+
+func tcpPair(t *testing.T) (a, b net.Conn) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{0, 1, 125, 126, 4096, 65535, 65536, 1 << 20} {
-		p := bytes.Repeat([]byte("x"), n)
-		if err := c.Write(ctx, MessageText, p); err != nil {
-			t.Fatal(err)
-		}
-		typ, q, err := c.Read(ctx)
-		if err != nil || typ != MessageText || !bytes.Equal(p, q) {
-			t.Fatal(n, typ, err, len(q))
-		}
-	}
-	if err := c.Ping(ctx); err != nil {
+	defer ln.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		nc, _ := ln.Accept()
+		accepted <- nc
+	}()
+	a, err = net.Dial("tcp", ln.Addr().String())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Close(1000, "bye"); err != nil {
+	b = <-accepted
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+var testCertificate = sync.OnceValue(func() tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		DNSNames:     []string{"localhost"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:    time.Unix(0, 0),
+		NotAfter:     time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+})
+
+// tlsPair returns two ends of a TLS connection in memory; the first is the
+// client's if client is set.
+func tlsPair(t *testing.T, client bool) (a, b net.Conn) {
+	x, y := memconn.Pipe(1 << 10)
+	server := tls.Server(y, &tls.Config{Certificates: []tls.Certificate{testCertificate()}})
+	done := start(server.Handshake)
+	tc := tls.Client(x, &tls.Config{InsecureSkipVerify: true})
+	if err := tc.Handshake(); err != nil {
 		t.Fatal(err)
 	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close(); y.Close() })
+	if client {
+		return tc, server
+	}
+	return server, tc
 }

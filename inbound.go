@@ -108,9 +108,21 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 		if err == nil {
 			err = io.EOF
 		}
+		if err == io.EOF && c.halfClosed() {
+			return 0, c.awaitEnd(ctx)
+		}
 		c.end(c.lostReason(err))
 		return 0, c.err()
 	}
+}
+
+// halfClosed is called at the end of the stream, and reports whether our echo
+// of the peer's Close is still to leave: the peer may have closed only its half.
+func (c *Conn) halfClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.eof = true
+	return c.state == closeReceived && c.writeErr == nil && !c.ended
 }
 
 // lostReason is what the end of the stream means: after both Close frames it
@@ -129,7 +141,7 @@ func (c *Conn) mayWait(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.ended:
+	case c.ended, c.failing:
 		return c.cause
 	case ctx != nil && c.local:
 		return c.cause
@@ -431,10 +443,11 @@ func (c *Conn) drain(ctx context.Context) error {
 	}
 }
 
-// awaitEnd waits for the Close frame that says what the peer did wrong to
-// leave, so that a CloseNow right behind the error does not overtake it.
+// awaitEnd waits for our Close frame to leave, so that a CloseNow right behind
+// the error does not overtake it. The alarm for the close bounds it.
 func (c *Conn) awaitEnd(ctx context.Context) error {
 	if ctx == nil {
+		<-c.done
 		return c.err()
 	}
 	select {

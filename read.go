@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/closeonce/websocket/internal/utf8"
@@ -305,7 +306,9 @@ func (c *Conn) readMessage(ctx context.Context, buf []byte, borrowed **buffer) (
 			buf = buf[:len(buf)+n]
 		}
 		if err != nil {
-			m.resume, m.partial = true, slices.Clone(buf[base:])
+			if m.open {
+				m.resume, m.partial = true, slices.Clone(buf[base:])
+			}
 			if borrowed != nil && *borrowed != nil {
 				putBuffer(*borrowed)
 				*borrowed = nil
@@ -415,20 +418,25 @@ func (c *Conn) nextFrame(ctx context.Context) error {
 	}
 	if m.frame.length == 0 {
 		if m.empty++; m.empty > maxEmptyFrames {
-			c.violated(violation(StatusPolicyViolation, "a message has too many empty fragments", "10.4"))
-			return c.awaitEnd(ctx)
+			return c.refuse(ctx, violation(StatusPolicyViolation, "a message has too many empty fragments", "10.4"))
 		}
 	}
-	m.size += m.frame.length
+	m.size += min(m.frame.length, math.MaxInt64-m.size) // a lie may be as large as that
 	if limit := c.readLimit.Load(); limit >= 0 && m.size > limit {
-		return c.tooBig(ctx, limit)
+		return c.refuse(ctx, fmt.Errorf("%w of %d bytes; closed with %d", ErrMessageTooBig, limit, int(StatusMessageTooBig)))
 	}
 	return nil
 }
 
-// tooBig closes the connection because of a message over the limit.
-func (c *Conn) tooBig(ctx context.Context, limit int64) error {
-	c.violated(fmt.Errorf("%w of %d bytes; closed with %d", ErrMessageTooBig, limit, int(StatusMessageTooBig)))
+// refuse closes the connection because of the message that it is at. Nothing of
+// it is given to the application any more, nor of those behind it.
+func (c *Conn) refuse(ctx context.Context, err error) error {
+	in := &c.in
+	in.ahead, in.message = ahead{}, message{number: in.message.number + 1}
+	in.frame, in.left = header{}, 0
+	in.r = in.w
+	in.letGo()
+	c.violated(err)
 	return c.awaitEnd(ctx)
 }
 
