@@ -59,7 +59,7 @@ func runOne(t *testing.T, cfg config, ours, theirs net.Conn, real bool, f func(t
 	if cfg.readLimit == 0 {
 		cfg.readLimit = defaultReadLimit
 	}
-	if cfg.settings.queueLimit == 0 {
+	if cfg.settings.closeTimeout == 0 {
 		cfg.settings = newSettings(0, 0, 0)
 	}
 	role := wiretest.Client

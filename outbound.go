@@ -216,7 +216,7 @@ func (c *Conn) suspendWrite(b *buffer, n, own, queued int, p *parcel) {
 	switch {
 	case p == nil:
 		rest = b.b[n:]
-	case n <= own && !p.firm:
+	case n <= own && !p.firm && !p.begun:
 		rest = b.b[n:own]
 		o.midMessage = p.follow
 	case n < len(b.b):
@@ -272,7 +272,8 @@ func (c *Conn) send(ctx context.Context, b, tail []byte, wait bool) (n int, err 
 }
 
 // sendMasked writes b and then p's tail, masked on its way through b: so a large
-// message of a client costs no memory of its size.
+// message of a client costs no memory of its size. With an error, b holds all that
+// is left of the frame, masked.
 func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) (n int, err error) {
 	pos := 0
 	for {
@@ -281,13 +282,14 @@ func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) (n int, err
 		b.b = b.b[:start+k]
 		pos = mask.Copy(b.b[start:], p.tail[:k], p.key, pos)
 		p.tail = p.tail[k:]
-		n, err = c.send(ctx, b.b, nil, true)
-		if err != nil {
-			rest := append([]byte(nil), p.tail...)
-			mask.XOR(rest, p.key, pos)
-			p.tail = rest
+		if n, err = c.send(ctx, b.b, nil, true); err != nil {
+			start = len(b.b)
+			b.b = append(b.b, p.tail...)
+			mask.XOR(b.b[start:], p.key, pos)
+			p.tail = nil
 			return n, err
 		}
+		p.begun = true
 		if len(p.tail) == 0 {
 			return n, nil
 		}

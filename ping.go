@@ -72,7 +72,11 @@ func appendPing(b []byte, id uint64) []byte { return binary.BigEndian.AppendUint
 // It returns that the peer is to be pinged, or why the connection is to end.
 func (c *Conn) keepAliveLocked(t int64) (ping bool, dead error) {
 	period := c.settings.keepAlive
-	silent := t - c.heard.Load()
+	heard := c.heard.Load()
+	silent := t - heard
+	if c.pinged != 0 && heard >= c.pinged {
+		c.pinged = 0 // any sign of life will do
+	}
 	switch {
 	case !c.readTurn.held() && c.stalled.Load():
 		// The read-ahead is full and the application takes nothing: nobody
@@ -80,7 +84,6 @@ func (c *Conn) keepAliveLocked(t int64) (ping bool, dead error) {
 		c.pinged = 0
 		c.setAlarmLocked(alarmKeepAlive, period)
 	case silent < int64(period):
-		c.pinged = 0
 		c.setAlarmLocked(alarmKeepAlive, period-time.Duration(silent))
 	case c.pinged == 0:
 		c.pinged = t

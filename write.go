@@ -74,7 +74,7 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool,
 			return true, nil
 		}
 		if err == nil {
-			return c.writeFrame(ctx, h, p, &parcel{last: true})
+			return c.writeFrame(ctx, h, p, parcel{last: true})
 		}
 		if err := c.awaitWriter(ctx); err != nil {
 			return false, err
@@ -200,7 +200,7 @@ func (c *Conn) awaitWriter(ctx context.Context) error {
 }
 
 // writeFrame sends one data frame and gives the write turn back.
-func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte, p *parcel) (sent bool, err error) {
+func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte, p parcel) (sent bool, err error) {
 	p.frame = getBuffer()
 	inBackground := !c.resumes && ctx.Done() != nil && ctx.Done() != c.done
 	switch {
@@ -218,17 +218,17 @@ func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte, p *parc
 	if inBackground {
 		return c.writeInBackground(ctx, p)
 	}
-	_, err = c.depart(ctx, p, true)
+	_, err = c.depart(ctx, &p, true)
 	c.leaveWrite()
 	return err == nil || p.begun, c.verdict(ctx, err)
 }
 
 // writeInBackground is for a net.Conn on which a write can't be interrupted
 // without breaking it, as crypto/tls: a goroutine writes, the caller may go.
-func (c *Conn) writeInBackground(ctx context.Context, p *parcel) (sent bool, err error) {
+func (c *Conn) writeInBackground(ctx context.Context, p parcel) (sent bool, err error) {
 	written := make(chan error, 1)
 	go func() {
-		_, err := c.depart(nil, p, true)
+		_, err := c.depart(nil, &p, true)
 		c.leaveWrite()
 		written <- err
 	}()
@@ -381,7 +381,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 		}
 	}
 	h := header{fin: fin, opcode: w.opcode}
-	p := &parcel{follow: w.opcode == opContinuation, last: fin}
+	p := parcel{follow: w.opcode == opContinuation, last: fin}
 	sent, err := c.writeFrame(ctx, h, payload, p)
 	if sent {
 		w.opcode = opContinuation
