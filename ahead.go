@@ -77,7 +77,7 @@ func (c *Conn) readAhead() {
 	// Who wanted the turn may have gone meanwhile.
 	c.mu.Lock()
 	alone := !c.ended && !c.failing && c.wantRead == 0 && !c.stalled.Load()
-	again := alone && c.expect > 0
+	again := alone && c.expect.Load() > 0
 	if alone && !again {
 		c.setAlarmLocked(alarmReader, readerDelay)
 	}
@@ -145,8 +145,8 @@ func (c *Conn) readerDueLocked() bool {
 	switch {
 	case c.readTurn.held(), c.stalled.Load():
 		return false // the next to let go of the turn sets the alarm
-	case c.reads != c.readsSeen:
-		c.readsSeen = c.reads
+	case c.reads.Load() != c.readsSeen:
+		c.readsSeen = c.reads.Load()
 		c.setAlarmLocked(alarmReader, readerDelay)
 		return false
 	}

@@ -29,6 +29,9 @@ func (c *Conn) setAlarmLocked(kind alarmKind, d time.Duration) {
 	}
 	at := now() + int64(d)
 	c.alarms.at[kind] = at
+	if kind == alarmReader {
+		c.readerSet.Store(true)
+	}
 	if c.alarms.armed == 0 || at < c.alarms.armed {
 		c.armLocked(at, d)
 	}
@@ -61,11 +64,13 @@ func (c *Conn) ring() {
 	}
 	readNow, writeNow := false, false
 	if due[alarmReader] {
+		c.readerSet.Store(false)
 		readNow = c.readerDueLocked()
 	}
 	if due[alarmFlush] && c.out.lazy {
 		c.out.lazy = false
 		c.lazy.Store(false)
+		c.urgent.Store(true)
 		writeNow = true
 	}
 	var dead error

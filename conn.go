@@ -46,6 +46,11 @@ type Conn struct {
 	waiting   atomic.Bool  // more frames are read and wait to be taken
 	stalled   atomic.Bool  // the read-ahead is full
 	lazy      atomic.Bool  // the queue holds frames that wait for company
+	calm      atomic.Bool  // a data frame is for the application: nobody closes
+	urgent    atomic.Bool  // something may wait to be written
+	expect    atomic.Int32 // calls that wait for control frames
+	reads     atomic.Int64 // how often the application let go of the read turn
+	readerSet atomic.Bool  // the reader's alarm is set
 
 	// mu guards what follows. It is never held across I/O, and nobody waits for
 	// anything while holding it.
@@ -62,8 +67,6 @@ type Conn struct {
 	closeRead  bool  // data is a violation of policy
 	readerUp   bool  // the reader goroutine holds the read turn
 	wantRead   int   // calls that wait for the read turn
-	expect     int   // calls that wait for control frames
-	reads      int64 // how often the application let go of the read turn
 	readsSeen  int64 // reads, when the reader's alarm last rang
 	readPoked  bool  // the read deadline was set to interrupt
 	writePoked bool  // the write deadline was set to interrupt
@@ -116,8 +119,6 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		client:      cfg.client,
 		subprotocol: cfg.subprotocol,
 		settings:    cfg.settings,
-		readTurn:    newTurn(),
-		writeTurn:   newTurn(),
 	}
 	switch nc := nc.(type) {
 	case *net.TCPConn:
@@ -133,6 +134,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	c.done = c.ctx.Done()
 	c.readLimit.Store(cfg.readLimit)
 	c.heard.Store(now())
+	c.calm.Store(true)
 	if len(cfg.early) > 0 {
 		c.in.buf = &buffer{append(make([]byte, 0, max(bufferSize, len(cfg.early))), cfg.early...)}
 		c.in.w = len(cfg.early)
@@ -233,6 +235,7 @@ func (c *Conn) end(reason error) {
 // endLocked is the part of end that changes state.
 func (c *Conn) endLocked(reason error) {
 	c.ended = true
+	c.calm.Store(false)
 	c.state.step(fail)
 	if reason == nil && !c.both {
 		reason = c.cause
@@ -301,7 +304,7 @@ func (c *Conn) linger() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	c.readTurn <- struct{}{} // who holds it sees that the connection has ended
+	c.readTurn.await(context.Background(), nil) // who holds it sees that the connection has ended
 	defer c.readTurn.release()
 	if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return

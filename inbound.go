@@ -253,15 +253,7 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 			in.checking = h.opcode == opText && !h.rsv1
 			in.text.Reset()
 		}
-		c.mu.Lock()
-		action := c.state.step(recvData)
-		unwanted := c.closeRead
-		c.mu.Unlock()
-		if action == deliver && unwanted {
-			c.unwanted()
-			action = ignore
-		}
-		if action == deliver {
+		if c.calm.Load() || c.wanted() {
 			if h.length == 0 {
 				if err := c.checkText(ctx, nil); err != nil {
 					return err
@@ -271,6 +263,21 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 		}
 		in.checking = false
 	}
+}
+
+// wanted asks the close machine whether a data frame is for the application.
+func (c *Conn) wanted() bool {
+	c.mu.Lock()
+	action := c.state.step(recvData)
+	closeRead := c.closeRead
+	c.mu.Unlock()
+	if action != deliver {
+		return false
+	}
+	if closeRead {
+		c.unwanted()
+	}
+	return !closeRead
 }
 
 // fill reads more bytes into the buffer.
@@ -377,6 +384,7 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 		c.mu.Lock()
 		c.out.pong = append(c.out.pong[:0], payload...)
 		c.out.hasPong = true
+		c.urgent.Store(true)
 		c.mu.Unlock()
 		c.kick()
 		return nil
@@ -395,6 +403,7 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 	}
 	c.mu.Lock()
 	action := c.state.step(recvClose)
+	c.calm.Store(false)
 	switch action {
 	case echo:
 		if c.cause == nil {
@@ -405,6 +414,7 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 			// Section 5.5.1: "When sending a Close frame in response, the endpoint
 			// typically echos the status code it received."
 			c.out.closing = true
+			c.urgent.Store(true)
 			c.out.close = append([]byte(nil), payload...)
 		}
 		if c.resumes {
@@ -413,10 +423,10 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 		if c.alarms.at[alarmClose] == 0 {
 			c.setAlarmLocked(alarmClose, c.settings.closeTimeout)
 		}
-		c.expect++ // the end of TCP; for as long as the connection lives
+		c.expect.Add(1) // the end of TCP; for as long as the connection lives
 	case finish:
 		c.both = true
-		c.expect++
+		c.expect.Add(1)
 	}
 	c.mu.Unlock()
 	switch action {

@@ -92,6 +92,7 @@ func (c *Conn) depart(ctx context.Context, p *parcel, wait bool) (bool, error) {
 		if err != nil {
 			c.mu.Lock()
 			c.out.rest, c.out.restQueued = rest[n:], queued
+			c.urgent.Store(true)
 			c.mu.Unlock()
 			return true, err
 		}
@@ -228,6 +229,7 @@ func (c *Conn) suspendWrite(b *buffer, n, own, queued int, p *parcel) {
 	}
 	if len(rest) > 0 {
 		o.rest, o.restQueued = rest, queued
+		c.urgent.Store(true)
 	} else {
 		o.size = max(o.size-queued, 0)
 	}
@@ -341,7 +343,7 @@ func (c *Conn) writeFailed(err error) error {
 	if !final {
 		c.writeErr = err
 		c.stopLocked()
-		c.expect++
+		c.expect.Add(1)
 		c.setAlarmLocked(alarmClose, min(c.settings.closeTimeout, lingerTime))
 	}
 	c.mu.Unlock()
@@ -467,8 +469,14 @@ func (c *Conn) writeOut() {
 // writer goroutine's.
 func (c *Conn) leaveWrite() {
 	c.writeTurn.release()
+	if !c.urgent.Load() {
+		return
+	}
 	c.mu.Lock()
 	pending := c.pendingLocked() && c.writeErr == nil
+	if !pending {
+		c.urgent.Store(false)
+	}
 	c.mu.Unlock()
 	if pending {
 		c.kick()
@@ -483,6 +491,7 @@ func (c *Conn) flushLazy() {
 	}
 	c.mu.Lock()
 	c.out.lazy = false
+	c.urgent.Store(true)
 	c.mu.Unlock()
 	c.lazy.Store(false)
 	if c.raw == nil {

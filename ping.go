@@ -33,7 +33,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	}
 	p := &pingWait{c.pingLocked(), make(chan struct{})}
 	c.pings = append(c.pings, p)
-	c.expect++
+	c.expect.Add(1)
 	c.mu.Unlock()
 	c.kick()
 	c.ensureReader()
@@ -47,7 +47,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 		err = c.err()
 	}
 	c.mu.Lock()
-	c.expect--
+	c.expect.Add(-1)
 	for i, q := range c.pings {
 		if q == p {
 			c.pings = append(c.pings[:i], c.pings[i+1:]...)
@@ -62,6 +62,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 func (c *Conn) pingLocked() uint64 {
 	c.lastPing++
 	c.out.ping, c.out.hasPing = c.lastPing, true
+	c.urgent.Store(true)
 	return c.lastPing
 }
 

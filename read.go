@@ -214,6 +214,9 @@ func (c *Conn) takeRead(ctx context.Context) error {
 			return err
 		}
 	}
+	if c.calm.Load() {
+		return nil
+	}
 	c.mu.Lock()
 	local, cause := c.local, c.cause
 	c.mu.Unlock()
@@ -233,20 +236,17 @@ func (c *Conn) awaitRead(ctx context.Context) error {
 		c.pokeReadLocked()
 	}
 	c.mu.Unlock()
-	var err error
-	select {
-	case c.readTurn <- struct{}{}:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
+	taken := c.readTurn.await(ctx, nil)
 	c.mu.Lock()
 	c.wantRead--
-	orphaned := err != nil && c.expect > 0
 	c.mu.Unlock()
-	if orphaned { // the reader goroutine may have made room for us
+	if taken {
+		return nil
+	}
+	if c.expect.Load() > 0 { // the reader goroutine may have made room for us
 		c.ensureReader()
 	}
-	return err
+	return ctx.Err()
 }
 
 // leaveRead gives the read turn back after a call of the application's: to the
@@ -260,10 +260,17 @@ func (c *Conn) leaveRead() {
 	if c.stalled.Load() && !in.ahead.full() {
 		c.stalled.Store(false)
 	}
+	c.reads.Add(1)
+	if c.expect.Load() == 0 && c.readerSet.Load() {
+		c.readTurn.release()
+		if c.expect.Load() > 0 { // somebody came, and saw the turn taken
+			c.ensureReader()
+		}
+		return
+	}
 	c.mu.Lock()
-	c.reads++
 	if !c.ended {
-		if c.expect > 0 && c.wantRead == 0 && !c.failing && !c.stalled.Load() {
+		if c.expect.Load() > 0 && c.wantRead == 0 && !c.failing && !c.stalled.Load() {
 			c.readerUp = true
 			c.mu.Unlock()
 			go c.readAhead()
@@ -275,6 +282,9 @@ func (c *Conn) leaveRead() {
 	}
 	c.mu.Unlock()
 	c.readTurn.release()
+	if c.expect.Load() > 0 {
+		c.ensureReader()
+	}
 }
 
 // readMessage appends the next message to buf. If buf is nil and borrowed is

@@ -36,7 +36,7 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 		c.local = true
 		c.beginCloseLocked(code, reason)
 	}
-	c.expect++ // the peer's Close
+	c.expect.Add(1) // the peer's Close
 	c.mu.Unlock()
 	c.kick()
 	c.ensureReader()
@@ -47,7 +47,7 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 		c.end(context.Cause(ctx))
 	}
 	c.mu.Lock()
-	c.expect--
+	c.expect.Add(-1)
 	err := c.closeErr
 	c.mu.Unlock()
 	if misuse != nil {
@@ -75,7 +75,8 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	first := !c.closeRead
 	if first {
 		c.closeRead = true
-		c.expect++ // the peer's Close; for as long as the connection lives
+		c.calm.Store(false)
+		c.expect.Add(1) // the peer's Close; for as long as the connection lives
 	}
 	c.mu.Unlock()
 	if first {
@@ -101,7 +102,9 @@ func (c *Conn) unwanted() {
 // already, and bounds the handshake in time. The caller has set the cause and
 // kicks the writer.
 func (c *Conn) beginCloseLocked(code StatusCode, reason string) {
+	c.calm.Store(false)
 	c.out.closing = true
+	c.urgent.Store(true)
 	c.out.close = appendClose(make([]byte, 0, 2+len(reason)), code, reason)
 	c.stopLocked()
 	if c.resumes {

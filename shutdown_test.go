@@ -170,7 +170,7 @@ func TestCloseNow(t *testing.T) {
 	}
 }
 
-func TestCloseMisuse(t *testing.T) {
+func TestCloseBadArguments(t *testing.T) {
 	for name, test := range map[string]struct {
 		code   StatusCode
 		reason string

@@ -103,6 +103,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	queued := c.enqueueLocked(header{fin: true, opcode: op}, p, c.settings.queueLimit)
 	if queued {
 		c.out.lazy = false
+		c.urgent.Store(true)
 	}
 	c.mu.Unlock()
 	if !queued {
@@ -127,6 +128,7 @@ func (c *Conn) queueBehind(h header, p []byte) (bool, error) {
 	queued := c.out.writer == nil && c.enqueueLocked(h, p, c.settings.queueLimit)
 	if queued {
 		c.out.lazy = false
+		c.urgent.Store(true)
 	}
 	c.mu.Unlock()
 	if queued {
@@ -163,16 +165,15 @@ func (c *Conn) awaitWrite(ctx context.Context) error {
 	c.mu.Lock()
 	stopped := c.stoppedLocked()
 	c.mu.Unlock()
-	select {
-	case c.writeTurn <- struct{}{}:
+	if c.writeTurn.await(ctx, stopped) {
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-stopped:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.stoppedReason()
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stoppedReason()
 }
 
 // awaitWriter waits until no Writer is open.
