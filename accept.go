@@ -224,14 +224,16 @@ func appendAnswer(b []byte, h http.Header, accept, subprotocol string) []byte {
 		b = append(append(append(b, "Sec-WebSocket-Protocol: "...), subprotocol...), "\r\n"...)
 	}
 	for name, values := range h {
-		if answerFields[name] || !isToken(name) {
+		if answerFields[http.CanonicalHeaderKey(name)] || !isToken(name) {
 			continue
 		}
 		for _, value := range values {
 			b = append(append(b, name...), ": "...)
-			for i := range len(value) { // a line break would end the field
+			for i := range len(value) {
 				c := value[i]
-				if c == '\r' || c == '\n' {
+				// A line break would end the field, and clients refuse an answer
+				// with other control characters.
+				if c < ' ' && c != '\t' || c == 0x7F {
 					c = ' '
 				}
 				b = append(b, c)
