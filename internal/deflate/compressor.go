@@ -27,12 +27,12 @@ type Compressor struct {
 var budgets = [maxWindowBits + 1]struct{ history, table int }{
 	8:  {256, 256},
 	9:  {512, 512},
-	10: {1024, 896},
-	11: {2048, 896},
-	12: {4096, 896},
-	13: {6144, 1728},
-	14: {12288, 2688},
-	15: {24576, 4864},
+	10: {1024, 512},
+	11: {1792, 1024},
+	12: {3072, 1024},
+	13: {5376, 2048},
+	14: {9472, 4096},
+	15: {24576, 4096},
 }
 
 // NewCompressor returns a Compressor whose distances never exceed 2^windowBits,
@@ -51,10 +51,22 @@ func (c *Compressor) Init(windowBits int, takeover bool) {
 
 func (c *Compressor) reach() int { return 1 << c.bits }
 
+// allowed returns how long the compressed form of a message of n bytes may be.
+// With takeover the first messages may get a little longer: a message that is not
+// compressed is none that others can refer to, and small ones compress only by
+// reference.
+func (c *Compressor) allowed(n int) int {
+	if c.takeover && n >= 16 && len(c.history) < min(256, budgets[c.bits].history/4) {
+		return n + 5
+	}
+	return n - 1
+}
+
 // AppendMessage appends the compressed form of a whole message to dst, without
 // the final 00 00 ff ff. If that is not shorter than msg it returns dst as it was
 // and false, and the message counts as not compressed: it is not in the
-// peer's window either.
+// peer's window either. With takeover the first messages may get up to 5 bytes
+// longer, to give those after them something to refer to.
 //
 // AppendMessage must not be called between AppendChunk and AppendFinish.
 func (c *Compressor) AppendMessage(dst, msg []byte) ([]byte, bool) {
@@ -64,6 +76,7 @@ func (c *Compressor) AppendMessage(dst, msg []byte) ([]byte, bool) {
 	e := getEncoder()
 	w := bitWriter{out: dst}
 	kept := len(c.history)
+	allowed := c.allowed(len(msg))
 	if c.takeover {
 		kept = c.push(msg)
 		e.writeAll(&w, c.history, kept, c.table, c.clock, c.reach())
@@ -73,16 +86,23 @@ func (c *Compressor) AppendMessage(dst, msg []byte) ([]byte, bool) {
 	}
 	putEncoder(e)
 	writeEnd(&w)
-	if len(w.out)-len(dst) >= len(msg) {
+	if len(w.out)-len(dst) > allowed {
 		c.history = c.history[:kept]
 		return w.out[:len(dst)], false
 	}
 	return w.out, true
 }
 
+// noiseAbove: of a message as long as this a sample tells whether it is worth
+// trying.
+const noiseAbove = 4 << 10
+
 // appendLong is AppendMessage for a message that takes up much of the history
 // or more: it needs a larger table for itself.
 func (c *Compressor) appendLong(dst, msg []byte) ([]byte, bool) {
+	if len(msg) >= noiseAbove && incompressible(msg, 0) {
+		return dst, false
+	}
 	out := c.AppendChunk(dst, msg)
 	e := c.e
 	out = e.finish(out, c.reach())
@@ -208,7 +228,7 @@ func (c *Compressor) growHistory(n int) {
 	grown := make([]byte, len(c.history), size)
 	copy(grown, c.history)
 	c.history = grown
-	if n := min(b.table, max(256, size/2)); n > len(c.table) {
+	if n := min(b.table, size); n > len(c.table) {
 		c.table = make([]uint16, n)
 		remember(c.history, 0, 1, c.table, c.clock)
 	}

@@ -58,6 +58,7 @@ func (v *conversation) receive(wire, msg []byte) {
 func (v *conversation) whole(msg []byte) bool {
 	v.t.Helper()
 	dst := []byte("before")
+	allowed := v.c.allowed(len(msg))
 	wire, ok := v.c.AppendMessage(dst, msg)
 	if !bytes.HasPrefix(wire, dst) {
 		v.t.Fatal("what was in dst before changed")
@@ -69,8 +70,8 @@ func (v *conversation) whole(msg []byte) bool {
 		}
 		return false
 	}
-	if len(wire) >= len(msg) {
-		v.t.Fatalf("compressed %d bytes to %d", len(msg), len(wire))
+	if len(wire) > allowed {
+		v.t.Fatalf("compressed %d bytes to %d, more than %d", len(msg), len(wire), allowed)
 	}
 	v.receive(wire, msg)
 	return true
@@ -166,6 +167,7 @@ func TestCompressNotShorter(t *testing.T) {
 	for bits := minWindowBits; bits <= maxWindowBits; bits++ {
 		v := newConversation(t, bits, true)
 		v.whole(samples["json"][:150])
+		v.whole(samples["json"][150:400])
 		for _, n := range []int{5, 100, 1000, 20000, 70000} {
 			if v.whole(samples["noise"][:n]) {
 				t.Fatalf("%d bytes of noise were compressed", n)

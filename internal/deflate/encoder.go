@@ -1,6 +1,8 @@
 package deflate
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+)
 
 const (
 	// maxSequences bounds a block. A block cut short by it has so many matches
@@ -8,7 +10,8 @@ const (
 	maxSequences = 8192
 
 	// maxTable is the size of the largest table of positions.
-	maxTable = 1 << 14
+	maxTableBits = 14
+	maxTable     = 1 << maxTableBits
 )
 
 // encoder is what compressing takes while it goes on. It lives in a pool.
@@ -61,7 +64,7 @@ func (e *encoder) writeBlock(w *bitWriter, in []byte) {
 		return
 	}
 	stored := storedBits(w.n, len(in))
-	if literals >= len(in)-len(in)>>6 && incompressible(in) {
+	if literals >= len(in)-len(in)>>6 && incompressible(in, dynamicHeader) {
 		writeStored(w, in)
 		return
 	}
@@ -108,46 +111,54 @@ func (e *encoder) writeBlock(w *bitWriter, in []byte) {
 func (e *encoder) count(in []byte, sequences []sequence) {
 	clear(e.litFreq[:])
 	clear(e.dstFreq[:])
-	at := 0
 	for i := range sequences {
 		s := &sequences[i]
-		end := at + int(s.literals)
-		for _, b := range in[at:end] {
-			e.litFreq[b]++
+		k := int(s.literals)
+		for ; k > 4; k-- {
+			e.litFreq[in[0]]++
+			in = in[1:]
 		}
+		m := &upTo[k]
+		e.litFreq[in[0]] += uint16(m[0] & 1)
+		e.litFreq[in[1]] += uint16(m[1] & 1)
+		e.litFreq[in[2]] += uint16(m[2] & 1)
+		e.litFreq[in[3]] += uint16(m[3] & 1)
 		e.litFreq[endOfBlock+1+int(s.lengthSym)]++
 		e.dstFreq[s.distSym]++
-		at = end + int(s.length)
+		in = in[k+int(s.length):]
 	}
-	for _, b := range in[at:] {
+	for _, b := range in {
 		e.litFreq[b]++
 	}
 	e.litFreq[endOfBlock] = 1
 }
 
-// incompressible reports whether the bytes in look like noise. It counts a
-// sample: of n bytes taken from 256 values at random about n*n/256+n pairs are
-// the same, counting each byte with itself, and the more the fewer bits a byte
-// is worth.
-func incompressible(in []byte) bool {
-	const sample = 1024
-	if len(in) < sample/2 {
-		return false
+// incompressible reports whether the bytes in look like noise: whether a Huffman
+// code would save less than header bytes and one byte in 200.
+//
+// It counts how many pairs of a sample are the same. Of bytes taken from 256
+// values at random one pair in 256 is; of others r times as many, and for an r
+// close to 1 a byte is worth 0.72(r-1) bits less than eight.
+func incompressible(in []byte, header int) bool {
+	step := len(in) / 1024
+	if len(in) < 8192 {
+		step = len(in) / 256
 	}
-	var count [256]uint16
-	step := max(1, len(in)/sample)
-	n := 0
+	step = max(1, step)
+	var seen [256]uint16
+	same, n := 0, 0
 	for i := 0; i < len(in); i += step {
-		count[in[i]]++
+		b := in[i]
+		same += int(seen[b])
+		seen[b]++
 		n++
 	}
-	pairs := 0
-	for _, c := range count {
-		pairs += int(c) * int(c)
-	}
-	expected := n*n/256 + n
-	return pairs < expected+expected/12
+	return 2*same*256*len(in) < n*n*(len(in)+len(in)/16+11*header)
 }
+
+// dynamicHeader is about how many bytes the header of a dynamic block takes when
+// most bytes occur in it.
+const dynamicHeader = 64
 
 // storedBits is the length of a stored block of n bytes that starts bit bits
 // into a byte.
@@ -173,67 +184,79 @@ func writeFixed(w *bitWriter, in []byte, sequences []sequence) {
 // than allowed: so four literals and the 7 bits left over fit a word.
 const maxLitBits = maxCodeBits - 1
 
+// upTo keeps the first k of four codes.
+var upTo = [8][4]code{
+	1: {^code(0)},
+	2: {^code(0), ^code(0)},
+	3: {^code(0), ^code(0), ^code(0)},
+	4: {^code(0), ^code(0), ^code(0), ^code(0)},
+}
+
 // writeSymbols writes what in and sequences say and the end of the block.
+//
+// The words of several codes are joined before they go into acc: how far acc is
+// filled is what each step must wait for.
 func writeSymbols(w *bitWriter, in []byte, sequences []sequence, lit *[numLitLen]code, dist *[numDistance]code) {
 	out, at, acc, n := w.out[:cap(w.out)], len(w.out), w.acc, w.n
-	for i := 0; ; i++ {
-		run := in
-		if i < len(sequences) {
-			run = in[:sequences[i].literals]
-		}
-		in = in[len(run):]
-		for ; len(run) >= 4; run = run[4:] {
-			c := lit[run[0]]
-			acc |= c.word() << (n & 63)
-			n += c.length()
-			c = lit[run[1]]
-			acc |= c.word() << (n & 63)
-			n += c.length()
-			c = lit[run[2]]
-			acc |= c.word() << (n & 63)
-			n += c.length()
-			c = lit[run[3]]
-			acc |= c.word() << (n & 63)
-			n += c.length()
+	for i := range sequences {
+		s := &sequences[i]
+		k := int(s.literals)
+		for ; k > 4; k -= 4 {
+			c0, c1, c2, c3 := lit[in[0]], lit[in[1]], lit[in[2]], lit[in[3]]
+			half := c0.length() + c1.length()
+			in = in[4:]
+			acc |= (join(c0, c1) | join(c2, c3)<<(half&63)) << (n & 63)
+			n += half + c2.length() + c3.length()
 			binary.LittleEndian.PutUint64(out[at:], acc)
 			at += int(n >> 3)
 			acc >>= n &^ 7 & 63
 			n &= 7
 		}
-		for _, b := range run {
-			c := lit[b]
-			acc |= c.word() << (n & 63)
-			n += c.length()
-		}
+		// Up to four literals without a branch, which could not be foreseen. There
+		// are four bytes: the match alone has as many.
+		m := &upTo[k&7]
+		c0, c1, c2, c3 := lit[in[0]]&m[0], lit[in[1]]&m[1], lit[in[2]]&m[2], lit[in[3]]&m[3]
+		half := c0.length() + c1.length()
+		in = in[k+int(s.length):]
+		acc |= (join(c0, c1) | join(c2, c3)<<(half&63)) << (n & 63)
+		n += half + c2.length() + c3.length()
 		binary.LittleEndian.PutUint64(out[at:], acc)
 		at += int(n >> 3)
 		acc >>= n &^ 7 & 63
 		n &= 7
-		if i == len(sequences) {
-			break
-		}
 
-		s := &sequences[i]
-		in = in[s.length:]
-		c := lit[endOfBlock+1+int(s.lengthSym)]
-		acc |= c.word() << (n & 63)
-		n += c.length()
-		acc |= uint64(s.length-lengthBase[s.lengthSym]) << (n & 63)
-		n += uint(lengthExtra[s.lengthSym])
-		c = dist[s.distSym]
-		acc |= c.word() << (n & 63)
-		n += c.length()
-		acc |= uint64(s.distance-distanceBase[s.distSym]) << (n & 63)
-		n += uint(distanceExtra[s.distSym])
+		l, d := lit[endOfBlock+1+int(s.lengthSym)], dist[s.distSym]
+		low := l.word() | uint64(s.length-lengthBase[s.lengthSym])<<(l.length()&63)
+		high := d.word() | uint64(s.distance-distanceBase[s.distSym])<<(d.length()&63)
+		half = l.length() + uint(lengthExtra[s.lengthSym])
+		acc |= (low | high<<(half&63)) << (n & 63)
+		n += half + d.length() + uint(distanceExtra[s.distSym])
+		binary.LittleEndian.PutUint64(out[at:], acc)
+		at += int(n >> 3)
+		acc >>= n &^ 7 & 63
+		n &= 7
+	}
+	for ; len(in) >= 4; in = in[4:] {
+		c0, c1, c2, c3 := lit[in[0]], lit[in[1]], lit[in[2]], lit[in[3]]
+		half := c0.length() + c1.length()
+		acc |= (join(c0, c1) | join(c2, c3)<<(half&63)) << (n & 63)
+		n += half + c2.length() + c3.length()
 		binary.LittleEndian.PutUint64(out[at:], acc)
 		at += int(n >> 3)
 		acc >>= n &^ 7 & 63
 		n &= 7
 	}
 	w.out, w.acc, w.n = out[:at], acc, n
+	for _, b := range in {
+		w.code(lit[b])
+	}
+	w.flush()
 	w.code(lit[endOfBlock])
 	w.flush()
 }
+
+// join makes one word of two codes.
+func join(a, b code) uint64 { return a.word() | b.word()<<(a.length()&63) }
 
 // writeEnd writes the header of the empty stored block that ends each message.
 // Its LEN and NLEN are what RFC 7692, section 7.2.1, takes off.
@@ -272,7 +295,7 @@ func (e *encoder) begin(history []byte) {
 	e.clock = 0
 	e.acc, e.accBits = 0, 0
 	e.written, e.total = 0, 0
-	remember(e.buf, 0, 2, e.clearTable(maxTable), 0)
+	remember(e.buf, 0, 4, e.clearTable(maxTable), 0)
 }
 
 // chunk adds p to the message in progress, and writes blocks as they fill up.

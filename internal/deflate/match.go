@@ -35,55 +35,71 @@ func distanceSymbol(d int) uint8 {
 	return uint8(2*log + x>>(log-1)&1)
 }
 
-// hashed is the shortest match looked for.
-const hashed = 4
+// loaded is how many bytes the search looks at in one load.
+const loaded = 8
 
-// slot is where a table of n entries keeps positions that start with v.
-func slot(v uint32, n int) uint32 {
-	return uint32(uint64(v*0x9E3779B1) * uint64(uint32(n)) >> 32)
+// slot is where a table keeps positions that start with the first six bytes of v.
+// Matches of four and five bytes are found only by the way: far away they are
+// hardly shorter than literals.
+func slot(v, mask uint64) uint64 {
+	return v << 16 * 0x9E3779B185EBCA87 >> (64 - maxTableBits) & mask
 }
 
-// skipAfter: after each 2^skipAfter bytes without a match the search takes one
-// more byte per step, so that what does not compress costs little.
-const skipAfter = 5
+const (
+	// skipAfter: after each 2^skipAfter bytes without a match the search takes
+	// one more byte per step, so that what does not compress costs little.
+	skipAfter = 5
+
+	// In so large a block there are matches enough for the search to skip every
+	// other byte soon after the last one.
+	hasteAbove = 16 << 10
+	haste      = 26
+)
 
 // find divides buf[start:] into sequences, which it leaves in e.sequences, and
 // returns how far it came: the end, or less if the sequences are used up. What
 // follows the last match are literals.
 //
-// table maps four bytes to the last position where they were seen, modulo 2^16;
-// clock is the position of buf[0]. What the table says is only believed
-// after a look at buf, so it may be stale or belong to bytes long gone. No
-// distance exceeds reach.
+// table, of a power of two entries, maps the first bytes of what was seen to its
+// last position modulo 2^16; clock is the position of buf[0]. What the table says
+// is only believed after a look at buf, so it may be stale or belong to bytes
+// long gone. No distance exceeds reach.
 func (e *encoder) find(buf []byte, start int, table []uint16, clock uint16, reach int) int {
 	e.numSequences = 0
+	mask := uint64(len(table) - 1)
+	ahead := 1 << skipAfter // what a step is made of, besides the bytes passed
+	if len(buf)-start >= hasteAbove {
+		ahead += haste
+	}
 	next := start // first byte that no sequence covers
-	last := len(buf) - hashed
-	size := len(table)
+	last := len(buf) - loaded
 	for s := start; s <= last; {
-		v := binary.LittleEndian.Uint32(buf[s:])
-		h := slot(v, size)
+		v := binary.LittleEndian.Uint64(buf[s:])
+		h := slot(v, mask)
 		now := clock + uint16(s)
 		d := int(now - table[h])
 		table[h] = now
-		from := s - d
-		if uint(d-1) >= uint(reach) || from < 0 || binary.LittleEndian.Uint32(buf[from:]) != v {
-			s += 1 + (s-next)>>skipAfter
+		if uint(d-1) >= uint(min(reach, s)) {
+			s += (s - next + ahead) >> skipAfter
 			continue
 		}
-		end := s + hashed + matching(buf[s+hashed:], buf[from+hashed:])
-		for s > next && from > 0 && buf[s-1] == buf[from-1] {
+		differ := v ^ binary.LittleEndian.Uint64(buf[s-d:])
+		if uint32(differ) != 0 {
+			s += (s - next + ahead) >> skipAfter
+			continue
+		}
+		end := s + bits.TrailingZeros64(differ)>>3
+		if differ == 0 {
+			end = s + loaded
+			end += matching(buf[end:], buf[end-d:])
+		}
+		for s > next && s > d && buf[s-1] == buf[s-1-d] {
 			s--
-			from--
 		}
 		if !e.addMatch(s-next, end-s, d) {
 			return next
 		}
 		next = end
-		if end <= last {
-			p := end - 2
-			table[slot(binary.LittleEndian.Uint32(buf[p:]), size)] = clock + uint16(p)
-		}
 		s = end
 	}
 	return len(buf)
@@ -108,35 +124,28 @@ func matching(a, b []byte) int {
 // addMatch adds a sequence, or several if the match is longer than one may be.
 // It reports false, and adds nothing, if there might be no room.
 func (e *encoder) addMatch(literals, length, distance int) bool {
-	if e.numSequences+1+length/maxMatch >= len(e.sequences) {
+	n := e.numSequences
+	if n >= maxSequences-maxStored/(maxMatch-minMatch)-1 {
 		return false
 	}
-	distSym := distanceSymbol(distance)
-	for length > 0 {
-		n := length
-		if n > maxMatch {
-			n = maxMatch
-			if length-n < minMatch {
-				n -= minMatch
-			}
-		}
-		e.sequences[e.numSequences] = sequence{
-			literals:  uint16(literals),
-			length:    uint16(n),
-			distance:  uint16(distance),
-			lengthSym: lengthSymbol[n-minMatch],
-			distSym:   distSym,
-		}
-		e.numSequences++
+	symbol := distanceSymbol(distance)
+	for length > maxMatch {
+		// What is left is long enough to be a match itself.
+		const part = maxMatch - minMatch
+		e.sequences[n] = sequence{uint16(literals), part, uint16(distance), lengthSymbol[part-minMatch], symbol}
+		n++
 		literals = 0
-		length -= n
+		length -= part
 	}
+	e.sequences[n] = sequence{uint16(literals), uint16(length), uint16(distance), lengthSymbol[length-minMatch], symbol}
+	e.numSequences = n + 1
 	return true
 }
 
 // remember enters every step-th position of buf[start:] into table.
 func remember(buf []byte, start, step int, table []uint16, clock uint16) {
-	for s := start; s <= len(buf)-hashed; s += step {
-		table[slot(binary.LittleEndian.Uint32(buf[s:]), len(table))] = clock + uint16(s)
+	mask := uint64(len(table) - 1)
+	for s := start; s <= len(buf)-loaded; s += step {
+		table[slot(binary.LittleEndian.Uint64(buf[s:]), mask)] = clock + uint16(s)
 	}
 }
