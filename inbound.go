@@ -122,7 +122,7 @@ func (c *Conn) halfClosed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.eof = true
-	return c.state == closeReceived && c.writeErr == nil && !c.ended
+	return (c.state == closeReceived || c.state == closed && !c.out.closeGone) && c.writeErr == nil && !c.ended
 }
 
 // lostReason is what the end of the stream means: after both Close frames it
@@ -425,14 +425,16 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 		}
 		c.expect.Add(1) // the end of TCP; for as long as the connection lives
 	case finish:
-		c.both = true
+		// Both have said it; but of ours only a half may have left yet.
+		c.both = c.out.closeGone
 		c.expect.Add(1)
 	}
+	over := c.both
 	c.mu.Unlock()
-	switch action {
-	case echo:
+	switch {
+	case action == echo:
 		c.kick()
-	case finish:
+	case over:
 		c.finish()
 	}
 	return c.drain(ctx)

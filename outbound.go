@@ -34,7 +34,8 @@ type outbound struct {
 	pong             []byte
 	ping             uint64
 	closing          bool   // our Close shall leave or has left
-	closeLeft        bool   // it has, or can't any more
+	closeLeft        bool   // it has begun to, or can't any more
+	closeGone        bool   // all its bytes are written
 	close            []byte // its payload
 }
 
@@ -189,7 +190,8 @@ func (c *Conn) departed(queued int) {
 	c.mu.Lock()
 	o := &c.out
 	o.size = max(o.size-queued, 0)
-	answered := o.closeLeft && c.state == closed && !c.both && !c.ended
+	o.closeGone = o.closeLeft
+	answered := o.closeGone && c.state == closed && !c.both && !c.ended
 	if answered {
 		c.both = true
 	}

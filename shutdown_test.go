@@ -6,8 +6,10 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/closeonce/websocket/internal/memconn"
 	"github.com/closeonce/websocket/internal/wiretest"
 )
 
@@ -297,4 +299,28 @@ func TestContextValues(t *testing.T) {
 			t.Fatal(t.c.Context())
 		}
 	})
+}
+
+// TestCrossingHalfWritten: the peer's Close crosses ours, of which only a half
+// has left. The handshake is complete when the other half has left too.
+func TestCrossingHalfWritten(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := memconn.Pipe(3)
+			runOne(t, config{client: client}, ours, theirs, false, func(t *connTest) {
+				closing := start(func() error { return t.c.Close(1000, "a reason") })
+				synctest.Wait() // three bytes of the Close have left
+				go t.p.SendClose(1001, "")
+				t.blocked("the rest has not", closing)
+				t.p.WantClose("it comes whole", 1000)
+				if !client {
+					t.p.WantEOF("then the server closes TCP")
+				}
+				t.p.Close()
+				if err := t.want("Close", closing); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
 }

@@ -313,8 +313,7 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	if w.isText {
-		if n, ok := w.text.Write(p); !ok {
-			_ = n
+		if _, ok := w.text.Write(p); !ok {
 			return 0, errNotText
 		}
 	}
@@ -325,20 +324,50 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 		w.buf.b = append(w.buf.b, p...)
 		return len(p), nil
 	}
-	if len(w.buf.b) > 0 {
-		if err := w.fragment(w.ctx, w.buf.b, false); err != nil {
-			return 0, err
-		}
-		w.buf.b = w.buf.b[:0]
-	}
-	if len(p) < bufferSize {
-		w.buf.b = append(w.buf.b, p...)
-		return len(p), nil
-	}
-	if err := w.fragment(w.ctx, p, false); err != nil {
+	if err := w.flush(); err != nil {
 		return 0, err
 	}
+	n := 0
+	if len(w.buf.b) == 0 && len(p) >= bufferSize {
+		n = w.whole(p)
+		if sent, err := w.fragment(w.ctx, p[:n], false); err != nil {
+			if sent {
+				return n, err
+			}
+			return 0, err
+		}
+	}
+	w.buf.b = append(w.buf.b, p[n:]...)
 	return len(p), nil
+}
+
+// whole returns how much of p may end a fragment. Text is cut between
+// characters, so that a message that has to end early is still UTF-8.
+func (w *messageWriter) whole(p []byte) int {
+	if w.isText {
+		for i := len(p) - 1; i >= max(0, len(p)-stdutf8.UTFMax); i-- {
+			if stdutf8.RuneStart(p[i]) {
+				if !stdutf8.FullRune(p[i:]) {
+					return i
+				}
+				break
+			}
+		}
+	}
+	return len(p)
+}
+
+// flush sends what is buffered as a fragment.
+func (w *messageWriter) flush() error {
+	n := w.whole(w.buf.b)
+	if n == 0 {
+		return nil
+	}
+	sent, err := w.fragment(w.ctx, w.buf.b[:n], false)
+	if sent {
+		w.buf.b = append(w.buf.b[:0], w.buf.b[n:]...)
+	}
+	return err
 }
 
 // Close ends the message.
@@ -363,31 +392,32 @@ func (w *messageWriter) Close() error {
 	if err != nil {
 		// The message is on the wire, and must end for others to follow.
 		go func() {
-			w.fragment(w.c.ctx, payload, true)
+			w.fragment(w.c.ctx, payload[:w.whole(payload)], true)
 			w.finish()
 		}()
 		return err
 	}
-	err = w.fragment(w.ctx, payload, true)
+	_, err = w.fragment(w.ctx, payload, true)
 	w.finish()
 	return err
 }
 
-// fragment sends one frame of the message.
-func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) error {
+// fragment sends one frame of the message. It reports whether the frame leaves,
+// which it may with an error too.
+func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) (sent bool, err error) {
 	c := w.c
 	if !c.writeTurn.try() {
 		if err := c.awaitWrite(ctx); err != nil {
-			return err
+			return false, err
 		}
 	}
 	h := header{fin: fin, opcode: w.opcode}
 	p := parcel{follow: w.opcode == opContinuation, last: fin}
-	sent, err := c.writeFrame(ctx, h, payload, p)
+	sent, err = c.writeFrame(ctx, h, payload, p)
 	if sent {
 		w.opcode = opContinuation
 	}
-	return err
+	return sent, err
 }
 
 // finish lets other messages pass.

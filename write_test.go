@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/closeonce/websocket/internal/memconn"
 	"github.com/closeonce/websocket/internal/wiretest"
@@ -510,4 +511,70 @@ func TestWriteLostButToldWhy(t *testing.T) {
 			t.Fatalf("Write gave %v", err)
 		}
 	})
+}
+
+// TestWriterCutsBetweenCharacters: the fragments of a text message end between
+// characters, so that it is UTF-8 even if it has to end early.
+func TestWriterCutsBetweenCharacters(t *testing.T) {
+	runConnTest(t, config{}, func(t *connTest) {
+		ctx, cancel := context.WithCancel(bg)
+		w, err := t.c.Writer(ctx, MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Repeat("€", bufferSize) // three bytes each
+		written := start(func() error {
+			left := text[:len(text)-1]
+			for size := 1; left != ""; size *= 7 {
+				n := min(size, len(left))
+				if _, err := io.WriteString(w, left[:n]); err != nil {
+					return err
+				}
+				left = left[n:]
+			}
+			cancel()
+			w.Close()
+			return nil
+		})
+		got := ""
+		for {
+			f := t.p.ReadFrame("a fragment")
+			if !utf8.Valid(f.Payload) {
+				t.Fatalf("%d bytes that are no UTF-8", len(f.Payload))
+			}
+			got += string(f.Payload)
+			if f.FIN {
+				break
+			}
+		}
+		if err := t.want("Write", written); err != nil {
+			t.Fatal(err)
+		}
+		if got != text[:len(got)] || len(got) < len(text)-4*bufferSize {
+			t.Fatalf("%d of %d bytes came", len(got), len(text))
+		}
+	})
+}
+
+// TestWriterNotTwice: a fragment that was cancelled on its way leaves once.
+func TestWriterNotTwice(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := memconn.Pipe(100)
+			runOne(t, config{client: client}, ours, theirs, false, func(t *connTest) {
+				ctx, cancel := context.WithCancel(bg)
+				w, _ := t.c.Writer(ctx, MessageBinary)
+				w.Write(bytes.Repeat([]byte("a"), bufferSize))
+				written := start(func() error { _, err := w.Write([]byte("b")); return err })
+				t.blocked("nobody reads", written)
+				cancel()
+				t.want("Write", written)
+				w.Close()
+				n := t.p.WantMessage("each byte once", wiretest.OpBinary, strings.Repeat("a", bufferSize))
+				if n != 2 {
+					t.Fatalf("%d fragments", n)
+				}
+			})
+		})
+	}
 }
