@@ -364,7 +364,7 @@ func (c *Conn) verdict(ctx context.Context, err error) error {
 		return nil
 	}
 	c.mu.Lock()
-	failed := c.writeErr != nil && !c.ended && ctx.Err() == nil
+	failed := err == c.writeErr
 	c.mu.Unlock()
 	if !failed {
 		return err

@@ -45,6 +45,14 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 // write is Write, and says besides whether the message leaves: with an error it
 // may, if its first byte had left before ctx ended.
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool, err error) {
+	sent, err = c.writeMessage(ctx, typ, p)
+	if err != nil {
+		err = c.verdict(ctx, err)
+	}
+	return sent, err
+}
+
+func (c *Conn) writeMessage(ctx context.Context, typ MessageType, p []byte) (sent bool, err error) {
 	op, err := opcodeOf(typ)
 	if err != nil {
 		return false, err
@@ -221,7 +229,7 @@ func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte, p parce
 	}
 	_, err = c.depart(ctx, &p, true)
 	c.leaveWrite()
-	return err == nil || p.begun, c.verdict(ctx, err)
+	return err == nil || p.begun, err
 }
 
 // writeInBackground is for a net.Conn on which a write can't be interrupted
@@ -238,14 +246,14 @@ func (c *Conn) writeInBackground(ctx context.Context, p parcel) (sent bool, err 
 	c.mu.Unlock()
 	select {
 	case err := <-written:
-		return err == nil, c.verdict(ctx, err)
+		return err == nil, err
 	case <-ctx.Done():
 		return true, ctx.Err()
 	case <-stopped:
 	}
 	select {
 	case err := <-written:
-		return err == nil, c.verdict(ctx, err)
+		return err == nil, err
 	default:
 	}
 	c.mu.Lock()
@@ -275,18 +283,20 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
-		if c.isStopped {
-			defer c.mu.Unlock()
-			return nil, c.stoppedReason()
-		}
-		if c.out.writer == nil {
+		stopped, first := c.isStopped, c.out.writer == nil
+		if !stopped && first {
 			c.out.writer = w
-			c.mu.Unlock()
+		}
+		err := c.stoppedReason()
+		c.mu.Unlock()
+		if stopped {
+			return nil, c.verdict(ctx, err)
+		}
+		if first {
 			return w, nil
 		}
-		c.mu.Unlock()
 		if err := c.awaitWriter(ctx); err != nil {
-			return nil, err
+			return nil, c.verdict(ctx, err)
 		}
 	}
 }
@@ -408,7 +418,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	c := w.c
 	if !c.writeTurn.try() {
 		if err := c.awaitWrite(ctx); err != nil {
-			return false, err
+			return false, c.verdict(ctx, err)
 		}
 	}
 	h := header{fin: fin, opcode: w.opcode}
@@ -417,7 +427,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	if sent {
 		w.opcode = opContinuation
 	}
-	return sent, err
+	return sent, c.verdict(ctx, err)
 }
 
 // finish lets other messages pass.
