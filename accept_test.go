@@ -62,7 +62,7 @@ func rawClient(t testing.TB, ln *memconn.Listener) *wiretest.Peer {
 	return wiretest.NewPeer(t, conn, wiretest.Client)
 }
 
-// bubble runs a test in a bubble of testing/synctest, whose own T must see the test's cleanups.
+// bubble runs f where time is fake, and where a goroutine that is left behind fails the test.
 func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
 
 // echoOnce accepts, answers one message and closes.

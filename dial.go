@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -264,11 +263,10 @@ func takeOver(body io.ReadCloser, last net.Conn) (net.Conn, []byte, error) {
 	for {
 		n, err := stream.Read(chunk)
 		early = append(early, chunk[:n]...)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			break
-		}
 		if err != nil {
-			return nil, nil, err
+			// The deadline; or the end of a TLS stream that came in the same packet:
+			// whoever reads next finds it there again, behind the early frames.
+			break
 		}
 	}
 	if err := last.SetReadDeadline(time.Time{}); err != nil {
