@@ -13,7 +13,9 @@ func Dial(ctx context.Context, u string, opts *DialOptions) (*Conn, *http.Respon
 
 // A HandshakeError says why the server's answer was no proper handshake.
 type HandshakeError struct {
+	// Response is the server's answer.
 	Response *http.Response
 }
 
+// Error says that the handshake failed.
 func (e *HandshakeError) Error() string { return "websocket: the handshake failed" }
