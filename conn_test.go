@@ -145,6 +145,10 @@ func tcpPair(t *testing.T) (a, b net.Conn) {
 		t.Fatal(err)
 	}
 	b = <-accepted
+	for _, nc := range []net.Conn{a, b} { // so that a write blocks before megabytes
+		nc.(*net.TCPConn).SetReadBuffer(16 << 10)
+		nc.(*net.TCPConn).SetWriteBuffer(16 << 10)
+	}
 	t.Cleanup(func() { a.Close(); b.Close() })
 	return a, b
 }
