@@ -11,10 +11,35 @@ const codeLengthShift = 16
 func (c code) word() uint64 { return uint64(c & (1<<codeLengthShift - 1)) }
 func (c code) length() uint { return uint(c >> codeLengthShift) }
 
+// The codes of both alphabets, with room for any five bits as a length or
+// distance symbol, so that looking one up takes no check.
+type (
+	litCodes  [endOfBlock + 1 + 32]code
+	distCodes [32]code
+)
+
+// lengths and distances are the first value of each symbol and its extra bits.
+var lengths, distances = makeValues()
+
+type values [32]struct {
+	base  uint16
+	extra uint8
+}
+
+func makeValues() (length, distance values) {
+	for i := range lengthBase {
+		length[i].base, length[i].extra = lengthBase[i], lengthExtra[i]
+	}
+	for i := range distanceBase {
+		distance[i].base, distance[i].extra = distanceBase[i], distanceExtra[i]
+	}
+	return length, distance
+}
+
 // The codes of fixed blocks.
 var fixedLitCodes, fixedDistCodes = makeFixedCodes()
 
-func makeFixedCodes() (lit [288]code, dist [32]code) {
+func makeFixedCodes() (lit litCodes, dist distCodes) {
 	litLengths, distLengths := fixedLengths()
 	assignCodes(lit[:], litLengths[:])
 	assignCodes(dist[:], distLengths[:])

@@ -24,8 +24,8 @@ type encoder struct {
 	litFreq [numLitLen]uint16
 	dstFreq [numDistance]uint16
 	lengths [numLitLen + numDistance]uint8
-	lit     [numLitLen]code
-	dist    [numDistance]code
+	lit     litCodes
+	dist    distCodes
 
 	// The message in progress when it comes in chunks: history, then, from
 	// pending on, what no block holds yet. clock is the position of buf[0].
@@ -49,8 +49,8 @@ const fixedOnly = 96
 func (e *encoder) writeBlock(w *bitWriter, in []byte) {
 	sequences := e.sequences[:e.numSequences]
 	literals := len(in)
-	for i := range sequences {
-		literals -= int(sequences[i].length)
+	for _, s := range sequences {
+		literals -= s.length()
 	}
 	if literals+len(sequences) <= fixedOnly {
 		start := *w
@@ -111,9 +111,8 @@ func (e *encoder) writeBlock(w *bitWriter, in []byte) {
 func (e *encoder) count(in []byte, sequences []sequence) {
 	clear(e.litFreq[:])
 	clear(e.dstFreq[:])
-	for i := range sequences {
-		s := &sequences[i]
-		k := int(s.literals)
+	for _, s := range sequences {
+		k := s.literals()
 		for ; k > 4; k-- {
 			e.litFreq[in[0]]++
 			in = in[1:]
@@ -123,9 +122,9 @@ func (e *encoder) count(in []byte, sequences []sequence) {
 		e.litFreq[in[1]] += uint16(m[1] & 1)
 		e.litFreq[in[2]] += uint16(m[2] & 1)
 		e.litFreq[in[3]] += uint16(m[3] & 1)
-		e.litFreq[endOfBlock+1+int(s.lengthSym)]++
-		e.dstFreq[s.distSym]++
-		in = in[k+int(s.length):]
+		e.litFreq[endOfBlock+1+int(s.lengthSym())]++
+		e.dstFreq[s.distSym()]++
+		in = in[k+s.length():]
 	}
 	for _, b := range in {
 		e.litFreq[b]++
@@ -177,7 +176,7 @@ func writeStored(w *bitWriter, in []byte) {
 
 func writeFixed(w *bitWriter, in []byte, sequences []sequence) {
 	w.add(typeFixed<<1, 3)
-	writeSymbols(w, in, sequences, (*[numLitLen]code)(fixedLitCodes[:]), (*[numDistance]code)(fixedDistCodes[:]))
+	writeSymbols(w, in, sequences, &fixedLitCodes, &fixedDistCodes)
 }
 
 // maxLitBits is the longest code of a literal or length we make, one bit less
@@ -196,11 +195,10 @@ var upTo = [8][4]code{
 //
 // The words of several codes are joined before they go into acc: how far acc is
 // filled is what each step must wait for.
-func writeSymbols(w *bitWriter, in []byte, sequences []sequence, lit *[numLitLen]code, dist *[numDistance]code) {
+func writeSymbols(w *bitWriter, in []byte, sequences []sequence, lit *litCodes, dist *distCodes) {
 	out, at, acc, n := w.out[:cap(w.out)], len(w.out), w.acc, w.n
-	for i := range sequences {
-		s := &sequences[i]
-		k := int(s.literals)
+	for _, s := range sequences {
+		k := s.literals()
 		for ; k > 4; k -= 4 {
 			c0, c1, c2, c3 := lit[in[0]], lit[in[1]], lit[in[2]], lit[in[3]]
 			half := c0.length() + c1.length()
@@ -217,7 +215,7 @@ func writeSymbols(w *bitWriter, in []byte, sequences []sequence, lit *[numLitLen
 		m := &upTo[k&7]
 		c0, c1, c2, c3 := lit[in[0]]&m[0], lit[in[1]]&m[1], lit[in[2]]&m[2], lit[in[3]]&m[3]
 		half := c0.length() + c1.length()
-		in = in[k+int(s.length):]
+		in = in[k+s.length():]
 		acc |= (join(c0, c1) | join(c2, c3)<<(half&63)) << (n & 63)
 		n += half + c2.length() + c3.length()
 		binary.LittleEndian.PutUint64(out[at:], acc)
@@ -225,12 +223,13 @@ func writeSymbols(w *bitWriter, in []byte, sequences []sequence, lit *[numLitLen
 		acc >>= n &^ 7 & 63
 		n &= 7
 
-		l, d := lit[endOfBlock+1+int(s.lengthSym)], dist[s.distSym]
-		low := l.word() | uint64(s.length-lengthBase[s.lengthSym])<<(l.length()&63)
-		high := d.word() | uint64(s.distance-distanceBase[s.distSym])<<(d.length()&63)
-		half = l.length() + uint(lengthExtra[s.lengthSym])
+		lengthSym, distSym := s.lengthSym()&31, s.distSym()&31
+		l, d := lit[endOfBlock+1+int(lengthSym)], dist[distSym]
+		low := l.word() | uint64(s.length()-int(lengths[lengthSym].base))<<(l.length()&63)
+		high := d.word() | uint64(s.distance()-int(distances[distSym].base))<<(d.length()&63)
+		half = l.length() + uint(lengths[lengthSym].extra)
 		acc |= (low | high<<(half&63)) << (n & 63)
-		n += half + d.length() + uint(distanceExtra[s.distSym])
+		n += half + d.length() + uint(distances[distSym].extra)
 		binary.LittleEndian.PutUint64(out[at:], acc)
 		at += int(n >> 3)
 		acc >>= n &^ 7 & 63
@@ -295,13 +294,19 @@ func (e *encoder) begin(history []byte) {
 	e.clock = 0
 	e.acc, e.accBits = 0, 0
 	e.written, e.total = 0, 0
-	remember(e.buf, 0, 4, e.clearTable(maxTable), 0)
+	remember(e.buf, 0, 8, e.clearTable(maxTable), 0)
 }
 
-// chunk adds p to the message in progress, and writes blocks as they fill up.
+// chunk adds p to the message in progress, writes blocks as they fill up, and
+// now and then drops history out of reach.
 func (e *encoder) chunk(dst, p []byte, reach int) []byte {
 	e.total += len(p)
 	for len(p) > 0 {
+		if drop := e.pending - reach; drop > maxStored/2 {
+			e.buf = append(e.buf[:0], e.buf[drop:]...)
+			e.pending -= drop
+			e.clock += uint16(drop)
+		}
 		n := min(len(p), maxStored-(len(e.buf)-e.pending))
 		e.buf = append(e.buf, p[:n]...)
 		p = p[n:]
@@ -312,8 +317,7 @@ func (e *encoder) chunk(dst, p []byte, reach int) []byte {
 	return dst
 }
 
-// writePending writes all or most of what is pending, and drops history out of
-// reach.
+// writePending writes all or most of what is pending.
 func (e *encoder) writePending(dst []byte, reach int) []byte {
 	w := bitWriter{out: dst, acc: e.acc, n: e.accBits}
 	end := e.find(e.buf, e.pending, e.table[:], e.clock, reach)
@@ -321,11 +325,6 @@ func (e *encoder) writePending(dst []byte, reach int) []byte {
 	e.acc, e.accBits = w.acc, w.n
 	e.written += len(w.out) - len(dst)
 	e.pending = end
-	if drop := e.pending - reach; drop > 0 {
-		e.buf = append(e.buf[:0], e.buf[drop:]...)
-		e.pending -= drop
-		e.clock += uint16(drop)
-	}
 	return w.out
 }
 

@@ -5,14 +5,25 @@ import (
 	"math/bits"
 )
 
-// sequence is a run of literals followed by one match.
-type sequence struct {
-	literals  uint16
-	length    uint16
-	distance  uint16 // 1 to 32768
-	lengthSym uint8  // less 257
-	distSym   uint8
+// sequence is a run of literals followed by one match, in one word:
+//
+//	bits  0-15  how many literals
+//	bits 16-31  length of the match
+//	bits 32-47  its distance, 1 to 32768
+//	bits 48-55  symbol of the length, less 257
+//	bits 56-63  symbol of the distance
+type sequence uint64
+
+func newSequence(literals, length, distance int, distSym uint8) sequence {
+	return sequence(literals) | sequence(length)<<16 | sequence(distance)<<32 |
+		sequence(lengthSymbol[length-minMatch])<<48 | sequence(distSym)<<56
 }
+
+func (s sequence) literals() int    { return int(uint16(s)) }
+func (s sequence) length() int      { return int(uint16(s >> 16)) }
+func (s sequence) distance() int    { return int(uint16(s >> 32)) }
+func (s sequence) lengthSym() uint8 { return uint8(s >> 48) }
+func (s sequence) distSym() uint8   { return uint8(s >> 56) }
 
 // lengthSymbol maps a length less 3 to its symbol less 257.
 var lengthSymbol = makeLengthSymbol()
@@ -53,7 +64,7 @@ const (
 	// In so large a block there are matches enough for the search to skip every
 	// other byte soon after the last one.
 	hasteAbove = 16 << 10
-	haste      = 26
+	haste      = 30
 )
 
 // find divides buf[start:] into sequences, which it leaves in e.sequences, and
@@ -132,12 +143,12 @@ func (e *encoder) addMatch(literals, length, distance int) bool {
 	for length > maxMatch {
 		// What is left is long enough to be a match itself.
 		const part = maxMatch - minMatch
-		e.sequences[n] = sequence{uint16(literals), part, uint16(distance), lengthSymbol[part-minMatch], symbol}
+		e.sequences[n] = newSequence(literals, part, distance, symbol)
 		n++
 		literals = 0
 		length -= part
 	}
-	e.sequences[n] = sequence{uint16(literals), uint16(length), uint16(distance), lengthSymbol[length-minMatch], symbol}
+	e.sequences[n] = newSequence(literals, length, distance, symbol)
 	e.numSequences = n + 1
 	return true
 }
