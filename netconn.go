@@ -25,8 +25,8 @@ func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
 	c.SetReadLimit(-1)
 	n := &netConn{c: c, typ: msgType}
 	n.stop = context.AfterFunc(ctx, func() { c.CloseNow() })
-	n.read.init(c.ctx)
-	n.write.init(c.ctx)
+	n.read.init()
+	n.write.init()
 	return n
 }
 
@@ -102,15 +102,15 @@ func (n *netConn) SetWriteDeadline(t time.Time) error {
 // makes a new one.
 type callDeadline struct {
 	mu     sync.Mutex
-	parent context.Context
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 }
 
-func (d *callDeadline) init(parent context.Context) {
-	d.parent = parent
-	d.ctx, d.cancel = context.WithCancelCause(parent)
+// init sets no deadline. The context does not end with the connection: what came
+// before the end is still to be read, and calls find the reason by themselves.
+func (d *callDeadline) init() {
+	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 }
 
 func (d *callDeadline) context() context.Context {
@@ -128,7 +128,7 @@ func (d *callDeadline) set(t time.Time) {
 	}
 	d.timer = nil
 	if d.ctx.Err() != nil {
-		d.ctx, d.cancel = context.WithCancelCause(d.parent)
+		d.init()
 	}
 	if t.IsZero() {
 		return
@@ -141,12 +141,11 @@ func (d *callDeadline) set(t time.Time) {
 	}
 }
 
-// stop ends the contexts.
+// stop stops the timer.
 func (d *callDeadline) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.timer != nil {
 		d.timer.Stop()
 	}
-	d.cancel(net.ErrClosed)
 }
