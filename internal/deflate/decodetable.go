@@ -111,10 +111,7 @@ func makeFixedTables() (litRoot, distRoot uint) {
 // section 3.2.2) and returns the number of bits that index its root. A code of
 // more bits than the root goes through a link to a subtable behind the root.
 func buildTable(t []entry, lengths []uint8, meaning []entry, maxRoot uint) (root uint, err error) {
-	var count [maxCodeBits + 1]uint16
-	for _, l := range lengths {
-		count[l&15]++
-	}
+	count := countLengths(lengths)
 	used := len(lengths) - int(count[0])
 	count[0] = 0
 
@@ -204,6 +201,26 @@ func buildTable(t []entry, lengths []uint8, meaning []entry, maxRoot uint) (root
 		}
 	}
 	return root, nil
+}
+
+// countLengths counts how often each length occurs. It has four counters for
+// each, in turn, since most lengths are the same and an increment must wait for
+// the one before.
+func countLengths(lengths []uint8) (count [maxCodeBits + 1]uint16) {
+	var a, b, c, d [maxCodeBits + 1]uint16
+	for ; len(lengths) >= 4; lengths = lengths[4:] {
+		a[lengths[0]&15]++
+		b[lengths[1]&15]++
+		c[lengths[2]&15]++
+		d[lengths[3]&15]++
+	}
+	for _, l := range lengths {
+		a[l&15]++
+	}
+	for i := range count {
+		count[i] = a[i] + b[i] + c[i] + d[i]
+	}
+	return count
 }
 
 // nextReversed returns the successor of a code of l bits whose bits are

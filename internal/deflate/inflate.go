@@ -85,6 +85,26 @@ func (z *inflater) need(n uint) bool {
 	return true
 }
 
+// fill takes bytes from the input until there are at least 56 bits or it ends.
+func (z *inflater) fill() {
+	left := uint(len(z.in) - z.at)
+	n := min((63-z.bits)>>3, left)
+	var v uint64
+	switch {
+	case left >= 8:
+		v = binary.LittleEndian.Uint64(z.in[z.at:])
+	case len(z.in) >= 8:
+		v = binary.LittleEndian.Uint64(z.in[len(z.in)-8:]) >> (64 - 8*left)
+	default:
+		for i, b := range z.in[z.at:] {
+			v |= uint64(b) << (8 * i & 63)
+		}
+	}
+	z.acc |= v & (1<<(8*n) - 1) << z.bits
+	z.at += int(n)
+	z.bits += 8 * n
+}
+
 func (z *inflater) drop(n uint) {
 	z.acc >>= n
 	z.bits -= n
@@ -258,8 +278,10 @@ func (z *inflater) readLengths() (bool, error) {
 	for z.have < total {
 		// The longest symbol is a code of 7 bits with 7 extra bits. Near the end
 		// of the input there may be fewer bits, and still enough.
-		whole := z.need(maxCodeLenBits + 7)
-		e := z.codeLens[z.acc&mask]
+		if z.bits < maxCodeLenBits+7 && z.at < len(z.in) {
+			z.fill()
+		}
+		e := z.codeLens[z.acc&mask&(1<<codeLenRootBits-1)]
 		n := uint(e & entryBits)
 		sym := e >> valueShift
 		if n > z.bits {
@@ -274,8 +296,8 @@ func (z *inflater) readLengths() (bool, error) {
 			z.have++
 			continue
 		}
-		extra := [3]uint{2, 3, 7}[sym-16]
-		if !whole && n+extra > z.bits {
+		extra := repeatExtra[sym-16]
+		if n+extra > z.bits {
 			return false, nil
 		}
 		repeat := 3 + int(z.acc>>n&(1<<extra-1))
@@ -293,10 +315,11 @@ func (z *inflater) readLengths() (bool, error) {
 			return false, ErrRepeat
 		}
 		z.drop(n + extra)
-		for range repeat {
-			z.lengths[z.have] = length
-			z.have++
+		run := z.lengths[z.have : z.have+repeat]
+		for i := range run {
+			run[i] = length
 		}
+		z.have += repeat
 	}
 	return true, nil
 }
@@ -324,9 +347,24 @@ func (z *inflater) symbols(dst []byte, base, o int, w *window, size int) (int, o
 		}
 		// Careful: one symbol at a time, taken only if it is there as a whole.
 		// 48 bits are the longest length and distance with their extra bits.
-		z.need(48)
+		if z.bits < 48 && z.at < len(z.in) {
+			z.fill()
+		}
 		acc, left := z.acc, z.bits
 		e := lit[acc&litMask]
+		for e&flagLiteral != 0 && uint(e&entryBits) <= left && o < len(dst) {
+			dst[o] = byte(e >> valueShift)
+			o++
+			acc >>= e & 63
+			left -= uint(e & 63)
+			e = lit[acc&litMask]
+		}
+		if z.bits != left {
+			z.acc, z.bits = acc, left
+			if left < 48 && z.at < len(z.in) {
+				continue
+			}
+		}
 		if e&(flagSpecial|flagLink) == flagSpecial|flagLink {
 			e = lit[uint(e>>valueShift)+uint(acc>>litRootBits)&(1<<codeBits(e)-1)]
 		}
