@@ -321,17 +321,16 @@ func TestTheSlowAreDroppedAndTheOthersServed(t *testing.T) {
 
 func TestEveryClientGets1001WhenTheServerStops(t *testing.T) {
 	s := newChatServer(t)
-	var all []*websocket.Conn
-	for _, room := range []string{"lobby", "lobby", "other"} {
-		g, _ := enter(t, s, room, "")
-		all = append(all, g.c)
-	}
-	for range 2 {
-		all = append(all, dial(t, s, "/subscribe"))
-	}
+	ada, _ := enter(t, s, "lobby", "")
+	bob, _ := enter(t, s, "lobby", "")
+	ada.want("join")
+	eve, _ := enter(t, s, "other", "")
+	all := []*websocket.Conn{ada.c, bob.c, eve.c, subscribe(t, s), subscribe(t, s)}
 	s.stop()
-	for _, c := range all {
-		wantClose(t, c, websocket.StatusGoingAway)
+	for _, c := range all { // at once: not the leaving of the others before
+		if _, p, err := c.Read(testContext(t)); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+			t.Errorf("want Close 1001, got %q, %v", p, err)
+		}
 	}
 	s.hub.wait()
 	wantClose(t, dial(t, s, "/subscribe"), websocket.StatusGoingAway)
@@ -427,6 +426,7 @@ func TestPages(t *testing.T) {
 		{"/r/Stra%C3%9Fe_7", "<!doctype html>", 200},
 		{"/r/a%2Fb", "at most 40", 404},
 		{"/r/" + strings.Repeat("x", 41), "at most 40", 404},
+		{"/favicon.ico", "<svg", 200},
 		{"/page/chat.js", "import", 200},
 		{"/page/connection.js", "WebSocket", 200},
 		{"/page/chat.css", "color-scheme", 200},

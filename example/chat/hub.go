@@ -57,6 +57,7 @@ func (h *hub) handler() http.Handler {
 	mux.Handle("GET /{$}", http.RedirectHandler("/r/lobby", http.StatusSeeOther))
 	mux.HandleFunc("GET /r/{room}", h.page)
 	mux.Handle("GET /page/", files)
+	mux.Handle("GET /favicon.ico", http.RedirectHandler("/page/icon.svg", http.StatusMovedPermanently))
 	mux.HandleFunc("GET /r/{room}/ws", h.chat)
 	mux.HandleFunc("GET /subscribe", h.subscribe)
 	mux.HandleFunc("POST /publish", h.publish)
@@ -174,6 +175,9 @@ func (h *hub) forgetRoom() bool {
 func (h *hub) leave(m *member) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.stopping.Err() != nil {
+		return // everybody leaves, which is nothing to tell
+	}
 	m.room.leave(m)
 	h.lastSeen++
 	m.room.seen = h.lastSeen

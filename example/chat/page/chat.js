@@ -35,13 +35,13 @@ const handlers = {
     // What has no receipt may be lost: it is said again. The server knows the
     // tags of what it has got already.
     for (const [tag, { text, line }] of unreceipted) {
-      $("log").append(line);
+      place(line);
       connection.send({ type: "say", text, tag });
     }
     if (bottom) toBottom();
   },
   say(remark) {
-    keepBottom(() => showRemark(remark), remark.from.id === me.id);
+    keepBottom(() => showRemark(remark));
     if (document.hidden) unseen++;
     showTitle();
   },
@@ -70,25 +70,28 @@ function say(text) {
   const line = bubble({ from: me ?? { id: 0, name: myName() }, text, at: Date.now() }, true);
   line.classList.add("pending");
   unreceipted.set(tag, { text, line });
-  $("log").append(line);
+  rememberOwn(tag);
+  place(line);
   toBottom();
   connection.send({ type: "say", text, tag });
 }
 
 // ---- The connection's state ----
 
+const stateTexts = { connecting: "Connecting", online: "Online", offline: "Offline" };
 let countdown = 0;
 
 function showState(state, until) {
   clearInterval(countdown);
   document.documentElement.dataset.state = state;
-  const text = () => {
-    if (state === "online") return "Online";
-    if (state === "connecting") return "Connecting";
-    return `Offline, again in ${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s`;
+  $("state-text").textContent = stateTexts[state];
+  $("state-wait").textContent = "";
+  if (state !== "offline") return;
+  const count = () => {
+    $("state-wait").textContent = `${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s`;
   };
-  $("state-text").textContent = text();
-  if (state === "offline") countdown = setInterval(() => ($("state-text").textContent = text()), 500);
+  count();
+  countdown = setInterval(count, 500);
 }
 
 $("retry").onclick = () => connection.retry();
@@ -106,30 +109,59 @@ function element(tag, className, text) {
 function showRemark(remark) {
   const waiting = unreceipted.get(remark.tag);
   unreceipted.delete(remark.tag);
-  waiting?.line.remove();
-  $("log").append(bubble(remark, Boolean(waiting) || remark.from.id === me.id));
+  if (waiting) {
+    const next = waiting.line.nextElementSibling;
+    waiting.line.remove();
+    regroup(next);
+  }
+  // What waits for its receipt stays below all that the server has confirmed.
+  place(bubble(remark, own.has(remark.tag)), $("log").querySelector(".pending"));
   trim();
 }
 
+function place(line, before = null) {
+  $("log").insertBefore(line, before);
+  regroup(line);
+  regroup(line.nextElementSibling);
+}
+
+// regroup joins a line to the one above it if both are of one person.
+function regroup(line) {
+  if (!line?.dataset.from) return;
+  line.classList.toggle("more", line.previousElementSibling?.dataset.from === line.dataset.from);
+}
+
 function bubble({ from, text, at }, mine) {
-  const last = $("log").lastElementChild;
   const line = element("li", mine ? "remark mine" : "remark");
-  line.dataset.from = from.id;
-  if (last?.dataset.from === line.dataset.from) line.classList.add("more");
+  line.dataset.from = mine ? "me" : from.id;
   tint(line, from);
   line.append(avatar(from));
   const box = element("div", "bubble");
-  box.append(element("span", "name", from.name), element("span", "text", text));
-  const time = element("time", "", new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-  time.dateTime = new Date(at).toISOString();
-  box.append(time);
+  box.append(element("span", "name", from.name), element("span", "text", text), clock(new Date(at)));
   line.append(box);
   return line;
 }
 
+function clock(at) {
+  const format = { hour: "numeric", minute: "2-digit" };
+  if (at.toDateString() !== new Date().toDateString()) Object.assign(format, { day: "numeric", month: "short" });
+  const time = element("time", "", at.toLocaleString([], format));
+  time.dateTime = at.toISOString();
+  time.title = at.toLocaleString();
+  return time;
+}
+
 function showNote(text) {
-  $("log").append(element("li", "note", text));
+  place(element("li", "note", text), $("log").querySelector(".pending"));
   trim();
+}
+
+// The tags of what was said here; a reload does not forget them.
+const own = new Set(JSON.parse(stored(() => sessionStorage, "own") ?? "[]"));
+
+function rememberOwn(tag) {
+  own.add(tag);
+  store(() => sessionStorage, "own", JSON.stringify([...own].slice(-200)));
 }
 
 function trim() {
@@ -143,9 +175,11 @@ function avatar({ name }) {
   return e;
 }
 
-// Neighbouring ids get hues that are far apart.
-function tint(e, { id }) {
-  e.style.setProperty("--hue", String(Math.round((id * 137.508) % 360)));
+// A name always has the same hue.
+function tint(e, { name }) {
+  let hash = 0;
+  for (const c of name) hash = (hash * 31 + c.codePointAt(0)) >>> 0;
+  e.style.setProperty("--hue", String((hash * 137.508) % 360));
 }
 
 // ---- Scrolling: the log stays at its end unless somebody reads further up ----
@@ -160,20 +194,29 @@ function toBottom() {
   $("latest").hidden = true;
 }
 
-function keepBottom(show, always = false) {
-  const bottom = always || atBottom();
+function keepBottom(show) {
+  const bottom = atBottom();
   show();
   if (bottom) toBottom();
   else $("latest").hidden = false;
 }
 
 $("latest").onclick = toBottom;
+
+// When the log's size changes, say by a phone's keyboard, it stays where it was,
+// too. The scrolling that comes of that is not the reader's.
+let wasAtBottom = true;
+let size = "";
+const sizeNow = () => `${$("log").clientWidth}x${$("log").clientHeight}`;
 $("log").onscroll = () => {
-  if (atBottom()) $("latest").hidden = true;
+  if (size !== sizeNow()) return;
+  wasAtBottom = atBottom();
+  if (wasAtBottom) $("latest").hidden = true;
 };
-let wasAtBottom = true; // as the log's size changes, say by a phone's keyboard
-$("log").addEventListener("scroll", () => (wasAtBottom = atBottom()), { passive: true });
-new ResizeObserver(() => wasAtBottom && toBottom()).observe($("log"));
+new ResizeObserver(() => {
+  size = sizeNow();
+  if (wasAtBottom) toBottom();
+}).observe($("log"));
 
 // ---- Who is here ----
 
@@ -239,14 +282,24 @@ addEventListener("keydown", (event) => {
 
 // ---- Name and room ----
 
-function stored(key) {
+// Storage may be blocked; what would be in it lasts as long as the page then.
+function stored(storage, key) {
   try {
-    return localStorage.getItem(key);
+    return storage().getItem(key);
   } catch {
-    return null; // storage is blocked: the name lasts as long as the page
+    return null;
   }
 }
-let chosen = stored("name");
+
+function store(storage, key, value) {
+  try {
+    storage().setItem(key, value);
+  } catch {
+    // see above
+  }
+}
+
+let chosen = stored(() => localStorage, "name");
 
 function myName() {
   return chosen ?? "";
@@ -263,17 +316,15 @@ $("settings").onclick = ask;
 $("dialog").onclose = () => {
   const name = $("name").value.trim();
   const other = $("room-name").value.trim();
+  const first = chosen === null;
   if (name !== chosen) {
     chosen = name;
-    try {
-      localStorage.setItem("name", name);
-    } catch {
-      // see stored
-    }
+    store(() => localStorage, "name", name);
     if (name) connection.send({ type: "rename", name });
   }
   if (other && other !== room) location.href = `/r/${encodeURIComponent(other)}`;
-  else text.focus();
+  else if (first) connection.open();
+  text.focus();
 };
 
 // ---- Start ----
@@ -289,6 +340,9 @@ document.addEventListener("visibilitychange", () => {
 
 $("room").textContent = room;
 showTitle();
-connection.open();
-if (chosen === null) ask();
-else text.focus({ preventScroll: true });
+if (chosen === null) {
+  ask(); // and connect then: nobody needs to see a guest come and be renamed
+} else {
+  connection.open();
+  text.focus({ preventScroll: true });
+}
