@@ -18,7 +18,7 @@ func Read(ctx context.Context, c *websocket.Conn, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(p, v); err != nil {
-		c.Close(websocket.StatusInvalidFramePayloadData, "the message is not the JSON that was expected")
+		c.CloseContext(ctx, websocket.StatusInvalidFramePayloadData, "the message is not the JSON that was expected")
 		return fmt.Errorf("websocket: the message is not the JSON that was expected: %w", err)
 	}
 	return nil
