@@ -717,7 +717,7 @@ func TestDialRefused(t *testing.T) {
 		{"the Accept of another key", strings.Replace(switching, "ACCEPT", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 1) + "\r\n", 101, "", "does not belong"},
 		{"two Accepts", switching + "Sec-WebSocket-Accept: ACCEPT\r\n\r\n", 101, "", "Sec-WebSocket-Accept"},
 		{"an Accept in capitals", strings.Replace(switching, "ACCEPT", "S3PPLMBITXAQ9KYGZZHZRBK+XOO=", 1) + "\r\n", 101, "", "does not belong"},
-		{"an extension", switching + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", 101, "", `"permessage-deflate", which was not offered`},
+		{"an extension", switching + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", 101, "", "offered"},
 		{"a subprotocol", switching + "Sec-WebSocket-Protocol: soap\r\n\r\n", 101, "", `"soap", which was not offered`},
 		{"two subprotocols", switching + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: superchat\r\n\r\n", 101, "", "2 subprotocols"},
 		{"a list of subprotocols", switching + "Sec-WebSocket-Protocol: chat, superchat\r\n\r\n", 101, "", "not offered"},
