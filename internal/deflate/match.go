@@ -61,6 +61,11 @@ const (
 	// one more byte per step, so that what does not compress costs little.
 	skipAfter = 5
 
+	// In so small a block the search is a small part of the work, and each match
+	// counts: it looks for a longer match one byte later, and keeps the positions
+	// inside matches.
+	thoroughUpTo = 960
+
 	// In so large a block there are matches enough for the search to skip every
 	// other byte soon after the last one.
 	hasteAbove = 16 << 10
@@ -82,6 +87,7 @@ func (e *encoder) find(buf []byte, start int, table []uint16, clock uint16, reac
 	if len(buf)-start >= hasteAbove {
 		ahead += haste
 	}
+	thorough := len(buf)-start <= thoroughUpTo
 	next := start // first byte that no sequence covers
 	last := len(buf) - loaded
 	for s := start; s <= last; {
@@ -104,16 +110,39 @@ func (e *encoder) find(buf []byte, start int, table []uint16, clock uint16, reac
 			end = s + loaded
 			end += matching(buf[end:], buf[end-d:])
 		}
+		if thorough && s < last {
+			s, d, end = later(buf, s, d, end, table, mask, clock, reach)
+		}
 		for s > next && s > d && buf[s-1] == buf[s-1-d] {
 			s--
 		}
 		if !e.addMatch(s-next, end-s, d) {
 			return next
 		}
+		if thorough {
+			remember(buf[:min(end+loaded-1, len(buf))], s+1, 1, table, clock)
+		}
 		next = end
 		s = end
 	}
 	return len(buf)
+}
+
+// later looks for a match one byte after the one at s, from d before it to end,
+// and returns it if it is longer.
+func later(buf []byte, s, d, end int, table []uint16, mask uint64, clock uint16, reach int) (int, int, int) {
+	s1 := s + 1
+	v := binary.LittleEndian.Uint64(buf[s1:])
+	d1 := int(clock + uint16(s1) - table[slot(v, mask)])
+	if uint(d1-1) >= uint(min(reach, s1)) || binary.LittleEndian.Uint64(buf[s1-d1:]) != v {
+		return s, d, end
+	}
+	end1 := s1 + loaded
+	end1 += matching(buf[end1:], buf[end1-d1:])
+	if end1 <= end+1 {
+		return s, d, end
+	}
+	return s1, d1, end1
 }
 
 // matching is how many bytes at the start of a and b are the same; a is the
