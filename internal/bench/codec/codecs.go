@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	stdflate "compress/flate"
 	"io"
 
@@ -115,7 +114,7 @@ func (s *stateless) compress(dst, msg []byte) []byte {
 
 // inflater inflates the messages of one connection.
 type inflater interface {
-	// inflate decodes wire, a message of n bytes without its tail, into dst.
+	// inflate decodes wire, a message of n bytes with wireTail behind it, into dst.
 	inflate(dst, wire []byte, n int) []byte
 }
 
@@ -126,7 +125,7 @@ func newOursInflater(takeover bool) inflater {
 }
 
 func (o oursInflater) inflate(dst, wire []byte, _ int) []byte {
-	dst, err := o.d.AppendMessage(dst, wire, 1<<20)
+	dst, err := o.d.AppendMessage(dst, wire[:len(wire)-wireTail], 1<<20)
 	if err != nil {
 		panic(err)
 	}
@@ -135,50 +134,79 @@ func (o oursInflater) inflate(dst, wire []byte, _ int) []byte {
 
 // streamReader is a reader of either library. With takeover it is one reader
 // that never ends and is told how much to read, which is more than a WebSocket
-// could tell it; without it is reset for each message.
+// could tell it; without, it is reset for each message.
 type streamReader struct {
 	r        io.Reader
 	in       source
+	joined   []byte
 	takeover bool
 }
 
-type source struct {
-	bytes.Reader
-	rest []byte
+// source is what streamReader reads from; it also gives single bytes, as both
+// libraries want it.
+type source struct{ rest []byte }
+
+func (s *source) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
 }
 
-var (
-	syncTail  = []byte{0x00, 0x00, 0xff, 0xff}
-	finalTail = []byte{0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff}
-)
+func (s *source) ReadByte() (byte, error) {
+	if len(s.rest) == 0 {
+		return 0, io.EOF
+	}
+	b := s.rest[0]
+	s.rest = s.rest[1:]
+	return b, nil
+}
 
+func newStdInflater(takeover bool) inflater {
+	s := &streamReader{takeover: takeover}
+	s.r = stdflate.NewReader(&s.in)
+	return s
+}
+
+func newKlauspostInflater(takeover bool) inflater {
+	s := &streamReader{takeover: takeover}
+	s.r = kpflate.NewReader(&s.in)
+	return s
+}
+
+// inflate gets wire with both tails behind it: LEN and NLEN of the block that
+// ends the message, and the final block that compress/flate takes for an EOF.
 func (s *streamReader) inflate(dst, wire []byte, n int) []byte {
+	dst = dst[:n]
 	if s.takeover {
-		s.in.rest = append(append(s.in.rest[:0], wire...), syncTail...)
-		left := make([]byte, 0)
-		_ = left
-		s.in.Reset(s.in.rest)
-		dst = dst[:n]
+		wire = wire[:len(wire)-len(finalBlock)]
+		if len(s.in.rest) > 0 {
+			// After a stored block the tail of the message before is still there.
+			s.joined = append(append(s.joined[:0], s.in.rest...), wire...)
+			wire = s.joined
+		}
+		s.in.rest = wire
 		if _, err := io.ReadFull(s.r, dst); err != nil {
 			panic(err)
 		}
 		return dst
 	}
-	s.in.rest = append(append(s.in.rest[:0], wire...), finalTail...)
-	s.in.Reset(s.in.rest)
-	if err := s.r.(stdflate.Resetter).Reset(&s.in.Reader, nil); err != nil {
+	s.in.rest = wire
+	if err := s.r.(stdflate.Resetter).Reset(&s.in, nil); err != nil {
 		panic(err)
 	}
-	dst = dst[:cap(dst)]
-	at := 0
-	for {
-		k, err := s.r.Read(dst[at:])
-		at += k
-		if err == io.EOF {
-			return dst[:at]
-		}
-		if err != nil {
-			panic(err)
-		}
+	if _, err := io.ReadFull(s.r, dst); err != nil {
+		panic(err)
 	}
+	return dst
 }
+
+var (
+	syncTail   = []byte{0x00, 0x00, 0xff, 0xff}
+	finalBlock = []byte{0x01, 0x00, 0x00, 0xff, 0xff}
+)
+
+// wireTail is how much of what an inflater gets lies behind the message.
+var wireTail = len(syncTail) + len(finalBlock)
