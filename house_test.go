@@ -1,0 +1,190 @@
+package websocket_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The rules of the house, as tests.
+
+// TestNoDependencies: the library stands on the standard library alone. What needs more is a module of its own.
+func TestNoDependencies(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "module github.com/closeonce/websocket\n\ngo 1.25\n"; string(mod) != want && !strings.HasPrefix(string(mod), want[:len(want)-1]+".") {
+		t.Errorf("go.mod is\n%s\nwant no more than\n%s", mod, want)
+	}
+	for _, word := range []string{"require", "replace", "toolchain"} {
+		if strings.Contains(string(mod), word) {
+			t.Errorf("go.mod has a %s", word)
+		}
+	}
+	if _, err := os.Stat("go.sum"); err == nil {
+		t.Error("there is a go.sum, and so a dependency")
+	}
+	for name, file := range sources(t) {
+		for _, spec := range file.Imports {
+			imported := importPath(t, spec)
+			first, _, _ := strings.Cut(imported, "/")
+			if strings.Contains(first, ".") && !strings.HasPrefix(imported+"/", "github.com/closeonce/websocket/") {
+				t.Errorf("%s imports %s", name, imported)
+			}
+		}
+	}
+}
+
+// TestPureFiles: what decides does no I/O, keeps no time and shares nothing.
+func TestPureFiles(t *testing.T) {
+	pure := []string{"frame.go", "close.go", "status.go", "errors.go", "internal/mask/mask.go", "internal/utf8/*.go", "internal/deflate/*.go"}
+	except := []string{"internal/deflate/pool.go"} // borrows memory
+	impure := []string{"net", "time", "sync", "context", "os", "bufio", "log", "syscall", "runtime", "unsafe", "crypto", "math/rand"}
+	all := sources(t)
+	for _, pattern := range pure {
+		found := false
+		for name, file := range all {
+			if ok, _ := path.Match(pattern, name); !ok || strings.HasSuffix(name, "_test.go") || slices.Contains(except, name) {
+				continue
+			}
+			found = true
+			for _, spec := range file.Imports {
+				imported := importPath(t, spec)
+				for _, p := range impure {
+					if imported == p || strings.HasPrefix(imported, p+"/") {
+						t.Errorf("%s imports %s", name, imported)
+					}
+				}
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n.(type) {
+				case *ast.GoStmt, *ast.SendStmt, *ast.SelectStmt, *ast.ChanType:
+					t.Errorf("%s has a goroutine or a channel", name)
+				}
+				return true
+			})
+		}
+		if !found {
+			t.Errorf("nothing is called %s any more", pattern)
+		}
+	}
+}
+
+// TestPackagesAreDocumented: every package says what it is for.
+func TestPackagesAreDocumented(t *testing.T) {
+	documented := map[string]bool{}
+	for name, file := range sources(t) {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		dir := path.Dir(name)
+		doc := file.Doc.Text()
+		want := "Package " + file.Name.Name + " "
+		if file.Name.Name == "main" {
+			want = ""
+		}
+		documented[dir] = documented[dir] || doc != "" && strings.HasPrefix(doc, want)
+	}
+	if len(documented) < 6 {
+		t.Errorf("only %d packages were found", len(documented))
+	}
+	if _, err := os.Stat("doc.go"); err != nil {
+		delete(documented, ".") // its doc is in doc.go
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("the package in %s has no doc comment", dir)
+		}
+	}
+}
+
+// TestExportedIsDocumented: so is every identifier that programs can use.
+func TestExportedIsDocumented(t *testing.T) {
+	for name, file := range sources(t) {
+		if dir := path.Dir(name); dir != "." && dir != "wsjson" || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		missing := func(id *ast.Ident, docs ...*ast.CommentGroup) {
+			if id.IsExported() && !slices.ContainsFunc(docs, func(d *ast.CommentGroup) bool { return d.Text() != "" }) {
+				t.Errorf("%s: %s has no doc comment", name, id)
+			}
+		}
+		for _, decl := range file.Decls {
+			switch decl := decl.(type) {
+			case *ast.FuncDecl:
+				if decl.Recv == nil || exportedReceiver(decl.Recv) {
+					missing(decl.Name, decl.Doc)
+				}
+			case *ast.GenDecl:
+				for _, spec := range decl.Specs {
+					switch spec := spec.(type) {
+					case *ast.TypeSpec:
+						missing(spec.Name, spec.Doc, decl.Doc)
+					case *ast.ValueSpec:
+						for _, id := range spec.Names {
+							missing(id, spec.Doc, spec.Comment, decl.Doc)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func exportedReceiver(recv *ast.FieldList) bool {
+	typ := recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	id, ok := typ.(*ast.Ident)
+	return ok && id.IsExported()
+}
+
+// sources parses the Go files of this module, by their names with slashes.
+func sources(t *testing.T) map[string]*ast.File {
+	files := map[string]*ast.File{}
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if base := entry.Name(); name != "." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "node_modules") {
+				return fs.SkipDir
+			}
+			if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil && name != "." {
+				return fs.SkipDir // a module of its own
+			}
+			return nil
+		}
+		if filepath.Ext(name) != ".go" {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		files[filepath.ToSlash(name)] = file
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func importPath(t *testing.T, spec *ast.ImportSpec) string {
+	p, err := strconv.Unquote(spec.Path.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
