@@ -136,7 +136,8 @@ func buildTable(t []entry, lengths []uint8, meaning []entry, maxRoot uint) (root
 		if used > 1 || longest > 1 {
 			return 0, ErrIncomplete
 		}
-		t[0], t[1] = flagSpecial|1|1<<8, flagSpecial|1|1<<8
+		t[0] = flagSpecial | entry(used) // none at all is known without a bit
+		t[1] = t[0]
 		for sym, l := range lengths {
 			if l == 1 {
 				t[0] = meaning[sym] + 1 + 1<<8

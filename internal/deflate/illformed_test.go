@@ -95,8 +95,8 @@ var illFormed = []struct {
 	{"code_lengths_oversubscribed", stream().codeLens(257, 1, map[int]int{0: 1, 1: 1, 2: 1}), ErrOversubscribed},
 	{"code_lengths_incomplete", stream().codeLens(257, 1, map[int]int{0: 2, 1: 2}), ErrIncomplete},
 	{"code_lengths_single_long", stream().codeLens(257, 1, map[int]int{1: 2}), ErrIncomplete},
-	{"code_lengths_none", stream().codeLens(257, 1, nil).number(0, 64), ErrSymbol},
-	{"code_lengths_single_other_bit", stream().codeLens(257, 1, map[int]int{1: 1}).number(1, 64), ErrSymbol},
+	{"code_lengths_none", stream().codeLens(257, 1, nil), ErrIncomplete},
+	{"code_lengths_single", stream().codeLens(257, 1, map[int]int{1: 1}), ErrIncomplete},
 	{"repeat_nothing", stream().codeLens(257, 1, map[int]int{16: 1, 1: 1}).code(1, 1).number(0, 64), ErrRepeat},
 	{"repeat_past_the_end", stream().codeLens(257, 1, map[int]int{18: 1, 1: 1}).code(1, 1).number(127, 7).code(1, 1).number(127, 7).number(0, 64), ErrRepeat},
 	{"repeat_last_past_the_end", stream().codeLens(257, 1, map[int]int{18: 2, 1: 2, 16: 2, 2: 2}).

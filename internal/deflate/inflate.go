@@ -250,6 +250,9 @@ func (z *inflater) header() (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		if z.codeLens[1]&flagSpecial != 0 {
+			return false, ErrIncomplete // what is allowed of distances is not allowed here
+		}
 		z.have = 0
 		z.step = stepLengths
 	}
@@ -287,14 +290,14 @@ func (z *inflater) readLengths() (bool, error) {
 		if n > z.bits {
 			return false, nil
 		}
-		if e&flagSpecial != 0 {
-			return false, ErrSymbol
-		}
 		if sym < 16 {
 			z.drop(n)
 			z.lengths[z.have] = uint8(sym)
 			z.have++
 			continue
+		}
+		if sym == 16 && z.have == 0 {
+			return false, ErrRepeat
 		}
 		extra := repeatExtra[sym-16]
 		if n+extra > z.bits {
@@ -304,9 +307,6 @@ func (z *inflater) readLengths() (bool, error) {
 		var length uint8
 		switch sym {
 		case 16:
-			if z.have == 0 {
-				return false, ErrRepeat
-			}
 			length = z.lengths[z.have-1]
 		case 18:
 			repeat += 8
