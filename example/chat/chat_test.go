@@ -249,8 +249,11 @@ func TestNamesAndTextsAreCleanedAndBounded(t *testing.T) {
 			t.Errorf("%s: cleanName(%q) = %q, want %q", c.name, c.in, got, c.want)
 		}
 	}
-	if got := clean(" one\n two ", 5); got != "one\n" && got != "one" {
-		t.Errorf("clean keeps %q of two lines", got)
+	if got := clean(" one\n two ", maxText); got != "one\n two" {
+		t.Errorf("clean makes %q of two lines", got)
+	}
+	if got := clean(" one\n two ", 5); got != "one" {
+		t.Errorf("clean makes %q of two lines of which one fits", got)
 	}
 
 	s := newChatServer(t)

@@ -152,3 +152,35 @@ func TestThePageComesBackByItself(t *testing.T) {
 	ada.wantState("online")
 	ada.wantPeople("Ada")
 }
+
+// The page's connection.js, with a network that is down and a clock that does
+// not wait.
+func TestTheDelaysGrowAndAreJittered(t *testing.T) {
+	c := startChat(t, "127.0.0.1:0")
+	p := newPage(t, c.url+"/r/lobby")
+	var delays []float64
+	p.run(`(async () => {
+		const { Connection } = await import("/page/connection.js");
+		const delays = [];
+		window.WebSocket = class {
+			constructor() { queueMicrotask(() => this.onclose()); }
+		};
+		await new Promise((done) => {
+			window.setTimeout = (next, delay) => delays.push(delay) < 50 ? next() : done();
+			new Connection(() => "ws://nowhere/", { state() {} }).open();
+		});
+		return delays;
+	})()`, &delays)
+	longest, different := 500.0, map[float64]bool{}
+	for i, delay := range delays {
+		if delay < longest/2 || delay > longest {
+			t.Errorf("delay %d is %v ms, want %v to %v", i, delay, longest/2, longest)
+		}
+		longest = min(2*longest, 30_000)
+		different[delay] = true
+	}
+	if len(delays) != 50 || len(different) < 40 {
+		t.Errorf("of %d delays %d are different: %v", len(delays), len(different), delays)
+	}
+	p.wantQuiet()
+}
