@@ -45,6 +45,11 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 			return nil, refused.answer(w)
 		}
 	}
+	compression, extension, err := acceptDeflate(r, opts)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return nil, err
+	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		refused := &refusal{status: http.StatusNotImplemented,
@@ -54,7 +59,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	subprotocol := chooseSubprotocol(r, opts.Subprotocols)
 
 	answer := getBuffer()
-	answer.b = appendAnswer(answer.b, w.Header(), acceptKey(r.Header.Get("Sec-Websocket-Key")), subprotocol)
+	answer.b = appendAnswer(answer.b, w.Header(), acceptKey(r.Header.Get("Sec-Websocket-Key")), subprotocol, extension)
 	_, err = nc.Write(answer.b)
 	putBuffer(answer)
 	if err != nil {
@@ -71,11 +76,29 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	s.onPing, s.onPong = opts.OnPingReceived, opts.OnPongReceived
 	return newConn(nc, config{
 		subprotocol: subprotocol,
+		deflate:     compression,
 		early:       early,
 		parent:      r.Context(),
 		readLimit:   orDefault(opts.ReadLimit, defaultReadLimit, -1),
 		settings:    s,
 	}), nil
+}
+
+// acceptDeflate agrees on permessage-deflate, if both ends want it. It returns
+// what to answer, too.
+func acceptDeflate(r *http.Request, opts *AcceptOptions) (*compression, string, error) {
+	if opts.CompressionMode == CompressionDisabled {
+		return nil, "", nil
+	}
+	wish, err := opts.CompressionTuning.wish(opts.CompressionMode)
+	if err != nil {
+		return nil, "", err
+	}
+	answer, agreed, ok := answerOffers(r.Header["Sec-Websocket-Extensions"], wish)
+	if !ok {
+		return nil, "", nil
+	}
+	return newCompression(agreed, false, opts.CompressionThreshold), answer.String(), nil
 }
 
 // buffered takes the bytes that a reader has read ahead.
@@ -216,12 +239,15 @@ var answerFields = map[string]bool{
 }
 
 // appendAnswer appends the server's answer (RFC 6455, section 4.2.2).
-func appendAnswer(b []byte, h http.Header, accept, subprotocol string) []byte {
+func appendAnswer(b []byte, h http.Header, accept, subprotocol, extension string) []byte {
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	b = append(b, accept...)
 	b = append(b, "\r\n"...)
 	if subprotocol != "" {
 		b = append(append(append(b, "Sec-WebSocket-Protocol: "...), subprotocol...), "\r\n"...)
+	}
+	if extension != "" {
+		b = append(append(append(b, "Sec-WebSocket-Extensions: "...), extension...), "\r\n"...)
 	}
 	for name, values := range h {
 		if answerFields[http.CanonicalHeaderKey(name)] || !isToken(name) {

@@ -31,6 +31,7 @@ type Conn struct {
 	resumes     bool // an expired write deadline leaves nc usable
 	subprotocol string
 	settings    settings
+	deflate     *compression    // nil: permessage-deflate was not agreed on
 	ctx         context.Context // ends with the connection
 	done        <-chan struct{} // ctx.Done()
 	cancel      context.CancelCauseFunc
@@ -102,6 +103,7 @@ const (
 type config struct {
 	client      bool
 	subprotocol string
+	deflate     *compression
 	early       []byte          // frames that came right behind the handshake
 	parent      context.Context // for its values
 	readLimit   int64
@@ -119,6 +121,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		client:      cfg.client,
 		subprotocol: cfg.subprotocol,
 		settings:    cfg.settings,
+		deflate:     cfg.deflate,
 	}
 	switch nc := nc.(type) {
 	case *net.TCPConn:
@@ -136,8 +139,8 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	c.heard.Store(now())
 	c.calm.Store(true)
 	if len(cfg.early) > 0 {
-		c.in.buf = &buffer{append(make([]byte, 0, max(bufferSize, len(cfg.early))), cfg.early...)}
-		c.in.w = len(cfg.early)
+		c.in.buf = &buffer{make([]byte, max(bufferSize, len(cfg.early)))}
+		c.in.w = copy(c.in.buf.b, cfg.early)
 		c.waiting.Store(true)
 	}
 	c.mu.Lock()
@@ -186,6 +189,31 @@ func lost(err error) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("websocket: the connection was lost: %w", err)
+}
+
+// over says why ctx ends a call, and nil while it does not. A context that ended
+// because the connection did, as c.Context() and its children, is no reason: the
+// connection knows a better one, and there may be messages to read still.
+func (c *Conn) over(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	c.mu.Lock()
+	ended, cause := c.ended, c.cause
+	c.mu.Unlock()
+	if ended && (ctx.Done() == c.done || context.Cause(ctx) == cause) {
+		return nil
+	}
+	return err
+}
+
+// gaveUp is what a call returns that saw its context end.
+func (c *Conn) gaveUp(ctx context.Context) error {
+	if err := c.over(ctx); err != nil {
+		return err
+	}
+	return c.err()
 }
 
 // err returns why no call can succeed any more, or nil. After a Close of the
@@ -304,8 +332,10 @@ func (c *Conn) linger() {
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	c.readTurn.await(context.Background(), nil) // who holds it sees that the connection has ended
-	defer c.readTurn.release()
+	// Who holds the read turn sees that the connection has ended, and lets go;
+	// nobody touches the net.Conn after that.
+	c.readTurn.await(context.Background(), nil)
+	c.readTurn.release()
 	if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}

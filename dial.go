@@ -48,11 +48,24 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	var nonce [16]byte
 	rand.Read(nonce[:])
 	key := base64.StdEncoding.EncodeToString(nonce[:])
+	var offer deflateParams
+	compress := opts.CompressionMode != CompressionDisabled
+	if compress {
+		wish, err := opts.CompressionTuning.wish(opts.CompressionMode)
+		if err != nil {
+			return nil, nil, err
+		}
+		offer = offerOf(wish)
+	}
 	var last net.Conn // the one that the last request went over
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { last = info.Conn }}
 	req, err := newRequest(httptrace.WithClientTrace(ctx, trace), rawURL, key, opts)
 	if err != nil {
 		return nil, nil, err
+	}
+
+	if compress {
+		req.Header.Set("Sec-WebSocket-Extensions", offer.String())
 	}
 
 	resp, err := client.Do(req)
@@ -65,6 +78,11 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 		keepStart(resp, body)
 		return nil, resp, &HandshakeError{Response: resp, reason: reason}
 	}
+	agreed, accepted, err := checkAnswer(resp.Header["Sec-Websocket-Extensions"], compress, offer)
+	if err != nil {
+		keepStart(resp, body)
+		return nil, resp, &HandshakeError{Response: resp, reason: "the answer has " + err.Error()}
+	}
 	nc, early, err := takeOver(body, last)
 	if err != nil {
 		body.Close()
@@ -73,8 +91,13 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
 	s.onPing, s.onPong = opts.OnPingReceived, opts.OnPongReceived
+	var z *compression
+	if accepted {
+		z = newCompression(agreed, true, opts.CompressionThreshold)
+	}
 	return newConn(nc, config{
 		client:      true,
+		deflate:     z,
 		subprotocol: resp.Header.Get("Sec-Websocket-Protocol"),
 		early:       early,
 		parent:      ctx,
@@ -171,11 +194,8 @@ func checkResponse(resp *http.Response, key string, offered []string) string {
 	if got := resp.Header["Sec-Websocket-Accept"]; len(got) != 1 || strings.TrimSpace(got[0]) != acceptKey(key) {
 		return fmt.Sprintf("the answer has Sec-WebSocket-Accept: %q, which does not belong to the key %q", strings.Join(got, ", "), key)
 	}
-	// "the client MUST _Fail the WebSocket Connection_" if there is an extension
-	// or a subprotocol "that was not present in the client's handshake".
-	if ext := resp.Header["Sec-Websocket-Extensions"]; len(ext) > 0 {
-		return fmt.Sprintf("the answer has the extension %q, which was not offered", strings.Join(ext, ", "))
-	}
+	// "the client MUST _Fail the WebSocket Connection_" if there is a subprotocol
+	// "that was not present in the client's handshake".
 	chosen := resp.Header["Sec-Websocket-Protocol"]
 	if len(chosen) > 1 {
 		return fmt.Sprintf("the answer has %d subprotocols", len(chosen))

@@ -223,7 +223,7 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 		b := in.buffered()
 		h, n, err := parseHeader(b)
 		if n > 0 && err == nil {
-			err = h.check(legality{fromClient: !c.client, inMessage: in.inMessage})
+			err = h.check(legality{fromClient: !c.client, inMessage: in.inMessage, deflate: c.deflate != nil})
 		}
 		if err != nil {
 			c.violated(err)
@@ -340,6 +340,7 @@ func (c *Conn) checkText(ctx context.Context, p []byte) error {
 	if ok {
 		return nil
 	}
+	in.left = max(in.left, 0) + 1 // so that the message never counts as whole
 	c.violated(violation(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
 	return c.awaitEnd(ctx)
 }
@@ -466,7 +467,7 @@ func (c *Conn) awaitEnd(ctx context.Context) error {
 	case <-c.done:
 		return c.err()
 	case <-ctx.Done():
-		return ctx.Err()
+		return c.gaveUp(ctx)
 	}
 }
 

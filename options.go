@@ -29,8 +29,11 @@ type AcceptOptions struct {
 	CompressionMode CompressionMode
 
 	// CompressionThreshold is the size in bytes from which on messages are
-	// compressed. Default: 512, or 128 with context takeover.
+	// compressed. Default: 512, or 128 with context takeover. Negative: 0.
 	CompressionThreshold int
+
+	// CompressionTuning sets windows, and takeover by direction.
+	CompressionTuning CompressionTuning
 
 	// ReadLimit is how many bytes a message may have, decoded. Default: 1 MiB.
 	// Negative: no limit. See [Conn.SetReadLimit].
@@ -80,9 +83,9 @@ type DialOptions struct {
 	// Default: CompressionDisabled.
 	CompressionMode CompressionMode
 
-	// CompressionThreshold is the size in bytes from which on messages are
-	// compressed. Default: 512, or 128 with context takeover.
+	// CompressionThreshold and CompressionTuning are as in AcceptOptions.
 	CompressionThreshold int
+	CompressionTuning    CompressionTuning
 
 	// ReadLimit, QueueLimit, CloseTimeout and KeepAlive are as in AcceptOptions.
 	ReadLimit    int64

@@ -373,7 +373,7 @@ func (c *Conn) verdict(ctx context.Context, err error) error {
 	case <-c.done:
 		return c.err()
 	case <-ctx.Done():
-		return ctx.Err()
+		return c.gaveUp(ctx)
 	}
 }
 

@@ -23,7 +23,7 @@ type pingWait struct {
 // The Pong to a later Ping answers earlier ones too. If several Pings wait to be
 // written, only the newest is sent.
 func (c *Conn) Ping(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
+	if err := c.over(ctx); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -42,7 +42,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	select {
 	case <-p.answered:
 	case <-ctx.Done():
-		err = ctx.Err()
+		err = c.gaveUp(ctx)
 	case <-c.done:
 		err = c.err()
 	}
@@ -79,6 +79,8 @@ func (c *Conn) keepAliveLocked(t int64) (ping bool, dead error) {
 		c.pinged = 0 // any sign of life will do
 	}
 	switch {
+	case c.state != open || c.out.closing:
+		// No Ping may leave any more; the close timeout bounds what is left.
 	case !c.readTurn.held() && c.stalled.Load():
 		// The read-ahead is full and the application takes nothing: nobody
 		// listens, so the silence is ours.

@@ -38,13 +38,22 @@ func (t MessageType) String() string {
 type message struct {
 	frame   record // the frame it is at
 	typ     MessageType
-	open    bool           // it has begun and was not read to its end
-	resume  bool           // a Read gave up in the middle: the next one goes on
-	partial []byte         // what that Read had
-	size    int64          // bytes of payload, as far as headers have announced
-	empty   int            // frames without payload
-	number  uint64         // tells a Reader whether it is still its message
-	text    utf8.Validator // checks text after it was inflated
+	open    bool   // it has begun and was not read to its end
+	resume  bool   // a Read gave up in the middle: the next one goes on
+	partial []byte // what that Read had
+	size    int64  // bytes of payload, as far as headers have announced
+	empty   int    // frames without payload
+	number  uint64 // tells a Reader whether it is still its message
+
+	// If it is compressed. Either it is inflated in one go, by Reads only, or it
+	// is streamed.
+	compressed bool
+	appending  bool    // a Read inflated the start of it: partial
+	streaming  bool    // a Reader inflated the start of it
+	inflated   int64   // how much
+	packedIn   *buffer // holds packed
+	packed     []byte  // payload that was taken, but not inflated yet
+	text       utf8.Validator
 }
 
 // maxEmptyFrames bounds the fragments of a message that carry nothing. All
@@ -158,6 +167,11 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 		return 0, nil, err
 	}
 	m := &c.in.message
+	if m.appending {
+		if err := c.gather(ctx); err != nil {
+			return 0, nil, err
+		}
+	}
 	m.resume = false
 	return m.typ, &messageReader{c: c, ctx: ctx, number: m.number}, nil
 }
@@ -192,21 +206,34 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		m.partial = m.partial[n:]
 		return n, nil
 	}
-	more, err := c.morePayload(r.ctx)
-	if err != nil {
-		return 0, err
-	}
-	if !more {
+	n, done, err := c.produce(r.ctx, p)
+	if done {
 		r.done = true
 		c.endMessage()
-		return 0, io.EOF
+		if n == 0 {
+			return 0, io.EOF
+		}
 	}
-	return c.payload(r.ctx, p)
+	return n, err
+}
+
+// produce reads at least one byte of the message into dst, or finds that it is
+// done: then there may be bytes too.
+func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err error) {
+	if c.in.message.compressed {
+		return c.inflateSome(ctx, dst)
+	}
+	more, err := c.morePayload(ctx)
+	if err != nil || !more {
+		return 0, err == nil, err
+	}
+	n, err = c.payload(ctx, dst)
+	return n, false, err
 }
 
 // takeRead waits for the read turn.
 func (c *Conn) takeRead(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
+	if err := c.over(ctx); err != nil {
 		return err
 	}
 	if !c.readTurn.try() {
@@ -236,17 +263,19 @@ func (c *Conn) awaitRead(ctx context.Context) error {
 		c.pokeReadLocked()
 	}
 	c.mu.Unlock()
-	taken := c.readTurn.await(ctx, nil)
+	var err error
+	if !c.readTurn.await(ctx, nil) {
+		if err = c.over(ctx); err == nil { // the connection has ended: whoever has the turn lets go
+			c.readTurn.await(context.Background(), nil)
+		}
+	}
 	c.mu.Lock()
 	c.wantRead--
 	c.mu.Unlock()
-	if taken {
-		return nil
-	}
-	if c.expect.Load() > 0 { // the reader goroutine may have made room for us
+	if err != nil && c.expect.Load() > 0 { // the reader goroutine may have made room for us
 		c.ensureReader()
 	}
-	return ctx.Err()
+	return err
 }
 
 // leaveRead gives the read turn back after a call of the application's: to the
@@ -294,26 +323,26 @@ func (c *Conn) readMessage(ctx context.Context, buf []byte, borrowed **buffer) (
 		return 0, nil, err
 	}
 	m := &c.in.message
+	if m.compressed && !m.streaming {
+		return c.readInflated(ctx, buf, borrowed)
+	}
 	base := len(buf)
 	if m.resume {
 		buf = append(buf, m.partial...)
 		m.resume, m.partial = false, nil
 	}
 	for {
-		more, err := c.morePayload(ctx)
-		if err == nil && !more {
-			c.endMessage()
-			return m.typ, buf, nil
+		if borrowed != nil && *borrowed == nil && buf == nil && m.size <= bufferSize {
+			*borrowed = getBuffer()
+			buf = (*borrowed).b
 		}
-		if err == nil {
-			if borrowed != nil && *borrowed == nil && buf == nil && m.size <= bufferSize {
-				*borrowed = getBuffer()
-				buf = (*borrowed).b
-			}
-			buf = c.grow(buf, base)
-			var n int
-			n, err = c.payload(ctx, buf[len(buf):cap(buf)])
-			buf = buf[:len(buf)+n]
+		buf = c.grow(buf, base)
+		n, done, err := c.produce(ctx, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if done {
+			typ := m.typ
+			c.endMessage()
+			return typ, buf, nil
 		}
 		if err != nil {
 			if m.open {
@@ -333,6 +362,9 @@ func (c *Conn) readMessage(ctx context.Context, buf []byte, borrowed **buffer) (
 // is, or what is read already, or a little.
 func (c *Conn) grow(buf []byte, base int) []byte {
 	left := c.frameLeft()
+	if c.in.message.compressed {
+		left = max(left, 512)
+	}
 	if int64(cap(buf)-len(buf)) >= left {
 		return buf
 	}
@@ -361,16 +393,13 @@ func (c *Conn) discardMessage(ctx context.Context) error {
 	scrap := getBuffer()
 	defer putBuffer(scrap)
 	for {
-		more, err := c.morePayload(ctx)
+		_, done, err := c.produce(ctx, scrap.b[:cap(scrap.b)])
 		if err != nil {
 			return err
 		}
-		if !more {
+		if done {
 			c.endMessage()
 			return nil
-		}
-		if _, err := c.payload(ctx, scrap.b[:cap(scrap.b)]); err != nil {
-			return err
 		}
 	}
 }
@@ -380,6 +409,13 @@ func (c *Conn) endMessage() {
 	m := &c.in.message
 	m.open, m.resume, m.partial = false, false, nil
 	m.number++
+	if m.compressed {
+		if m.packedIn != nil {
+			putBuffer(m.packedIn)
+		}
+		m.compressed, m.appending, m.streaming, m.inflated, m.packedIn, m.packed = false, false, false, 0, nil, nil
+		m.text.Reset()
+	}
 }
 
 // morePayload reports whether the message has more payload, going to its next
@@ -425,6 +461,7 @@ func (c *Conn) nextFrame(ctx context.Context) error {
 
 	if m.frame.opcode != opContinuation {
 		m.open, m.typ, m.size, m.empty = true, MessageType(m.frame.opcode), 0, 0
+		m.compressed = m.frame.rsv1
 	}
 	if m.frame.length == 0 {
 		if m.empty++; m.empty > maxEmptyFrames {
@@ -432,10 +469,22 @@ func (c *Conn) nextFrame(ctx context.Context) error {
 		}
 	}
 	m.size += min(m.frame.length, math.MaxInt64-m.size) // a lie may be as large as that
-	if limit := c.readLimit.Load(); limit >= 0 && m.size > limit {
-		return c.refuse(ctx, fmt.Errorf("%w of %d bytes; closed with %d", ErrMessageTooBig, limit, int(StatusMessageTooBig)))
+	limit := c.readLimit.Load()
+	if limit < 0 {
+		return nil
+	}
+	most := limit
+	if m.compressed {
+		most = maxInflateInput(limit)
+	}
+	if m.size > most {
+		return c.refuse(ctx, tooBig(limit))
 	}
 	return nil
+}
+
+func tooBig(limit int64) error {
+	return fmt.Errorf("%w of %d bytes; closed with %d", ErrMessageTooBig, limit, int(StatusMessageTooBig))
 }
 
 // refuse closes the connection because of the message that it is at. Nothing of
@@ -492,6 +541,11 @@ func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (in
 		if m.typ != typ {
 			return 0, errMessageType
 		}
+		if m.appending {
+			if err := c.gather(ctx); err != nil {
+				return 0, err
+			}
+		}
 		if len(p) == 0 {
 			return 0, nil
 		}
@@ -500,13 +554,12 @@ func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (in
 			m.partial = m.partial[n:]
 			return n, nil
 		}
-		more, err := c.morePayload(ctx)
-		if err != nil {
-			return 0, err
+		n, done, err := c.produce(ctx, p)
+		if done {
+			c.endMessage()
 		}
-		if more {
-			return c.payload(ctx, p)
+		if n > 0 || err != nil {
+			return n, err
 		}
-		c.endMessage()
 	}
 }

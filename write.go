@@ -60,10 +60,13 @@ func (c *Conn) writeMessage(ctx context.Context, typ MessageType, p []byte) (sen
 	if op == opText && !stdutf8.Valid(p) {
 		return false, errNotText
 	}
-	if err := ctx.Err(); err != nil {
+	if err := c.over(ctx); err != nil {
 		return false, err
 	}
 	h := header{fin: true, opcode: op}
+	if c.deflate != nil && len(p) >= c.deflate.threshold {
+		return c.writeCompressed(ctx, h, p)
+	}
 	for {
 		if !c.writeTurn.try() {
 			if queued, err := c.queueBehind(h, p); queued || err != nil {
@@ -74,19 +77,18 @@ func (c *Conn) writeMessage(ctx context.Context, typ MessageType, p []byte) (sen
 			}
 		}
 		// The write turn is ours.
-		queued, err := c.queueForCompany(h, p)
-		if queued || err != nil {
+		if c.writerOpen() {
 			c.leaveWrite()
+			if err := c.awaitWriter(ctx); err != nil {
+				return false, err
+			}
+			continue
 		}
-		if queued {
+		if c.queueForCompany(h, p) {
+			c.leaveWrite()
 			return true, nil
 		}
-		if err == nil {
-			return c.writeFrame(ctx, h, p, parcel{last: true})
-		}
-		if err := c.awaitWriter(ctx); err != nil {
-			return false, err
-		}
+		return c.writeFrame(ctx, h, p, parcel{last: true})
 	}
 }
 
@@ -103,19 +105,14 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	if op == opText && !stdutf8.Valid(p) {
 		return errNotText
 	}
-	c.mu.Lock()
-	if c.isStopped {
-		defer c.mu.Unlock()
-		return c.stoppedReason()
+	h := header{fin: true, opcode: op}
+	if c.deflate != nil && len(p) >= c.deflate.threshold {
+		if done, err := c.tryWriteCompressed(h, p); done {
+			return err
+		}
 	}
-	queued := c.enqueueLocked(header{fin: true, opcode: op}, p, c.settings.queueLimit)
-	if queued {
-		c.out.lazy = false
-		c.urgent.Store(true)
-	}
-	c.mu.Unlock()
-	if !queued {
-		return ErrQueueFull
+	if err := c.enqueue(h, p); err != nil {
+		return err
 	}
 	if c.raw == nil {
 		c.kick()
@@ -123,6 +120,21 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 		c.depart(nil, nil, false)
 		c.leaveWrite()
 	}
+	return nil
+}
+
+// enqueue leaves a message in the queue.
+func (c *Conn) enqueue(h header, p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isStopped {
+		return c.stoppedReason()
+	}
+	if !c.enqueueLocked(h, p, c.settings.queueLimit) {
+		return ErrQueueFull
+	}
+	c.out.lazy = false
+	c.urgent.Store(true)
 	return nil
 }
 
@@ -145,27 +157,32 @@ func (c *Conn) queueBehind(h header, p []byte) (bool, error) {
 	return queued, nil
 }
 
-var errWriterOpen = errors.New("a Writer is open")
+// writerOpen reports whether a Writer is open: other messages wait for it.
+func (c *Conn) writerOpen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.writer != nil
+}
 
 // queueForCompany leaves a small message in the queue while more frames that
 // were read already wait to be handled: the answers to them leave together. It
-// saves a system call for each but the last.
-func (c *Conn) queueForCompany(h header, p []byte) (bool, error) {
+// saves a system call for each but the last. The caller holds the write turn.
+func (c *Conn) queueForCompany(h header, p []byte) bool {
+	if !c.waiting.Load() {
+		return false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := &c.out
-	if o.writer != nil {
-		return false, errWriterOpen
-	}
-	if !c.waiting.Load() || c.isStopped || o.queue != nil && !o.lazy || !c.enqueueLocked(h, p, lazySize) {
-		return false, nil
+	if c.isStopped || o.queue != nil && !o.lazy || !c.enqueueLocked(h, p, lazySize) {
+		return false
 	}
 	o.lazy = true
 	c.lazy.Store(true)
 	if c.alarms.at[alarmFlush] == 0 {
 		c.setAlarmLocked(alarmFlush, lazyDelay)
 	}
-	return true, nil
+	return true
 }
 
 // awaitWrite waits for the write turn.
@@ -176,7 +193,7 @@ func (c *Conn) awaitWrite(ctx context.Context) error {
 	if c.writeTurn.await(ctx, stopped) {
 		return nil
 	}
-	if err := ctx.Err(); err != nil {
+	if err := c.over(ctx); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -200,7 +217,7 @@ func (c *Conn) awaitWriter(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return c.gaveUp(ctx)
 	case <-stopped:
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -248,7 +265,7 @@ func (c *Conn) writeInBackground(ctx context.Context, p parcel) (sent bool, err 
 	case err := <-written:
 		return err == nil, err
 	case <-ctx.Done():
-		return true, ctx.Err()
+		return true, c.gaveUp(ctx)
 	case <-stopped:
 	}
 	select {
@@ -277,7 +294,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := c.over(ctx); err != nil {
 		return nil, err
 	}
 	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
@@ -310,6 +327,8 @@ type messageWriter struct {
 	isText bool
 	text   utf8.Validator
 	closed bool
+	// compressed: the message is, and the compressor is in the middle of it.
+	compressed bool
 }
 
 var errWriterClosed = errors.New("websocket: the message's Writer is closed")
@@ -319,7 +338,7 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 	if w.closed {
 		return 0, errWriterClosed
 	}
-	if err := w.ctx.Err(); err != nil {
+	if err := w.c.over(w.ctx); err != nil {
 		return 0, err
 	}
 	if w.isText {
@@ -392,6 +411,9 @@ func (w *messageWriter) Close() error {
 	}
 	if err != nil && w.opcode != opContinuation {
 		// Nothing of the message has left: so nothing will.
+		if w.compressed {
+			w.c.deflate.out.Abandon()
+		}
 		w.finish()
 		return err
 	}
@@ -423,11 +445,49 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	}
 	h := header{fin: fin, opcode: w.opcode}
 	p := parcel{follow: w.opcode == opContinuation, last: fin}
+	if c.deflate != nil {
+		packed := getBuffer()
+		defer putBuffer(packed)
+		payload, h.rsv1 = w.compress(packed, payload, fin)
+		p.firm = w.compressed
+		if len(payload) == 0 && !fin {
+			c.leaveWrite() // the compressor keeps it for now
+			return true, nil
+		}
+	}
 	sent, err = c.writeFrame(ctx, h, payload, p)
 	if sent {
 		w.opcode = opContinuation
 	}
 	return sent, c.verdict(ctx, err)
+}
+
+// compress is called for each fragment, with the write turn, and returns the
+// payload to send and whether the frame begins a compressed message. A message that
+// fits into one fragment is compressed if Write would; a longer one always is.
+func (w *messageWriter) compress(packed *buffer, p []byte, fin bool) ([]byte, bool) {
+	z := &w.c.deflate.out
+	first := w.opcode != opContinuation
+	switch {
+	case w.compressed && fin:
+		packed.b = z.AppendFinish(z.AppendChunk(packed.b, p))
+		return packed.b, first
+	case w.compressed:
+		packed.b = z.AppendChunk(packed.b, p)
+		return packed.b, first
+	case !first:
+		return p, false
+	case fin && len(p) >= w.c.deflate.threshold:
+		if packed.b, w.compressed = z.AppendMessage(packed.b, p); w.compressed {
+			return packed.b, true
+		}
+		return p, false
+	case fin:
+		return p, false
+	}
+	w.compressed = true
+	packed.b = z.AppendChunk(packed.b, p)
+	return packed.b, true
 }
 
 // finish lets other messages pass.
