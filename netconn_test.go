@@ -143,6 +143,7 @@ func TestNetConnClose(t *testing.T) {
 			_, err := nc.Read(make([]byte, 10))
 			read <- err
 		}()
+		nc.SetDeadline(time.Now().Add(time.Hour)) // nothing of it stays behind
 		closed := make(chan error, 1)
 		go func() { closed <- nc.Close() }()
 		if reason := p.WantClose("it closes with 1000", 1000); reason != "" {
@@ -303,6 +304,13 @@ func TestNetConnDeadlines(t *testing.T) {
 		if err := <-written; err != nil {
 			t.Error(err)
 		}
+
+		nc.SetDeadline(time.Now().Add(-time.Second))
+		_, err = nc.Read(b)
+		timedOut(t, "a Read with a deadline in the past", err)
+		_, err = nc.Write(b)
+		timedOut(t, "a Write with a deadline in the past", err)
+		nc.SetWriteDeadline(time.Time{})
 
 		// A deadline can be moved while a call waits.
 		nc.SetReadDeadline(time.Now().Add(time.Hour))
