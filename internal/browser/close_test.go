@@ -166,8 +166,8 @@ func (c *crossingConn) Read(p []byte) (int, error) {
 
 func TestTheServerSeesReloadAndTabClose(t *testing.T) {
 	ended := make(chan error, 2)
-	url := serve(t, accept(func(_ context.Context, c *websocket.Conn) {
-		_, _, err := c.Read(context.Background())
+	url := serve(t, accept(func(ctx context.Context, c *websocket.Conn) {
+		_, _, err := c.Read(ctx)
 		ended <- err
 	}))
 	p := newPage(t, url)
