@@ -421,9 +421,7 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 		if c.resumes {
 			c.pokeWriteLocked()
 		}
-		if c.alarms.at[alarmClose] == 0 {
-			c.setAlarmLocked(alarmClose, c.settings.closeTimeout)
-		}
+		c.boundCloseLocked()
 		c.expect.Add(1) // the end of TCP; for as long as the connection lives
 	case finish:
 		// Both have said it; but of ours only a half may have left yet.

@@ -44,7 +44,7 @@ type AcceptOptions struct {
 	QueueLimit int
 
 	// CloseTimeout bounds the closing handshake, see [Conn.Close]. Default: 5 s.
-	// Negative: it is not waited for.
+	// Negative: Close does not wait for it; it has a second in the background.
 	CloseTimeout time.Duration
 
 	// KeepAlive is after how long without a byte from the peer it is pinged. If

@@ -346,7 +346,7 @@ func (c *Conn) writeFailed(err error) error {
 		c.writeErr = err
 		c.stopLocked()
 		c.expect.Add(1)
-		c.setAlarmLocked(alarmClose, min(c.settings.closeTimeout, lingerTime))
+		c.setAlarmLocked(alarmClose, lingerTime)
 	}
 	c.mu.Unlock()
 	if final {

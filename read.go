@@ -521,7 +521,7 @@ func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, 
 	n, err := c.streamPayload(ctx, typ, p)
 	c.leaveRead()
 	if err == errMessageType {
-		c.Close(StatusUnsupportedData, "unexpected message type")
+		c.CloseContext(ctx, StatusUnsupportedData, "unexpected message type")
 	}
 	return n, err
 }

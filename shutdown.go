@@ -26,8 +26,9 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	return c.CloseContext(context.Background(), code, reason)
 }
 
-// CloseContext is [Conn.Close], and when ctx ends it waits no longer: it ends
-// the connection and returns the context's error.
+// CloseContext is [Conn.Close], and waits no longer than ctx: then it returns the
+// context's error, and the handshake has a last second in the background before
+// the connection ends. With a context that has ended it just sends the Close frame.
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
 	c.mu.Lock()
@@ -41,15 +42,22 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	c.kick()
 	c.ensureReader()
 
-	select {
-	case <-c.done:
-	case <-ctx.Done():
-		c.end(context.Cause(ctx))
+	var err error
+	if c.settings.closeTimeout > 0 {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
 	}
 	c.mu.Lock()
-	c.expect.Add(-1)
-	err := c.closeErr
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if c.ended {
+		err = c.closeErr
+	} else {
+		// c.expect stays up: the reader goroutine sees it through.
+		c.setAlarmLocked(alarmClose, lingerTime)
+	}
 	if misuse != nil {
 		return misuse
 	}
@@ -113,7 +121,12 @@ func (c *Conn) beginCloseLocked(code StatusCode, reason string) {
 	if c.local {
 		c.pokeReadLocked() // and a blocked Read of its: it gets an error
 	}
+	c.boundCloseLocked()
+}
+
+// boundCloseLocked bounds the closing handshake in time, if it is not yet.
+func (c *Conn) boundCloseLocked() {
 	if c.alarms.at[alarmClose] == 0 {
-		c.setAlarmLocked(alarmClose, c.settings.closeTimeout)
+		c.setAlarmLocked(alarmClose, orDefault(c.settings.closeTimeout, lingerTime, 0))
 	}
 }

@@ -127,6 +127,41 @@ func TestCloseContext(t *testing.T) {
 	})
 }
 
+// TestCloseContextEnded: the Close frame leaves all the same, and the handshake
+// is completed in the background.
+func TestCloseContextEnded(t *testing.T) {
+	runConnTest(t, config{}, func(t *connTest) {
+		ctx, cancel := context.WithCancel(bg)
+		cancel()
+		if err := t.c.CloseContext(ctx, 4003, "stopping"); err != context.Canceled {
+			t.Fatal(err)
+		}
+		t.p.WantClose("our Close", 4003)
+		t.p.SendClose(4003, "")
+		t.p.Close()
+		<-t.c.Context().Done()
+		if err := t.c.Close(1000, ""); err != nil {
+			t.Fatalf("the handshake is complete: %v", err)
+		}
+	})
+}
+
+// TestCloseTimeoutOff: Close does not wait.
+func TestCloseTimeoutOff(t *testing.T) {
+	s := newSettings(0, -1, 0)
+	s.queueLimit = 1
+	runConnTest(t, config{settings: s}, func(t *connTest) {
+		t.c.settings.closeTimeout = 0
+		if err := t.c.Close(1001, ""); err != nil {
+			t.Fatal(err)
+		}
+		t.p.WantClose("our Close", 1001)
+		t.p.WantGone("the connection ends in a second")
+		t.p.Close()
+		<-t.c.Context().Done()
+	})
+}
+
 // TestCloseNow unblocks everything, from any state.
 func TestCloseNow(t *testing.T) {
 	for name, before := range map[string]func(t *connTest){
