@@ -49,29 +49,25 @@ func makeFixedCodes() (lit litCodes, dist distCodes) {
 // assignCodes gives each symbol of the alphabet its canonical code (RFC 1951,
 // section 3.2.2).
 func assignCodes(codes []code, lengths []uint8) {
-	var next [maxCodeBits + 2]uint16
-	for _, l := range lengths {
-		next[(l&15)+1]++
-	}
-	next[1] = 0 // symbols that do not occur have no code
-	for l := 1; l <= maxCodeBits; l++ {
-		next[l+1] += next[l]
-		next[l+1] <<= 1
+	count := countLengths(lengths)
+	var next [maxCodeBits + 1]uint16
+	for l := 2; l <= maxCodeBits; l++ {
+		next[l] = (next[l-1] + count[l-1]) << 1
 	}
 	for i, l := range lengths {
 		if l == 0 {
 			codes[i] = 0
 			continue
 		}
-		word := bits.Reverse16(next[l]) >> (16 - l)
-		next[l]++
+		word := bits.Reverse16(next[l&15]) >> (16 - l&15)
+		next[l&15]++
 		codes[i] = code(word) | code(l)<<codeLengthShift
 	}
 }
 
 // codeBuilder finds the code lengths that suit the frequencies of symbols.
 type codeBuilder struct {
-	sorted [numLitLen]uint32 // frequency<<9 | symbol, ascending
+	sorted [numLitLen + 1]uint32 // frequency<<9 | symbol, ascending
 	spare  [numLitLen]uint32
 	tree   [numLitLen]uint32
 }
@@ -80,15 +76,13 @@ type codeBuilder struct {
 // at most limit bits. With fewer than two symbols it makes up others, since a
 // code of no bits cannot be told.
 func (b *codeBuilder) lengths(out []uint8, freq []uint16, limit int) {
+	clear(out)
 	n := 0
 	most := uint16(0)
 	for sym, f := range freq {
-		out[sym] = 0
-		if f != 0 {
-			b.sorted[n] = uint32(f)<<9 | uint32(sym)
-			n++
-			most = max(most, f)
-		}
+		b.sorted[n] = uint32(f)<<9 | uint32(sym)
+		n += int((uint32(f) + 0xffff) >> 16) // 1 unless f is 0
+		most |= f
 	}
 	if n < 2 {
 		// Section 3.2.7 allows a single distance code of one bit; two are as

@@ -186,7 +186,7 @@ func (c *Compressor) record(msg []byte) {
 		msg = msg[len(msg)-limit:]
 	}
 	start := c.push(msg)
-	remember(c.history, start, 1+len(msg)>>11, c.table, c.clock)
+	remember(c.history, start, 1+len(msg)>>10, c.table, c.clock)
 }
 
 // adopt makes the end of buf the history, of which the last n bytes are new.

@@ -286,15 +286,19 @@ func (e *encoder) clearTable(n int) []uint16 {
 	return table
 }
 
-// begin starts a message that comes in chunks, with a copy of the history
-// before it.
+// primed is how much of the history a long message, or one in chunks, starts
+// with: soon it has a history of its own.
+const primed = 8 << 10
+
+// begin starts a message that comes in chunks, with a copy of the end of the
+// history before it.
 func (e *encoder) begin(history []byte) {
-	e.buf = append(e.buf[:0], history...)
+	e.buf = append(e.buf[:0], history[max(0, len(history)-primed):]...)
 	e.pending = len(e.buf)
 	e.clock = 0
 	e.acc, e.accBits = 0, 0
 	e.written, e.total = 0, 0
-	remember(e.buf, 0, 8, e.clearTable(maxTable), 0)
+	remember(e.buf, 0, 4, e.clearTable(maxTable), 0)
 }
 
 // chunk adds p to the message in progress, writes blocks as they fill up, and
