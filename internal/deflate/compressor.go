@@ -8,9 +8,9 @@ package deflate
 //
 // A Compressor is for one goroutine at a time.
 type Compressor struct {
-	// history is the newest bytes sent, kept contiguous together with the message
-	// being compressed, so that a match is one comparison of two places in
-	// one slice. It grows with what is sent up to budget.history bytes.
+	// history is the newest bytes sent. The message being compressed goes behind
+	// it, so that a match is a comparison of two places in one slice. It grows
+	// with what is sent.
 	history []byte
 	table   []uint16
 	clock   uint16 // position of history[0], modulo 2^16
@@ -21,9 +21,10 @@ type Compressor struct {
 	e *encoder // while a message is being written in chunks
 }
 
-// budget says how the memory of a Compressor with takeover is spent, by window
-// bits. A table that finds what is in the history is worth more than the last
-// quarter of it.
+// budgets says how the memory of a Compressor with takeover is spent, by window
+// bits: bytes of history, which is never more than the window, and entries of the
+// table, a power of two. The last part of a large window is worth less than a
+// table that finds what is in the rest.
 var budgets = [maxWindowBits + 1]struct{ history, table int }{
 	8:  {256, 256},
 	9:  {512, 512},
@@ -134,7 +135,8 @@ func (c *Compressor) AppendFinish(dst []byte) []byte {
 	dst = c.AppendChunk(dst, nil)
 	dst = c.e.finish(dst, c.reach())
 	if c.takeover {
-		c.adopt(c.e.buf, c.e.total)
+		buf := c.e.buf
+		c.record(buf[len(buf)-min(c.e.total, len(buf)):])
 	}
 	putEncoder(c.e)
 	c.e = nil
@@ -189,14 +191,9 @@ func (c *Compressor) record(msg []byte) {
 	remember(c.history, start, 1+len(msg)>>10, c.table, c.clock)
 }
 
-// adopt makes the end of buf the history, of which the last n bytes are new.
-func (c *Compressor) adopt(buf []byte, n int) {
-	c.record(buf[len(buf)-min(n, len(buf)):])
-}
-
 // push appends msg, no longer than all of the history may be, to the history
-// and returns where it starts. Old bytes make room, a quarter of them at a time so that
-// moving the rest is rare.
+// and returns where it starts. Old bytes make room, a quarter of the limit at a
+// time, so that moving the rest is rare.
 func (c *Compressor) push(msg []byte) int {
 	limit := budgets[c.bits].history
 	need := len(c.history) + len(msg)
