@@ -109,13 +109,13 @@ func (c *Conn) readOneAhead() error {
 		return errYield
 	}
 	if wanted && last.open && in.left > 0 {
-		n, err := c.wirePayload(nil, a.room())
+		n, err := c.wirePayload(nobody, a.room())
 		a.bytes = a.bytes[:len(a.bytes)+n]
 		last.n += int64(n)
 		return err
 	}
 	last.open = false
-	if err := c.nextWireFrame(nil); err != nil {
+	if err := c.nextWireFrame(nobody); err != nil {
 		return err
 	}
 	h := in.frame

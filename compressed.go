@@ -70,7 +70,7 @@ func (c *Conn) tryWriteCompressed(h header, p []byte) (bool, error) {
 		return true, err
 	}
 	if c.raw != nil {
-		c.depart(nil, nil, false)
+		c.depart(nobody, nil, false)
 	}
 	return true, nil
 }

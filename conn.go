@@ -110,6 +110,10 @@ type config struct {
 	settings    settings
 }
 
+// nobody is the context of the connection's own goroutines: none. They are
+// interrupted by other means, and code that both run asks for nil.
+var nobody context.Context
+
 // A writeResumer is a net.Conn that says of itself that an expired write
 // deadline leaves it usable: Write returned how many bytes it took. With
 // crypto/tls it does not.

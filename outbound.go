@@ -459,7 +459,7 @@ func (c *Conn) kick() {
 // nothing waits.
 func (c *Conn) writeOut() {
 	for {
-		wrote, err := c.depart(nil, nil, true)
+		wrote, err := c.depart(nobody, nil, true)
 		if err != nil || !wrote {
 			break
 		}
@@ -500,6 +500,6 @@ func (c *Conn) flushLazy() {
 		go c.writeOut()
 		return
 	}
-	c.depart(nil, nil, false)
+	c.depart(nobody, nil, false)
 	c.leaveWrite()
 }

@@ -117,7 +117,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	if c.raw == nil {
 		c.kick()
 	} else if c.writeTurn.try() {
-		c.depart(nil, nil, false)
+		c.depart(nobody, nil, false)
 		c.leaveWrite()
 	}
 	return nil
@@ -254,7 +254,7 @@ func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte, p parce
 func (c *Conn) writeInBackground(ctx context.Context, p parcel) (sent bool, err error) {
 	written := make(chan error, 1)
 	go func() {
-		_, err := c.depart(nil, &p, true)
+		_, err := c.depart(nobody, &p, true)
 		c.leaveWrite()
 		written <- err
 	}()
