@@ -162,4 +162,3 @@ func checkLegal(t *testing.T, b []byte, client bool) {
 		b = b[n+int(h.length):]
 	}
 }
-

@@ -28,6 +28,8 @@ type inbound struct {
 	pos   int   // offset into its masking key
 	// inMessage: a fragmented message has begun on the wire and not ended.
 	inMessage bool
+	// over: the peer's Close has come. What follows is not even parsed.
+	over bool
 	// text checks a text message on the wire, if it is not compressed.
 	text     utf8.Validator
 	checking bool
@@ -214,6 +216,9 @@ func (c *Conn) unpokeRead() {
 // it are dealt with, and data that nobody wants any more is dropped.
 func (c *Conn) nextWireFrame(ctx context.Context) error {
 	in := &c.in
+	if in.over {
+		return c.drain(ctx)
+	}
 	for {
 		if in.left > 0 { // the rest of a frame that was not wanted
 			if err := c.dropPayload(ctx); err != nil {
@@ -402,6 +407,7 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 		c.violated(err)
 		return c.awaitEnd(ctx)
 	}
+	c.in.over = true
 	c.mu.Lock()
 	action := c.state.step(recvClose)
 	c.calm.Store(false)

@@ -649,6 +649,29 @@ func TestLimitOverflow(t *testing.T) {
 	})
 }
 
+// TestAfterTheirClose: what follows the peer's Close is not looked at, whoever
+// reads it.
+func TestAfterTheirClose(t *testing.T) {
+	runConnTest(t, config{}, func(t *connTest) {
+		if !t.c.client {
+			return // a server closes TCP at once
+		}
+		closing := start(func() error { return t.c.Close(1000, "") })
+		t.p.WantClose("our Close", 1000)
+		read := start(func() error { _, _, err := t.c.Read(bg); return err })
+		t.p.SendClose(1000, "")
+		t.p.SendClose(1001, "again")
+		t.p.Send(wiretest.Frame{FIN: true, RSV3: true, Opcode: 7})
+		t.p.WantIdle("the client waits for the server to close TCP", 100*time.Millisecond)
+		t.blocked("and Close waits with it", closing)
+		t.p.Close()
+		if err := t.want("Close", closing); err != nil {
+			t.Fatal(err)
+		}
+		t.want("Read", read)
+	})
+}
+
 // TestCloseAndHalfClose: a Close followed at once by the end of the peer's half
 // of TCP is answered on the other half.
 func TestCloseAndHalfClose(t *testing.T) {

@@ -1,0 +1,107 @@
+package websocket_test
+
+import (
+	"context"
+	"go/format"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/closeonce/websocket"
+)
+
+// readmeServer and readmeClient are the README's first screen.
+func readmeServer() {
+	// A server that echoes.
+	http.Handle("/echo", websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
+		for m, err := range c.Messages(ctx) {
+			if err != nil {
+				log.Print(err)
+				return
+			}
+			if err := c.Write(ctx, m.Type, m.Data); err != nil {
+				return
+			}
+		}
+	}))
+}
+
+func readmeClient(ctx context.Context) error {
+	// A client.
+	c, _, err := websocket.Dial(ctx, "ws://localhost:8080/echo", nil)
+	if err != nil {
+		return err
+	}
+	defer c.CloseNow()
+	if err := c.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
+		return err
+	}
+	_, reply, err := c.Read(ctx)
+	if err != nil {
+		return err
+	}
+	log.Printf("%s", reply)
+	return c.Close(websocket.StatusNormalClosure, "")
+}
+
+// TestReadme: the README's code is the code above, and it works.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("readme_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(readme), "```go\n")[1:]
+	if len(blocks) < 2 {
+		t.Fatalf("%d blocks of code", len(blocks))
+	}
+	for i, name := range []string{"readmeServer", "readmeClient"} {
+		block, _, _ := strings.Cut(blocks[i], "```")
+		if lines := strings.Count(block, "\n"); lines > 25 {
+			t.Errorf("block %d has %d lines", i, lines)
+		}
+		if body := bodyOf(t, string(source), name); normal(t, body) != normal(t, block) {
+			t.Errorf("the README says\n%s\nbut %s is\n%s", block, name, body)
+		}
+	}
+
+	readmeServer()
+	ln := httptest.NewServer(http.DefaultServeMux)
+	defer ln.Close()
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", ln.Listener.Addr().String())
+	}
+	saved := http.DefaultClient.Transport
+	http.DefaultClient.Transport = transport
+	defer func() { http.DefaultClient.Transport = saved }()
+	if err := readmeClient(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bodyOf returns the source between a function's braces.
+func bodyOf(t *testing.T, source, name string) string {
+	t.Helper()
+	start := strings.Index(source, "func "+name+"(")
+	open := start + strings.Index(source[start:], "{\n") + 2
+	body := source[open : open+strings.Index(source[open:], "\n}\n")+1]
+	return strings.ReplaceAll(strings.TrimPrefix(body, "\t"), "\n\t", "\n")
+}
+
+// normal formats a block of statements.
+func normal(t *testing.T, s string) string {
+	t.Helper()
+	p, err := format.Source([]byte(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(p))
+}
