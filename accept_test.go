@@ -161,7 +161,7 @@ func TestAcceptRefuses(t *testing.T) {
 					t.Errorf("the status is %s, want %d", resp.Status, tt.status)
 				}
 				if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") || !strings.Contains(err.Error(), tt.says) {
-					t.Errorf("the error is %v, want something of %q", err, tt.says)
+					t.Fatalf("the error is %v, want something of %q", err, tt.says)
 				}
 				if strings.TrimSpace(string(body)) != err.Error() {
 					t.Errorf("the body is %q, the error %q", body, err)
