@@ -12,7 +12,7 @@ import (
 // nothing), Write.
 func ourLibrary() *library {
 	return &library{
-		name: "ours", kind: ours,
+		name: "ours", kind: ours, deflate: true, takeover: true,
 		server: func(o order) service { return &ourServer{order: o} },
 		client: ourVisit,
 	}
