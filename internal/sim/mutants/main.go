@@ -1,0 +1,126 @@
+// Command mutants lets the simulation loose on each of the library's mutants,
+// and prints which it found, and with which seed.
+//
+//	go run ./internal/sim/mutants                 all of them, 2,000 seeds each
+//	go run ./internal/sim/mutants -only no-pong   one
+//
+// It is run in the module's root. It exits with 1 if fewer than -want were found.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/closeonce/websocket/internal/mutants"
+)
+
+var (
+	seeds    = flag.Int("seeds", 2000, "how many seeds each mutant gets")
+	parallel = flag.Int("parallel", 2, "how many mutants run at once")
+	only     = flag.String("only", "", "only mutants whose name matches this expression")
+	want     = flag.Int("want", 35, "how many must be found")
+)
+
+// A result is what became of one mutant.
+type result struct {
+	found bool
+	how   string
+	took  time.Duration
+}
+
+func main() {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	found, ran, err := run(dir)
+	os.RemoveAll(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Printf("%d of %d mutants found\n", found, ran)
+	if found < min(*want, ran) {
+		os.Exit(1)
+	}
+}
+
+// run runs all mutants and prints their results in the table's order.
+func run(dir string) (found, ran int, err error) {
+	pattern, err := regexp.Compile(*only)
+	if err != nil {
+		return 0, 0, err
+	}
+	var chosen []mutants.Mutant
+	for _, m := range mutants.Table {
+		if pattern.MatchString(m.Name) {
+			chosen = append(chosen, m)
+		}
+	}
+	results := make([]chan result, len(chosen))
+	slots := make(chan struct{}, *parallel)
+	var group sync.WaitGroup
+	for i, m := range chosen {
+		results[i] = make(chan result, 1)
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			results[i] <- try(m, dir)
+		})
+	}
+	for i, m := range chosen {
+		r := <-results[i]
+		verdict := "not found"
+		if r.found {
+			verdict = "found"
+			found++
+		}
+		fmt.Printf("%-26s %-9s %5.1fs  %s\n%28s%s\n", m.Name, verdict, r.took.Seconds(), m.What, "", r.how)
+	}
+	group.Wait()
+	return found, len(chosen), nil
+}
+
+var failure = regexp.MustCompile(`seed (\d+): (?:[0-9.µmsh]+: )?(.*)`)
+
+// try builds the simulation with the mutant and runs it until it finds something.
+func try(m mutants.Mutant, dir string) result {
+	began := time.Now()
+	done := func(found bool, how string) result { return result{found, how, time.Since(began)} }
+	overlay, err := m.Overlay(".", dir)
+	if err != nil {
+		return done(false, err.Error())
+	}
+	binary := filepath.Join(dir, m.Name+".test")
+	build := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, "./internal/sim")
+	if out, err := build.CombinedOutput(); err != nil {
+		return done(false, "it does not build: "+string(out))
+	}
+	defer os.Remove(binary)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-first", "-brief", "-seeds", fmt.Sprint(*seeds)).CombinedOutput()
+	if err == nil {
+		return done(false, fmt.Sprintf("in %d seeds", *seeds))
+	}
+	for line := range strings.SplitSeq(string(out), "\n") {
+		if hit := failure.FindStringSubmatch(line); hit != nil {
+			how := hit[2]
+			if len(how) > 120 {
+				how = how[:120] + "..."
+			}
+			return done(true, fmt.Sprintf("seed %s: %s", hit[1], how))
+		}
+	}
+	return done(true, fmt.Sprintf("%v", err))
+}
