@@ -3,8 +3,9 @@
 //
 // A general codec is built for long streams: it holds hundreds of kilobytes per
 // stream and sets up tables that a message of 200 bytes never pays back. Here a
-// connection owns nothing but its window, and that only with context takeover;
-// every table lives in a pool and is taken while a message is being worked on.
+// connection owns nothing but its window and a small table of what is in it, and
+// that only with context takeover; everything else lives in a pool and is taken
+// while a message is being worked on.
 //
 // [Compressor] turns messages into their compressed form without the last four
 // octets 00 00 ff ff (RFC 7692, section 7.2.1). [Decompressor] goes the other way
