@@ -34,7 +34,7 @@ type mood struct {
 
 func (a *actor) run() {
 	cancel := func() {}
-	a.habit, cancel = context.WithTimeout(context.Background(), 3*time.Minute)
+	a.habit, cancel = context.WithTimeout(context.Background(), 3*time.Minute+a.draw.upTo(time.Second))
 	defer cancel()
 	for range a.steps {
 		time.Sleep(a.draw.upTo(a.think))
@@ -89,13 +89,16 @@ func (a *actor) context() (context.Context, func()) {
 		cancel()
 		return ctx, cancel
 	case n < 94:
-		ctx, cancel := context.WithTimeout(a.conn.Context(), 3*time.Minute)
+		ctx, cancel := context.WithTimeout(a.conn.Context(), 3*time.Minute+a.draw.upTo(time.Second))
 		return ctx, cancel
 	}
-	return context.WithTimeout(context.Background(), 2*time.Minute)
+	return context.WithTimeout(context.Background(), 2*time.Minute+a.draw.upTo(time.Second))
 }
 
 func (a *actor) size() int {
+	if a.biggest > 80_000 && a.draw.chance(2) {
+		return 80_000 // over some limits
+	}
 	n := one(a.draw, minLetter, 20, 60, 124, 125, 126, 127, 200, 1000, 4096, 8191, 8192, 8193, 20_000, 32<<10-1, 32<<10, 33<<10, 65535, 65536, 70_000)
 	if n > a.biggest {
 		n = a.draw.between(minLetter, a.biggest)
@@ -103,10 +106,10 @@ func (a *actor) size() int {
 	return n
 }
 
-func (a *actor) compose() *letter {
+func (a *actor) compose(n int) *letter {
 	a.count++
 	typ := one(a.draw, websocket.MessageText, websocket.MessageBinary)
-	return a.out.compose(a.draw, a.who, a.count, typ, a.size())
+	return a.out.compose(a.draw, a.who, a.count, typ, n)
 }
 
 // read
@@ -205,7 +208,7 @@ func (a *actor) messages() {
 // write
 
 func (a *actor) write() {
-	m := a.compose()
+	m := a.compose(a.size())
 	ctx, cancel := a.context()
 	defer cancel()
 	over := ctx.Err() != nil
@@ -227,15 +230,22 @@ func (a *actor) settle(m *letter, err error, refused bool) {
 }
 
 func (a *actor) tryWrite() {
-	m := a.compose()
+	m := a.compose(a.size())
 	c := a.begin(a.who, fmt.Sprintf("TryWrite of %s.%d, %d bytes", m.from, m.number, len(m.data)), nil)
 	err := a.conn.TryWrite(m.typ, m.data)
+	if err == nil && len(m.data) > a.opts.queue() {
+		a.fail("%s: TryWrite took %d bytes, the queue limit is %d", a.who, len(m.data), a.opts.queue())
+	}
 	a.settle(m, err, false)
 	c.end(err)
 }
 
 func (a *actor) stream() {
-	m := a.compose()
+	n := a.size()
+	if a.biggest > 40_000 && a.draw.chance(40) {
+		n = a.draw.between(33_000, a.biggest) // several fragments
+	}
+	m := a.compose(n)
 	whole := m.data
 	a.out.mu.Lock()
 	m.data = nil

@@ -120,6 +120,9 @@ func (p *peer) judgeReceipts() {
 			vague = append(vague, r)
 			continue
 		}
+		if int64(len(r.data)) > p.opts.limit() {
+			p.fail("%s got a message of %d bytes, the read limit is %d", r.who, len(r.data), p.opts.limit())
+		}
 		key := string(r.typ) + string(r.data)
 		if len(places[key]) == 0 {
 			p.fail("%s got a message that was not sent, or twice: type %d, %d bytes %.30q", r.who, r.typ, len(r.data), r.data)
@@ -396,9 +399,10 @@ func (p *peer) judgeTCP() {
 		}
 	}
 	taken := p.end.in.takenAt(theirs.end).Sub(w.trace.start)
-	since := min(ours.at, taken)
+	// When the closing handshake began for us: at the earliest, and at the latest.
+	since, latest := min(ours.at, taken), ours.at
 	for _, e := range p.life.closes {
-		since = min(since, e.at.Sub(w.trace.start))
+		since, latest = min(since, e.at.Sub(w.trace.start)), min(latest, e.at.Sub(w.trace.start))
 	}
 	if p.role == "server" {
 		// "the server MUST close TCP": at once, both frames being through.
@@ -418,7 +422,7 @@ func (p *peer) judgeTCP() {
 	if closed-since < p.opts.closeWithin() && !w.link.down.lost() && !w.link.up.lost() {
 		p.fail("closed TCP before the server, %v after the closing handshake began", closed-since)
 	}
-	if closed-since > p.opts.closeWithin()+slack {
-		p.fail("waited %v for the server to close TCP", closed-since)
+	if closed-latest > p.opts.closeWithin()+slack {
+		p.fail("waited %v for the server to close TCP", closed-latest)
 	}
 }

@@ -462,7 +462,14 @@ func (p *peer) bounded(r *raw, drains bool) {
 // punished: a peer that broke the protocol was told so, and TCP was closed.
 func (p *peer) punished(r *raw, drains bool) {
 	s := p.heard.seen()
-	if s.breach == nil || p.end.in.taken() < s.breach.at || !drains {
+	if !drains {
+		return
+	}
+	if s.breach == nil {
+		p.overLimit(r, s)
+		return
+	}
+	if p.end.in.taken() < s.breach.at {
 		return
 	}
 	p.life.mu.Lock()
@@ -493,5 +500,25 @@ func (p *peer) punished(r *raw, drains bool) {
 	case errors.Is(cause, websocket.ErrMessageTooBig):
 	default:
 		p.fail("the cause after a breach (%s) is %v", s.breach.what, cause)
+	}
+}
+
+// overLimit: a message over a limit is refused, whoever sends it.
+func (p *peer) overLimit(r *raw, s seen) {
+	p.life.mu.Lock()
+	asked := p.life.noReads
+	for _, e := range p.life.closes {
+		asked = asked || e.call.who != "main"
+	}
+	p.life.mu.Unlock()
+	if asked || s.close() != nil || r.reads != "always" || r.finally != "silence" || p.end.in.lost() || p.end.out.lost() {
+		return
+	}
+	ours := p.wire.seen().close()
+	if s.largest > p.opts.limit() && (ours == nil || ours.closeCode() != 1009) {
+		p.fail("a message of %d bytes was announced, over the limit of %d, and not refused", s.largest, p.opts.limit())
+	}
+	if s.maxEmpty > 5000 && s.largest <= p.opts.limit() && (ours == nil || ours.closeCode() != 1008) {
+		p.fail("a message had %d empty fragments, and was not refused", s.maxEmpty)
 	}
 }

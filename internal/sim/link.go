@@ -23,8 +23,9 @@ type weather struct {
 	resetAfter int           // after so many bytes the connection is reset; 0: never
 }
 
-// fair is the weather in which everything arrives soon.
-var fair = weather{window: 64 << 10}
+// fair is the weather in which everything arrives soon; but not at the moment
+// at which it was sent, so that the two ends never do something at once.
+var fair = weather{window: 64 << 10, latency: time.Microsecond}
 
 // A direction carries bytes from one end to the other.
 type direction struct {
@@ -41,12 +42,13 @@ type direction struct {
 	began        time.Time // when the weather began
 	carried      int       // bytes since then
 
-	flying  []piece // on their way, in order
-	inAir   int     // bytes of them, and those that were cut
-	landing bool    // a timer runs for the first of them
-	ready   []byte  // arrived, and wait to be read
-	cut     bool    // nothing arrives any more
-	broken  bool    // the connection was reset
+	flying  []piece     // on their way, in order
+	inAir   int         // bytes of them, and those that were cut
+	landing *time.Timer // runs for the first of them
+	ready   []byte      // arrived, and wait to be read
+	cut     bool        // nothing arrives any more
+	broken  bool        // the connection was reset
+	choked  bool        // a Write waited in vain
 	lastAt  time.Time
 
 	written, read int64 // bytes, since the connection was made
@@ -107,6 +109,9 @@ func (d *direction) write(p []byte, resumes bool) (n int, err error) {
 		if err := d.writeFailure(); err != nil {
 			if err == os.ErrDeadlineExceeded && !resumes {
 				d.writeErr = err
+			}
+			if err != os.ErrDeadlineExceeded && len(p) > 0 {
+				d.choked = true
 			}
 			return n, err
 		}
@@ -206,19 +211,26 @@ func (d *direction) land() {
 		}
 	}
 	d.flying = nil
+	if d.landing != nil {
+		d.landing.Stop()
+		d.landing = nil
+	}
 	d.changed.Broadcast()
 }
 
 // watchAir makes the first piece in the air land in time.
 func (d *direction) watchAir() {
-	if d.landing || len(d.flying) == 0 {
+	if d.landing != nil || len(d.flying) == 0 {
 		return
 	}
-	d.landing = true
-	time.AfterFunc(time.Until(d.flying[0].at), func() {
+	var timer *time.Timer
+	timer = time.AfterFunc(time.Until(d.flying[0].at), func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.landing = false
+		if d.landing != timer {
+			return // stopped too late
+		}
+		d.landing = nil
 		now := time.Now()
 		for len(d.flying) > 0 && !d.flying[0].at.After(now) {
 			d.inAir -= len(d.flying[0].b)
@@ -230,6 +242,7 @@ func (d *direction) watchAir() {
 		d.watchAir()
 		d.changed.Broadcast()
 	})
+	d.landing = timer
 }
 
 // receive gives what is ready.
@@ -369,7 +382,7 @@ func (d *direction) setDeadline(l *deadline, t time.Time) {
 func (d *direction) stuck() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.room() <= 0 && d.readErr == nil
+	return d.choked || d.room() <= 0 && d.readErr == nil
 }
 
 // takenAt returns when the receiving end had read n bytes; zero: it has not.

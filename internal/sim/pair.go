@@ -35,6 +35,7 @@ func (w *world) pair() {
 	if !w.wait("programs", &group) {
 		return
 	}
+	time.Sleep(time.Microsecond) // what happens at this moment has happened
 	lost := w.link.up.lost() || w.link.down.lost()
 	if client.closed() || server.closed() || !client.over().IsZero() || !server.over().IsZero() || w.up.seen().close() != nil || w.down.seen().close() != nil {
 		w.trace.event("--- the programs have ended the connection")

@@ -26,7 +26,7 @@ type options struct {
 }
 
 func drawOptions(r random) options {
-	return options{
+	o := options{
 		readLimit:    one[int64](r, 0, 0, 0, 1<<20, 70_000),
 		queueLimit:   one(r, 0, 0, 1<<10, 8<<10, -1),
 		closeTimeout: one(r, 0, time.Second, 3*time.Second, 10*time.Second),
@@ -35,6 +35,14 @@ func drawOptions(r random) options {
 		threshold:    one(r, 0, 0, 1, 1000),
 		end:          one(r, "tcp", "tcp", "tcp", "tls", "plain"),
 	}
+	// Not the same for both ends to the nanosecond.
+	if o.closeTimeout > 0 {
+		o.closeTimeout += r.upTo(time.Millisecond)
+	}
+	if o.keepAlive > 0 {
+		o.keepAlive += r.upTo(time.Millisecond)
+	}
+	return o
 }
 
 // closeWithin is the close timeout that holds.

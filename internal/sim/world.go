@@ -42,6 +42,10 @@ func (w *world) run() {
 		w.up.mu.Unlock()
 	}
 	w.link.up.see, w.link.down.see = w.up.see, w.down.see
+	handshake := fair
+	handshake.latency = 100 * time.Microsecond // the ends do not begin at the same nanosecond
+	w.link.up.setWeather(handshake)
+	w.link.down.setWeather(handshake)
 	switch n := w.draw.IntN(100); {
 	case n < 55:
 		w.pair()
