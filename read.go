@@ -92,6 +92,11 @@ func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte,
 	if err := c.takeRead(ctx); err != nil {
 		return 0, buf, err
 	}
+	err := c.awaitFrame(ctx)
+	if err != nil {
+		c.leaveRead()
+		return 0, buf, err
+	}
 	typ, message, err := c.readMessage(ctx, buf, nil)
 	c.leaveRead()
 	if err != nil {
@@ -129,7 +134,12 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 				return
 			}
 			var borrowed *buffer
-			typ, p, err := c.readMessage(ctx, nil, &borrowed)
+			var typ MessageType
+			var p []byte
+			err := c.awaitFrame(ctx)
+			if err == nil {
+				typ, p, err = c.readMessage(ctx, nil, &borrowed)
+			}
 			c.leaveRead()
 			if err != nil {
 				switch CloseStatus(err) {
@@ -229,6 +239,19 @@ func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err e
 	}
 	n, err = c.payload(ctx, dst)
 	return n, false, err
+}
+
+// awaitFrame waits for the first bytes of the next message, where it can: close
+// to the application's call. A goroutine's stack shrinks when little of it is in
+// use while it waits; waiting where frames are parsed keeps 4 KiB more of it for
+// each connection that has once had a compressed message.
+func (c *Conn) awaitFrame(ctx context.Context) error {
+	in := &c.in
+	if in.r < in.w || in.message.open || len(in.ahead.frames) > 0 || in.over {
+		return nil
+	}
+	_, err := c.receive(ctx, nil)
+	return err
 }
 
 // takeRead waits for the read turn.
