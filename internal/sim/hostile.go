@@ -515,6 +515,9 @@ func (p *peer) overLimit(r *raw, s seen) {
 		return
 	}
 	ours := p.wire.seen().close()
+	if ours == nil && (p.wire.seen().pending > 0 || p.end.out.stuck()) {
+		return // there was no room for it
+	}
 	if s.largest > p.opts.limit() && (ours == nil || ours.closeCode() != 1009) {
 		p.fail("a message of %d bytes was announced, over the limit of %d, and not refused", s.largest, p.opts.limit())
 	}
