@@ -56,7 +56,9 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 		err = c.closeErr
 	} else {
 		// c.expect stays up: the reader goroutine sees it through.
-		c.setAlarmLocked(alarmClose, lingerTime)
+		if c.alarms.at[alarmClose] > now()+int64(lingerTime) {
+			c.setAlarmLocked(alarmClose, lingerTime)
+		}
 	}
 	if misuse != nil {
 		return misuse

@@ -146,6 +146,24 @@ func TestCloseContextEnded(t *testing.T) {
 	})
 }
 
+// TestCloseContextAgain: however often Close is given up, the time-out stands.
+func TestCloseContextAgain(t *testing.T) {
+	s := newSettings(0, 500*time.Millisecond, 0)
+	runConnTest(t, config{settings: s}, func(t *connTest) {
+		begun := time.Now()
+		ended := start(func() error { <-t.c.Context().Done(); return nil })
+		for t.c.Context().Err() == nil {
+			ctx, cancel := context.WithTimeout(bg, 50*time.Millisecond)
+			t.c.CloseContext(ctx, 1000, "")
+			cancel()
+		}
+		t.want("the end", ended)
+		if took := time.Since(begun); !t.real && took > s.closeTimeout {
+			t.Fatalf("it took %v", took)
+		}
+	})
+}
+
 // TestCloseTimeoutOff: Close does not wait.
 func TestCloseTimeoutOff(t *testing.T) {
 	s := newSettings(0, -1, 0)
