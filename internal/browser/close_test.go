@@ -24,11 +24,19 @@ const (
 // Both sides close in the same instant of the clock, 200 times. Whose Close comes
 // first, and whether they cross, chance decides; it must end well each time.
 func TestBothSidesCloseAtOnce(t *testing.T) {
-	const rounds = 200
+	if codes := bothSidesClose(t, nil, "", 200); len(codes) != 2 {
+		t.Errorf("one side was always the first: %v", codes)
+	}
+}
+
+// bothSidesClose has the page send a message and close when the server closes. It
+// returns how often the page saw which code.
+func bothSidesClose(t *testing.T, opts *websocket.AcceptOptions, extensions string, rounds int) map[int]int {
+	t.Helper()
 	results := make(chan error, rounds)
-	url := serve(t, accept(func(ctx context.Context, c *websocket.Conn) {
+	url := serve(t, websocket.Handler(opts, func(ctx context.Context, c *websocket.Conn) {
 		at := time.Now().Add(25 * time.Millisecond)
-		if err := c.Write(ctx, websocket.MessageText, fmt.Append(nil, at.UnixMicro())); err != nil {
+		if err := c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, "%-200d", at.UnixMicro())); err != nil {
 			results <- err
 			return
 		}
@@ -39,19 +47,21 @@ func TestBothSidesCloseAtOnce(t *testing.T) {
 	var got []closing
 	p.run(fmt.Sprintf(`(async () => {
 		const all = [];
-		while (all.length < %d) {
+		while (all.length < %[1]d) {
 			const ws = new WebSocket("/ws");
 			// From 10 ms before the instant to 2 ms after it, for the page's Close has
 			// the longer way to go.
-			const shift = all.length / 200 * 12000 - 10000;
+			const shift = all.length / %[1]d * 12000 - 10000;
 			ws.onmessage = ({ data }) => {
 				while ((performance.timeOrigin + performance.now()) * 1000 < Number(data) + shift);
-				ws.close(%d);
+				ws.send(data);
+				ws.close(%[2]d);
 			};
-			all.push(await %s);
+			all.push(await %[3]s);
+			if (ws.extensions !== %[4]q) throw new Error(ws.extensions);
 		}
 		return all;
-	})()`, rounds, pageCode, closed), &got)
+	})()`, rounds, pageCode, closed, extensions), &got)
 
 	if len(got) != rounds {
 		t.Errorf("%d WebSockets were closed, want %d", len(got), rounds)
@@ -67,10 +77,8 @@ func TestBothSidesCloseAtOnce(t *testing.T) {
 		}
 	}
 	p.wantQuiet()
-	if len(codes) != 2 {
-		t.Errorf("of %d times one side was always the first: %v", rounds, codes)
-	}
 	t.Logf("the codes that the page saw: %v", codes)
+	return codes
 }
 
 // Here the Closes cross each time: the server's leaves when the page's has
