@@ -15,7 +15,8 @@ import (
 	"github.com/closeonce/websocket"
 )
 
-// What Chromium offers. The answers below are all that are possible to it.
+// What Chromium offers. The answers below have each parameter that is possible,
+// with each value, alone, and some together.
 const deflateOffer = "permessage-deflate; client_max_window_bits"
 
 // agreement is what the server and Chromium agree on.
@@ -150,7 +151,7 @@ func (m message) check(d direction, got sent) string {
 	return ""
 }
 
-// All that Chromium can agree on: the corpus goes both ways at once, and each end
+// The corpus goes both ways at once, and each end
 // compares what comes with what it has itself. The relay sees that the messages
 // refer to those before them, and no farther than agreed.
 func TestDeflateWithEachAnswer(t *testing.T) {
