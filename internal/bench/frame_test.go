@@ -50,7 +50,7 @@ func messages() (stream []byte, payloads []byte) {
 		if size == 126 {
 			stream = appendFrame(stream, opBinary, true, p[:100])
 			stream = appendFrame(stream, bitFin|0x9, true, []byte("ping"))
-			stream = appendFrame(stream, bitFin|0x0, false, p[100:])
+			stream = appendFrame(stream, bitFin, false, p[100:])
 			continue
 		}
 		stream = appendFrame(stream, bitFin|opBinary, size == 125, p)

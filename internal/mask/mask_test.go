@@ -129,7 +129,7 @@ func TestEverySplit(t *testing.T) {
 }
 
 func TestCopyNeedsRoom(t *testing.T) {
-	dst := make([]byte, 99, 99)
+	dst := make([]byte, 99)
 	defer func() {
 		if recover() == nil {
 			t.Error("Copy of 100 bytes into 99 did not panic")
