@@ -56,13 +56,12 @@ func (c *Conn) tryWriteCompressed(h header, p []byte) (bool, error) {
 	}
 	packed := getBuffer()
 	defer putBuffer(packed)
+	if err := c.writeStopped(); err != nil {
+		return true, err
+	}
 	c.mu.Lock()
-	stopped, why := c.isStopped, c.stoppedReason()
 	room := c.settings.queueLimit - c.out.size
 	c.mu.Unlock()
-	if stopped {
-		return true, why
-	}
 	if room < len(p)+maxHeader+deflateSlack { // what is compressed can't be taken back
 		return true, ErrQueueFull
 	}

@@ -138,6 +138,16 @@ func (c *Conn) enqueue(h header, p []byte) error {
 	return nil
 }
 
+// writeStopped says why nothing can be written any more, or nil.
+func (c *Conn) writeStopped() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isStopped {
+		return c.stoppedReason()
+	}
+	return nil
+}
+
 // queueBehind leaves a message in the queue while somebody else writes.
 func (c *Conn) queueBehind(h header, p []byte) (bool, error) {
 	c.mu.Lock()
@@ -405,7 +415,10 @@ func (w *messageWriter) Close() error {
 		return errWriterClosed
 	}
 	w.closed = true
-	err := w.ctx.Err()
+	err := w.c.over(w.ctx)
+	if err == nil {
+		err = w.c.writeStopped()
+	}
 	if err == nil && w.isText && !w.text.Done() {
 		err = errNotText
 	}

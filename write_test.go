@@ -396,6 +396,26 @@ func TestWriterSmall(t *testing.T) {
 	})
 }
 
+// TestWriterEnded: the connection ends in the middle of a message.
+func TestWriterEnded(t *testing.T) {
+	runConnTest(t, config{}, func(t *connTest) {
+		w, err := t.c.Writer(bg, MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte("in the middle of a \xe2\x82")); err != nil {
+			t.Fatal(err)
+		}
+		t.c.CloseNow()
+		if _, err := w.Write(make([]byte, bufferSize)); !errors.Is(err, net.ErrClosed) && err != errNotText {
+			t.Fatalf("Write gave %v", err)
+		}
+		if err := w.Close(); !errors.Is(err, net.ErrClosed) {
+			t.Fatalf("Close gave %v", err)
+		}
+	})
+}
+
 // TestWriterCancelled: the context ends in the middle of the message; Close
 // still ends it, and others may pass.
 func TestWriterCancelled(t *testing.T) {
