@@ -1,6 +1,9 @@
 package websocket
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // While the application is not in Read, a goroutine of the connection's own
 // holds the read turn, so that pings are answered, Pongs and Closes seen. The
@@ -151,4 +154,102 @@ func (c *Conn) readerDueLocked() bool {
 		return false
 	}
 	return true
+}
+
+// awaitFrame waits for the first bytes of the next message, where it can: close
+// to the application's call. A goroutine's stack shrinks when little of it is in
+// use while it waits; waiting where frames are parsed keeps 4 KiB more of it for
+// each connection that has once had a compressed message.
+func (c *Conn) awaitFrame(ctx context.Context) error {
+	in := &c.in
+	if in.r < in.w || in.message.open || len(in.ahead.frames) > 0 || in.over {
+		return nil
+	}
+	_, err := c.receive(ctx, nil)
+	return err
+}
+
+// takeRead waits for the read turn.
+func (c *Conn) takeRead(ctx context.Context) error {
+	if err := c.over(ctx); err != nil {
+		return err
+	}
+	if !c.readTurn.try() {
+		if err := c.awaitRead(ctx); err != nil {
+			return err
+		}
+	}
+	if c.calm.Load() {
+		return nil
+	}
+	c.mu.Lock()
+	local, cause := c.local, c.cause
+	c.mu.Unlock()
+	if local { // what still comes is not for the application
+		c.leaveRead()
+		return cause
+	}
+	return nil
+}
+
+// awaitRead is takeRead when somebody has the turn. If that is the reader
+// goroutine, it is asked to let go.
+func (c *Conn) awaitRead(ctx context.Context) error {
+	c.mu.Lock()
+	c.wantRead++
+	if c.readerUp {
+		c.pokeReadLocked()
+	}
+	c.mu.Unlock()
+	var err error
+	if !c.readTurn.await(ctx, nil) {
+		if err = c.over(ctx); err == nil { // the connection has ended: whoever has the turn lets go
+			c.readTurn.await(context.Background(), nil)
+		}
+	}
+	c.mu.Lock()
+	c.wantRead--
+	c.mu.Unlock()
+	if err != nil && c.expect.Load() > 0 { // the reader goroutine may have made room for us
+		c.ensureReader()
+	}
+	return err
+}
+
+// leaveRead gives the read turn back after a call of the application's: to the
+// reader goroutine, if somebody waits for control frames.
+func (c *Conn) leaveRead() {
+	in := &c.in
+	waiting := in.r < in.w || len(in.ahead.frames) > 0
+	if c.waiting.Load() != waiting {
+		c.waiting.Store(waiting)
+	}
+	if c.stalled.Load() && !in.ahead.full() {
+		c.stalled.Store(false)
+	}
+	c.reads.Add(1)
+	if c.expect.Load() == 0 && c.readerSet.Load() {
+		c.readTurn.release()
+		if c.expect.Load() > 0 { // somebody came, and saw the turn taken
+			c.ensureReader()
+		}
+		return
+	}
+	c.mu.Lock()
+	if !c.ended {
+		if c.expect.Load() > 0 && c.wantRead == 0 && !c.failing && !c.stalled.Load() {
+			c.readerUp = true
+			c.mu.Unlock()
+			go c.readAhead()
+			return
+		}
+		if c.alarms.at[alarmReader] == 0 {
+			c.setAlarmLocked(alarmReader, readerDelay)
+		}
+	}
+	c.mu.Unlock()
+	c.readTurn.release()
+	if c.expect.Load() > 0 {
+		c.ensureReader()
+	}
 }

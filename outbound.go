@@ -2,10 +2,6 @@ package websocket
 
 import (
 	"context"
-	"errors"
-	"net"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/closeonce/websocket/internal/mask"
@@ -70,9 +66,6 @@ type parcel struct {
 	firm   bool     // once prepared it must leave (its compression moved a window)
 	begun  bool     // it leaves, though its caller did not wait for it
 }
-
-// errWouldBlock: the kernel takes no more at the moment.
-var errWouldBlock = errors.New("would block")
 
 // depart is the only way out. It takes what waits and p, asks the close machine
 // for each frame, and writes them in one system call. The caller holds the
@@ -237,180 +230,6 @@ func (c *Conn) suspendWrite(b *buffer, n, own, queued int, p *parcel) {
 	}
 }
 
-// send writes b and then tail, and returns how many bytes of both were taken.
-func (c *Conn) send(ctx context.Context, b, tail []byte, wait bool) (n int, err error) {
-	total := len(b) + len(tail)
-	if tail == nil && c.raw != nil {
-		if n, err = c.tryWrite(b); n == total {
-			return n, nil
-		}
-		if err == nil && !wait {
-			return n, errWouldBlock
-		}
-	}
-	if err == nil {
-		c.watchWrite(ctx)
-	}
-	for err == nil && n < total {
-		var m int
-		switch {
-		case n >= len(b):
-			m, err = c.nc.Write(tail[n-len(b):])
-		case tail != nil:
-			m, err = writeBoth(c.nc, b[n:], tail)
-		default:
-			m, err = c.nc.Write(b[n:])
-		}
-		n += m
-		if err != nil && c.resumes && errors.Is(err, os.ErrDeadlineExceeded) {
-			c.unpokeWrite()
-			if err = c.interrupted(ctx); err != nil {
-				return n, err
-			}
-		}
-	}
-	if err != nil {
-		err = c.writeFailed(err)
-	}
-	return n, err
-}
-
-// sendMasked writes b and then p's tail, masked on its way through b: so a large
-// message of a client costs no memory of its size. With an error, b holds all that
-// is left of the frame, masked.
-func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) (n int, err error) {
-	pos := 0
-	for {
-		k := min(cap(b.b)-len(b.b), len(p.tail))
-		start := len(b.b)
-		b.b = b.b[:start+k]
-		pos = mask.Copy(b.b[start:], p.tail[:k], p.key, pos)
-		p.tail = p.tail[k:]
-		if n, err = c.send(ctx, b.b, nil, true); err != nil {
-			start = len(b.b)
-			b.b = append(b.b, p.tail...)
-			mask.XOR(b.b[start:], p.key, pos)
-			p.tail = nil
-			return n, err
-		}
-		p.begun = true
-		if len(p.tail) == 0 {
-			return n, nil
-		}
-		b.b = b.b[:0]
-	}
-}
-
-// writeBoth writes two slices in one system call where the net.Conn can.
-func writeBoth(nc net.Conn, a, b []byte) (int, error) {
-	v := vectors.Get().(*vector)
-	v.bufs = append(v.array[:0], a, b)
-	n, err := v.bufs.WriteTo(nc)
-	v.array = [2][]byte{}
-	vectors.Put(v)
-	return int(n), err
-}
-
-// interrupted says why a write under ctx should stop. The writer goroutine has
-// no ctx, and only the end of the connection stops it.
-func (c *Conn) interrupted(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.ended:
-		return c.cause
-	case ctx == nil:
-		return nil
-	case c.isStopped:
-		return c.stoppedReason()
-	}
-	return ctx.Err()
-}
-
-// stoppedReason is why nothing can be written any more. The caller holds c.mu.
-func (c *Conn) stoppedReason() error {
-	if c.cause != nil {
-		return c.cause
-	}
-	return c.writeErr
-}
-
-// writeFailed is called when the net.Conn took no more. The peer may have sent
-// a Close that says why, which is worth more than a broken pipe: so what has
-// come is read first, for a short time. See verdict.
-func (c *Conn) writeFailed(err error) error {
-	err = lost(err)
-	c.mu.Lock()
-	final := c.writeErr != nil || c.state != open || c.stalled.Load() || c.ended
-	if !final {
-		c.writeErr = err
-		c.stopLocked()
-		c.expect.Add(1)
-		c.setAlarmLocked(alarmClose, lingerTime)
-	}
-	c.mu.Unlock()
-	if final {
-		c.end(err)
-		return c.err()
-	}
-	c.ensureReader()
-	return err
-}
-
-// verdict is what a call that wrote returns: if writing failed, the reason that
-// the reader finds out. The caller has let go of the write turn.
-func (c *Conn) verdict(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	c.mu.Lock()
-	failed := err == c.writeErr
-	c.mu.Unlock()
-	if !failed {
-		return err
-	}
-	select {
-	case <-c.done:
-		return c.err()
-	case <-ctx.Done():
-		return c.gaveUp(ctx)
-	}
-}
-
-// watchWrite makes the end of ctx interrupt a blocked write.
-func (c *Conn) watchWrite(ctx context.Context) {
-	if ctx == nil || !c.resumes || ctx.Done() == c.done {
-		return
-	}
-	c.mu.Lock()
-	if !c.ended && !c.writeWatch.covers(ctx) {
-		c.writeWatch.set(ctx, c.pokeWrite)
-	}
-	c.mu.Unlock()
-}
-
-// pokeWrite interrupts whoever is blocked in a write. The one who is
-// interrupted finds out himself whether he was meant.
-func (c *Conn) pokeWrite() {
-	c.mu.Lock()
-	c.pokeWriteLocked()
-	c.mu.Unlock()
-}
-
-func (c *Conn) pokeWriteLocked() {
-	c.writePoked = true
-	c.nc.SetWriteDeadline(longAgo)
-}
-
-func (c *Conn) unpokeWrite() {
-	c.mu.Lock()
-	if c.writePoked {
-		c.writePoked = false
-		c.nc.SetWriteDeadline(time.Time{})
-	}
-	c.mu.Unlock()
-}
-
 // enqueueLocked leaves a frame in the queue, if it fits.
 func (c *Conn) enqueueLocked(h header, payload []byte, limit int) bool {
 	o := &c.out
@@ -433,14 +252,6 @@ func (c *Conn) pendingLocked() bool {
 		o.closing && !o.closeLeft ||
 		o.queue != nil && !o.lazy && !o.midMessage)
 }
-
-// A vector is what one write of two slices needs.
-type vector struct {
-	array [2][]byte
-	bufs  net.Buffers
-}
-
-var vectors = sync.Pool{New: func() any { return new(vector) }}
 
 // dropLocked forgets what waits: the connection has ended.
 func (o *outbound) dropLocked() {

@@ -100,3 +100,25 @@ func (c *Conn) keepAliveLocked(t int64) (ping bool, dead error) {
 	}
 	return false, nil
 }
+
+// ponged wakes the Pings that the payload answers: the one that sent it and
+// those before.
+func (c *Conn) ponged(payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pinged = 0
+	if len(payload) != pingPayload {
+		return
+	}
+	id := binary.BigEndian.Uint64(payload)
+	kept := c.pings[:0]
+	for _, p := range c.pings {
+		if p.id <= id && id <= c.lastPing {
+			close(p.answered)
+		} else {
+			kept = append(kept, p)
+		}
+	}
+	clear(c.pings[len(kept):])
+	c.pings = kept
+}

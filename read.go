@@ -2,9 +2,7 @@ package websocket
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"math"
 	"slices"
@@ -59,9 +57,6 @@ type message struct {
 // maxEmptyFrames bounds the fragments of a message that carry nothing. All
 // others are bounded by the read limit.
 const maxEmptyFrames = 4096
-
-// errDiscarded is what a message's reader returns when it lost its message.
-var errDiscarded = errors.New("websocket: this message was discarded by a later Read or Reader")
 
 // Read waits for the next message and returns it whole (RFC 6455, section 6.2).
 //
@@ -158,184 +153,6 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 				return
 			}
 		}
-	}
-}
-
-// Reader waits for the next message and returns a reader for its payload, which
-// may be read while the message is still coming. ctx bounds the wait and all
-// reading from it.
-//
-// A message need not be read to its end: the next Read or Reader skips the
-// rest, and this message's reader returns an error from then on. The read limit
-// counts here too.
-func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
-	if err := c.takeRead(ctx); err != nil {
-		return 0, nil, err
-	}
-	defer c.leaveRead()
-	if err := c.beginMessage(ctx); err != nil {
-		return 0, nil, err
-	}
-	m := &c.in.message
-	if m.appending {
-		if err := c.gather(ctx); err != nil {
-			return 0, nil, err
-		}
-	}
-	m.resume = false
-	return m.typ, &messageReader{c: c, ctx: ctx, number: m.number}, nil
-}
-
-// A messageReader reads the payload of one message.
-type messageReader struct {
-	c      *Conn
-	ctx    context.Context
-	number uint64
-	done   bool
-}
-
-// Read reads payload; it returns io.EOF at the message's end.
-func (r *messageReader) Read(p []byte) (int, error) {
-	if r.done {
-		return 0, io.EOF
-	}
-	c := r.c
-	if err := c.takeRead(r.ctx); err != nil {
-		return 0, err
-	}
-	defer c.leaveRead()
-	m := &c.in.message
-	if m.number != r.number {
-		return 0, errDiscarded
-	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if len(m.partial) > 0 {
-		n := copy(p, m.partial)
-		m.partial = m.partial[n:]
-		return n, nil
-	}
-	n, done, err := c.produce(r.ctx, p)
-	if done {
-		r.done = true
-		c.endMessage()
-		if n == 0 {
-			return 0, io.EOF
-		}
-	}
-	return n, err
-}
-
-// produce reads at least one byte of the message into dst, or finds that it is
-// done: then there may be bytes too.
-func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err error) {
-	if c.in.message.compressed {
-		return c.inflateSome(ctx, dst)
-	}
-	more, err := c.morePayload(ctx)
-	if err != nil || !more {
-		return 0, err == nil, err
-	}
-	n, err = c.payload(ctx, dst)
-	return n, false, err
-}
-
-// awaitFrame waits for the first bytes of the next message, where it can: close
-// to the application's call. A goroutine's stack shrinks when little of it is in
-// use while it waits; waiting where frames are parsed keeps 4 KiB more of it for
-// each connection that has once had a compressed message.
-func (c *Conn) awaitFrame(ctx context.Context) error {
-	in := &c.in
-	if in.r < in.w || in.message.open || len(in.ahead.frames) > 0 || in.over {
-		return nil
-	}
-	_, err := c.receive(ctx, nil)
-	return err
-}
-
-// takeRead waits for the read turn.
-func (c *Conn) takeRead(ctx context.Context) error {
-	if err := c.over(ctx); err != nil {
-		return err
-	}
-	if !c.readTurn.try() {
-		if err := c.awaitRead(ctx); err != nil {
-			return err
-		}
-	}
-	if c.calm.Load() {
-		return nil
-	}
-	c.mu.Lock()
-	local, cause := c.local, c.cause
-	c.mu.Unlock()
-	if local { // what still comes is not for the application
-		c.leaveRead()
-		return cause
-	}
-	return nil
-}
-
-// awaitRead is takeRead when somebody has the turn. If that is the reader
-// goroutine, it is asked to let go.
-func (c *Conn) awaitRead(ctx context.Context) error {
-	c.mu.Lock()
-	c.wantRead++
-	if c.readerUp {
-		c.pokeReadLocked()
-	}
-	c.mu.Unlock()
-	var err error
-	if !c.readTurn.await(ctx, nil) {
-		if err = c.over(ctx); err == nil { // the connection has ended: whoever has the turn lets go
-			c.readTurn.await(context.Background(), nil)
-		}
-	}
-	c.mu.Lock()
-	c.wantRead--
-	c.mu.Unlock()
-	if err != nil && c.expect.Load() > 0 { // the reader goroutine may have made room for us
-		c.ensureReader()
-	}
-	return err
-}
-
-// leaveRead gives the read turn back after a call of the application's: to the
-// reader goroutine, if somebody waits for control frames.
-func (c *Conn) leaveRead() {
-	in := &c.in
-	waiting := in.r < in.w || len(in.ahead.frames) > 0
-	if c.waiting.Load() != waiting {
-		c.waiting.Store(waiting)
-	}
-	if c.stalled.Load() && !in.ahead.full() {
-		c.stalled.Store(false)
-	}
-	c.reads.Add(1)
-	if c.expect.Load() == 0 && c.readerSet.Load() {
-		c.readTurn.release()
-		if c.expect.Load() > 0 { // somebody came, and saw the turn taken
-			c.ensureReader()
-		}
-		return
-	}
-	c.mu.Lock()
-	if !c.ended {
-		if c.expect.Load() > 0 && c.wantRead == 0 && !c.failing && !c.stalled.Load() {
-			c.readerUp = true
-			c.mu.Unlock()
-			go c.readAhead()
-			return
-		}
-		if c.alarms.at[alarmReader] == 0 {
-			c.setAlarmLocked(alarmReader, readerDelay)
-		}
-	}
-	c.mu.Unlock()
-	c.readTurn.release()
-	if c.expect.Load() > 0 {
-		c.ensureReader()
 	}
 }
 
@@ -534,55 +351,4 @@ func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
 		return n, nil
 	}
 	return c.wirePayload(ctx, dst)
-}
-
-// readStream reads into p from messages of one type, as if they were a stream.
-func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, error) {
-	if err := c.takeRead(ctx); err != nil {
-		return 0, err
-	}
-	n, err := c.streamPayload(ctx, typ, p)
-	c.leaveRead()
-	if err == errMessageType {
-		c.CloseContext(ctx, StatusUnsupportedData, "unexpected message type")
-	}
-	return n, err
-}
-
-var errMessageType = errors.New("websocket: NetConn got a message of the other type; closed with StatusUnsupportedData")
-
-// streamPayload is readStream's work, with the read turn.
-func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (int, error) {
-	m := &c.in.message
-	for {
-		if !m.open {
-			if err := c.nextFrame(ctx); err != nil {
-				return 0, err
-			}
-			m.resume = true // another NetConn or Read may go on with it
-		}
-		if m.typ != typ {
-			return 0, errMessageType
-		}
-		if m.appending {
-			if err := c.gather(ctx); err != nil {
-				return 0, err
-			}
-		}
-		if len(p) == 0 {
-			return 0, nil
-		}
-		if len(m.partial) > 0 {
-			n := copy(p, m.partial)
-			m.partial = m.partial[n:]
-			return n, nil
-		}
-		n, done, err := c.produce(ctx, p)
-		if done {
-			c.endMessage()
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-	}
 }

@@ -95,7 +95,7 @@ func skipFrame(t *testing.T, r *bufio.Reader) {
 // that its own has left already.
 var mutations = []struct{ file, from, to string }{
 	{"close.go", "recvClose: {closed, finish},", "recvClose: {closeReceived, echo},"},
-	{"inbound.go", "if !c.out.closing {", "if c.out.closeLeft = false; true {"},
+	{"control.go", "if !c.out.closing {", "if c.out.closeLeft = false; true {"},
 }
 
 func TestTheTestsSeeASecondCloseFrameOfABrokenBuild(t *testing.T) {
