@@ -48,6 +48,7 @@ type Conn struct {
 	stalled   atomic.Bool  // the read-ahead is full
 	lazy      atomic.Bool  // the queue holds frames that wait for company
 	calm      atomic.Bool  // a data frame is for the application: nobody closes
+	writing   atomic.Bool  // a Writer is open
 	urgent    atomic.Bool  // something may wait to be written
 	expect    atomic.Int32 // calls that wait for control frames
 	reads     atomic.Int64 // how often the application let go of the read turn

@@ -34,6 +34,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 		stopped, first := c.isStopped, c.out.writer == nil
 		if !stopped && first {
 			c.out.writer = w
+			c.writing.Store(true)
 		}
 		err := c.stoppedReason()
 		c.mu.Unlock()
@@ -233,6 +234,7 @@ func (w *messageWriter) finish() {
 	c := w.c
 	c.mu.Lock()
 	c.out.writer = nil
+	c.writing.Store(false)
 	if c.out.writerDone != nil {
 		close(c.out.writerDone)
 		c.out.writerDone = nil
@@ -245,11 +247,7 @@ func (w *messageWriter) finish() {
 }
 
 // writerOpen reports whether a Writer is open: other messages wait for it.
-func (c *Conn) writerOpen() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.out.writer != nil
-}
+func (c *Conn) writerOpen() bool { return c.writing.Load() }
 
 // awaitWriter waits until no Writer is open.
 func (c *Conn) awaitWriter(ctx context.Context) error {
