@@ -21,40 +21,35 @@ type Mutant struct {
 	Edits []Edit
 }
 
-// An Edit replaces Old by New in File, which is relative to the module's root. Old
-// stands there exactly once.
-type Edit struct{ File, Old, New string }
+// An Edit replaces Old, which stands exactly once in the library's root package,
+// by New.
+type Edit struct{ Old, New string }
 
 // Overlay writes the mutant's files below dir, and a file for the go command's
 // -overlay flag, whose path it returns. root is the module's root.
 func (m Mutant) Overlay(root, dir string) (string, error) {
-	root, err := filepath.Abs(root)
+	files, err := sources(root)
 	if err != nil {
 		return "", err
 	}
-	files := map[string]string{}
-	for _, e := range m.Edits {
-		path := filepath.Join(root, filepath.FromSlash(e.File))
-		text, ok := files[path]
-		if !ok {
-			b, err := os.ReadFile(path)
-			if err != nil {
-				return "", err
-			}
-			text = string(b)
-		}
-		if n := strings.Count(text, e.Old); n != 1 {
-			return "", fmt.Errorf("mutant %s: %s has %q %d times, not once", m.Name, e.File, e.Old, n)
-		}
-		files[path] = strings.Replace(text, e.Old, e.New, 1)
-	}
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
-	for path, text := range files {
-		copied := filepath.Join(dir, m.Name+"_"+filepath.Base(path))
-		if err := os.WriteFile(copied, []byte(text), 0o644); err != nil {
+	for _, e := range m.Edits {
+		place, times := "", 0
+		for path, text := range files {
+			if n := strings.Count(text, e.Old); n > 0 {
+				place, times = path, times+n
+			}
+		}
+		if times != 1 {
+			return "", fmt.Errorf("mutant %s: the library has %q %d times, not once", m.Name, e.Old, times)
+		}
+		files[place] = strings.Replace(files[place], e.Old, e.New, 1)
+		overlay.Replace[place] = filepath.Join(dir, m.Name+"_"+filepath.Base(place))
+	}
+	for path, copied := range overlay.Replace {
+		if err := os.WriteFile(copied, []byte(files[path]), 0o644); err != nil {
 			return "", err
 		}
-		overlay.Replace[path] = copied
 	}
 	b, err := json.Marshal(overlay)
 	if err != nil {
@@ -62,4 +57,28 @@ func (m Mutant) Overlay(root, dir string) (string, error) {
 	}
 	path := filepath.Join(dir, m.Name+".json")
 	return path, os.WriteFile(path, b, 0o644)
+}
+
+// sources returns the text of the root package's files, without its tests.
+func sources(root string) (map[string]string, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := filepath.Glob(filepath.Join(root, "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		files[path] = string(b)
+	}
+	return files, nil
 }

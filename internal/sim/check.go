@@ -31,6 +31,7 @@ func (w *world) judge() {
 		p.judgePongs()
 		p.judgeClose()
 		p.judgeTCP()
+		p.judgeHangUp()
 	}
 }
 
@@ -426,5 +427,26 @@ func (p *peer) judgeTCP() {
 	}
 	if closed-latest > p.opts.closeWithin()+slack {
 		p.fail("waited %v for the server to close TCP", closed-latest)
+	}
+}
+
+// judgeHangUp: after the Close that tells a breach, TCP is closed; the peer has a
+// second to read it.
+func (p *peer) judgeHangUp() {
+	s := p.heard.seen()
+	ours := p.wire.seen().close()
+	if s.breach == nil || ours == nil || ours.closeCode() != s.breach.code {
+		return
+	}
+	start := p.world.trace.start
+	p.life.mu.Lock()
+	defer p.life.mu.Unlock()
+	for _, e := range p.life.closes {
+		if e.at.Sub(start) <= ours.at {
+			return // it may be the answer to that
+		}
+	}
+	if late := p.end.closed().Sub(start) - ours.at - time.Second; late > slack {
+		p.fail("closed TCP %v too late after a breach (%s)", late, s.breach.what)
 	}
 }

@@ -249,7 +249,18 @@ func (r *raw) write(limit int64) {
 		add(s)
 		r.inDebt = true
 		return
-	case n < 94:
+	case n < 91:
+		// Each fragment is within the limit, the message is not.
+		first := byte(0x02)
+		var b []byte
+		for total := int64(0); total <= limit; total += limit / 4 {
+			b = append(b, r.frameOf(first, make([]byte, limit/4+1))...)
+			first = 0x00
+		}
+		r.flooded, r.inDebt = true, true
+		add(segment{what: "fragments over the limit", bytes: b})
+		return
+	case n < 95:
 		add(segment{what: "garbage", bytes: r.random(r.draw.between(1, 300))})
 		r.inDebt = true
 		return

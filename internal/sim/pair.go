@@ -149,6 +149,12 @@ func (w *world) harvest(client, server *peer) {
 		p.allArrived()
 	}
 
+	if w.draw.chance(30) && !client.noReads() && !server.noReads() {
+		p := peers[w.draw.IntN(2)]
+		group := new(sync.WaitGroup)
+		group.Go(p.pingedInTheMiddle)
+		w.wait("a Writer", group)
+	}
 	if w.draw.chance(30) {
 		longest := max(client.opts.aliveWithin(), server.opts.aliveWithin())
 		w.trace.event("--- silence for %v", 3*longest)
@@ -243,6 +249,31 @@ func (p *peer) mustPing(when string) {
 	if err == nil && p.pongs() == before {
 		p.fail("Ping %s returned, but no Pong came", when)
 	}
+}
+
+// pingedInTheMiddle has p write a message in fragments, in the middle of which the
+// other end is to get its Ping answered.
+func (p *peer) pingedInTheMiddle() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	m := p.out.compose(newRandom(p.world.seed, 11), "middle", 1, websocket.MessageBinary, 70_000)
+	w, err := p.conn.Writer(ctx, m.typ)
+	if err == nil {
+		_, err = w.Write(m.data[:69_000])
+	}
+	if err == nil {
+		p.event("a Writer has written a part")
+		p.heardBy().mustPing("in the middle of a message")
+		_, err = w.Write(m.data[69_000:])
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		p.fail("a Writer in fair weather: %v", err)
+		return
+	}
+	p.out.settle(m, done)
 }
 
 // allArrived: in fair weather, with the connection alive, what was written has
