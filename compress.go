@@ -27,6 +27,8 @@ type deflateParams struct {
 	// clientBitsOffered: the offer has client_max_window_bits, with or without a
 	// value.
 	clientBitsOffered bool
+	// effort is our own compressor's; the peer is told nothing of it.
+	effort deflate.Effort
 }
 
 // String writes the parameters as an element of Sec-WebSocket-Extensions.
@@ -219,6 +221,29 @@ type CompressionTuning struct {
 	// off for what the server and the client sends, if CompressionMode is
 	// CompressionContextTakeover.
 	ServerNoContextTakeover, ClientNoContextTakeover bool
+
+	// Effort is how hard this end tries to make what it sends short: 0 is the
+	// default, -1 (or less) the least effort and 3 the most. The least spends little
+	// on small messages and is no different from 4 KiB on. From 1 KiB on 1 comes to
+	// within 1 % of the size that zlib's default level gives, 2 and 3 below it. With
+	// context takeover a positive effort costs some 40 µs more for each message,
+	// however small, since the window is indexed anew. A connection owns as much
+	// memory with any effort; while a message is being compressed a positive one
+	// borrows 192 KiB.
+	//
+	// Measured on messages of JSON, CPU and size as multiples of the default's:
+	//
+	//	                       256 B         4 KiB        64 KiB
+	//	                     CPU  size     CPU  size     CPU  size
+	//	-1  no takeover     0.18  1.32    1.00  1.00    1.00  1.00
+	//	    takeover        0.71  1.05    1.00  1.00    1.00  1.00
+	//	 1  no takeover     1.5   0.99    2.3   0.93    3.7   0.85
+	//	    takeover       36     0.83    4.3   0.83    3.7   0.83
+	//	 2  no takeover     1.5   0.99    2.7   0.92    6.8   0.83
+	//	    takeover       39     0.82    6.4   0.81    6.9   0.81
+	//	 3  no takeover     1.5   0.99    2.7   0.92   12     0.82
+	//	    takeover       42     0.80    9.8   0.79   13     0.79
+	Effort int
 }
 
 // wish is what one end wants of permessage-deflate: its options, checked.
@@ -229,6 +254,10 @@ func (t CompressionTuning) wish(mode CompressionMode) (p deflateParams, err erro
 		serverBits:       orDefault(t.ServerWindowBits, maxWindowBits, -1),
 		clientBits:       orDefault(t.ClientWindowBits, maxWindowBits, -1),
 	}
+	if t.Effort > int(deflate.MostEffort) {
+		return p, fmt.Errorf("websocket: a compression effort of %d; the most is %d", t.Effort, deflate.MostEffort)
+	}
+	p.effort = deflate.Effort(orDefault(t.Effort, 0, int(deflate.LeastEffort)))
 	if mode != CompressionContextTakeover && mode != CompressionNoContextTakeover {
 		return p, fmt.Errorf("websocket: CompressionMode %d does not exist", int(mode))
 	}
@@ -267,6 +296,7 @@ func answerOffer(offer, wish deflateParams) (answer, agreed deflateParams) {
 	answer.serverNoTakeover = offer.serverNoTakeover || wish.serverNoTakeover
 	answer.clientNoTakeover = offer.clientNoTakeover || wish.clientNoTakeover
 
+	agreed.effort = wish.effort
 	agreed.serverBits = wish.serverBits
 	if offer.serverBits != 0 {
 		agreed.serverBits = min(agreed.serverBits, offer.serverBits)
@@ -338,6 +368,7 @@ func checkAnswer(lines []string, offered bool, offer deflateParams) (agreed defl
 		return agreed, false, fmt.Errorf("%s with %w", deflateName, err)
 	}
 	agreed = answer
+	agreed.effort = offer.effort
 	if agreed.serverBits == 0 {
 		agreed.serverBits = maxWindowBits
 	}
@@ -367,7 +398,7 @@ func newCompression(agreed deflateParams, client bool, threshold int) *compressi
 		outTakeover, inTakeover = inTakeover, outTakeover
 	}
 	z := &compression{}
-	z.out.Init(outBits, outTakeover)
+	z.out.Init(outBits, outTakeover, agreed.effort)
 	z.in.Init(inBits, inTakeover)
 	if outTakeover {
 		z.threshold = orDefault(threshold, 128, 0)

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -114,17 +115,17 @@ func TestDeflateOptions(t *testing.T) {
 		agreed deflateParams
 	}{
 		{"no takeover", CompressionNoContextTakeover, CompressionTuning{}, "permessage-deflate",
-			"permessage-deflate; server_no_context_takeover; client_no_context_takeover", deflateParams{true, true, 15, 15, false}},
+			"permessage-deflate; server_no_context_takeover; client_no_context_takeover", deflateParams{serverNoTakeover: true, clientNoTakeover: true, serverBits: 15, clientBits: 15}},
 		{"by direction", CompressionContextTakeover, CompressionTuning{ServerNoContextTakeover: true}, "permessage-deflate",
-			"permessage-deflate; server_no_context_takeover", deflateParams{true, false, 15, 15, false}},
+			"permessage-deflate; server_no_context_takeover", deflateParams{serverNoTakeover: true, serverBits: 15, clientBits: 15}},
 		{"the other direction", CompressionContextTakeover, CompressionTuning{ClientNoContextTakeover: true}, "permessage-deflate",
-			"permessage-deflate; client_no_context_takeover", deflateParams{false, true, 15, 15, false}},
+			"permessage-deflate; client_no_context_takeover", deflateParams{clientNoTakeover: true, serverBits: 15, clientBits: 15}},
 		{"our own windows", CompressionContextTakeover, CompressionTuning{ServerWindowBits: 10, ClientWindowBits: 11}, "permessage-deflate; client_max_window_bits",
-			"permessage-deflate; server_max_window_bits=10; client_max_window_bits=11", deflateParams{false, false, 10, 11, false}},
+			"permessage-deflate; server_max_window_bits=10; client_max_window_bits=11", deflateParams{serverBits: 10, clientBits: 11}},
 		{"the client's are smaller", CompressionContextTakeover, CompressionTuning{ServerWindowBits: 12, ClientWindowBits: 12}, "permessage-deflate; client_max_window_bits=9; server_max_window_bits=8",
-			"permessage-deflate; server_max_window_bits=8; client_max_window_bits=9", deflateParams{false, false, 8, 9, false}},
+			"permessage-deflate; server_max_window_bits=8; client_max_window_bits=9", deflateParams{serverBits: 8, clientBits: 9}},
 		{"a client that can't be told", CompressionContextTakeover, CompressionTuning{ClientWindowBits: 12}, "permessage-deflate",
-			"permessage-deflate; client_no_context_takeover", deflateParams{false, true, 15, 15, false}},
+			"permessage-deflate; client_no_context_takeover", deflateParams{clientNoTakeover: true, serverBits: 15, clientBits: 15}},
 	} {
 		wish, err := test.tuning.wish(test.mode)
 		if err != nil {
@@ -179,7 +180,7 @@ func TestDeflateAnswers(t *testing.T) {
 }
 
 func TestTuningMisuse(t *testing.T) {
-	for _, tuning := range []CompressionTuning{{ServerWindowBits: 7}, {ClientWindowBits: 16}, {ServerWindowBits: -1}} {
+	for _, tuning := range []CompressionTuning{{ServerWindowBits: 7}, {ClientWindowBits: 16}, {ServerWindowBits: -1}, {Effort: 4}} {
 		if _, err := tuning.wish(CompressionContextTakeover); err == nil {
 			t.Errorf("%+v is accepted", tuning)
 		}
@@ -189,5 +190,49 @@ func TestTuningMisuse(t *testing.T) {
 	}
 	if _, _, err := Dial(bg, "ws://127.0.0.1:1/", &DialOptions{CompressionMode: 7}); err == nil || !strings.Contains(err.Error(), "CompressionMode") {
 		t.Errorf("Dial gave %v", err)
+	}
+}
+
+// TestEffort: the option of each end reaches its compressor, and only that: the
+// handshake says nothing of it. More effort makes shorter messages.
+func TestEffort(t *testing.T) {
+	var msg []byte
+	for i := range 300 {
+		msg = fmt.Appendf(msg, `{"id":%d,"user":"u%d","at":%d},`, 1000+i*i, i*7%31, i*7919)
+	}
+	for _, client := range []bool{false, true} {
+		var sizes []int
+		for _, effort := range []int{-1, 0, 1, 2, 3} {
+			wish, err := CompressionTuning{Effort: effort}.wish(CompressionContextTakeover)
+			if err != nil {
+				t.Fatal(err)
+			}
+			offer := offerOf(wish)
+			answer, agreed, ok := answerOffers([]string{offer.String()}, wish)
+			if client {
+				agreed, ok, err = checkAnswer([]string{answer.String()}, true, offer)
+			}
+			if !ok || err != nil || offer.String() != "permessage-deflate; client_max_window_bits" || answer.String() != "permessage-deflate" {
+				t.Fatalf("effort %d: %v, %v, %v, %v", effort, offer, answer, ok, err)
+			}
+			z := newCompression(agreed, client, 0)
+			size := 0
+			for _, part := range [][]byte{msg[:300], msg[300:]} {
+				wire, ok := z.out.AppendMessage(nil, part)
+				if !ok {
+					t.Fatalf("effort %d does not compress", effort)
+				}
+				size += len(wire)
+			}
+			if len(sizes) > 0 && size >= sizes[len(sizes)-1] {
+				t.Errorf("client %t: with effort %d %d bytes, with less %v", client, effort, size, sizes)
+			}
+			sizes = append(sizes, size)
+		}
+	}
+	less, _ := CompressionTuning{Effort: -5}.wish(CompressionContextTakeover)
+	least, _ := CompressionTuning{Effort: -1}.wish(CompressionContextTakeover)
+	if less != least {
+		t.Errorf("an effort of -5 is %+v, of -1 %+v", less, least)
 	}
 }

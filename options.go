@@ -32,7 +32,7 @@ type AcceptOptions struct {
 	// compressed. Default: 512, or 128 with context takeover. Negative: 0.
 	CompressionThreshold int
 
-	// CompressionTuning sets windows, and takeover by direction.
+	// CompressionTuning sets windows, takeover by direction, and effort.
 	CompressionTuning CompressionTuning
 
 	// ReadLimit is how many bytes a message may have, decoded. Default: 1 MiB.

@@ -6,6 +6,9 @@ import "encoding/binary"
 // whose header alone takes some 40 bytes.
 const fixedOnly = 96
 
+// fixedWithLeastEffort is fixedOnly with the least effort.
+const fixedWithLeastEffort = 384
+
 // writeBlock writes one block with the bytes in, at most maxStored of them,
 // which e.sequences describe. It is as short as the three types allow.
 func (e *encoder) writeBlock(w *bitWriter, in []byte) {
@@ -14,7 +17,7 @@ func (e *encoder) writeBlock(w *bitWriter, in []byte) {
 	for _, s := range sequences {
 		literals -= s.length()
 	}
-	if literals+len(sequences) <= fixedOnly {
+	if symbols := literals + len(sequences); symbols <= fixedOnly || e.effort < 0 && symbols <= fixedWithLeastEffort {
 		start := *w
 		w.reserve((9*literals + 31*len(sequences) + 10 + 7) / 8)
 		start.out = w.out

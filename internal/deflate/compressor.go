@@ -17,15 +17,18 @@ type Compressor struct {
 
 	bits     uint8
 	takeover bool
+	effort   Effort
 
 	e *encoder // while a message is being written in chunks
 }
+
+type budget struct{ history, table int }
 
 // budgets says how the memory of a Compressor with takeover is spent, by window
 // bits: bytes of history, which is never more than the window, and entries of the
 // table, a power of two. The last part of a large window is worth less than a
 // table that finds what is in the rest.
-var budgets = [maxWindowBits + 1]struct{ history, table int }{
+var budgets = [maxWindowBits + 1]budget{
 	8:  {256, 256},
 	9:  {512, 512},
 	10: {1024, 512},
@@ -37,17 +40,30 @@ var budgets = [maxWindowBits + 1]struct{ history, table int }{
 }
 
 // NewCompressor returns a Compressor whose distances never exceed 2^windowBits,
-// 8 to 15. With takeover a message may refer to those before it.
-func NewCompressor(windowBits int, takeover bool) *Compressor {
+// 8 to 15. With takeover a message may refer to those before it. effort is
+// LeastEffort to MostEffort.
+func NewCompressor(windowBits int, takeover bool, effort Effort) *Compressor {
 	c := new(Compressor)
-	c.Init(windowBits, takeover)
+	c.Init(windowBits, takeover, effort)
 	return c
 }
 
 // Init makes c what NewCompressor returns, for a value inside another struct.
-func (c *Compressor) Init(windowBits int, takeover bool) {
+func (c *Compressor) Init(windowBits int, takeover bool, effort Effort) {
 	checkWindowBits(windowBits)
-	*c = Compressor{bits: uint8(windowBits), takeover: takeover}
+	if effort < LeastEffort || effort > MostEffort {
+		panic("deflate: no such effort")
+	}
+	*c = Compressor{bits: uint8(windowBits), takeover: takeover, effort: effort}
+}
+
+// budget says how c may spend its memory. Chains do without a table, which leaves
+// room for the whole window.
+func (c *Compressor) budget() budget {
+	if c.effort > 0 {
+		return budget{1 << c.bits, 0}
+	}
+	return budgets[c.bits]
 }
 
 func (c *Compressor) reach() int { return 1 << c.bits }
@@ -57,7 +73,7 @@ func (c *Compressor) reach() int { return 1 << c.bits }
 // compressed is none that others can refer to, and small ones compress only by
 // reference.
 func (c *Compressor) allowed(n int) int {
-	if c.takeover && n >= 16 && len(c.history) < min(256, budgets[c.bits].history/4) {
+	if c.takeover && n >= 16 && len(c.history) < min(256, c.budget().history/4) {
 		return n + 5
 	}
 	return n - 1
@@ -71,13 +87,14 @@ func (c *Compressor) allowed(n int) int {
 //
 // AppendMessage must not be called between AppendChunk and AppendFinish.
 func (c *Compressor) AppendMessage(dst, msg []byte) ([]byte, bool) {
-	if c.takeover && len(msg) > budgets[c.bits].history/2 {
+	if c.takeover && len(msg) > c.budget().history/2 {
 		return c.appendLong(dst, msg)
 	}
-	e := getEncoder()
+	e := getEncoder(c.effort)
 	w := bitWriter{out: dst}
 	kept := len(c.history)
 	allowed := c.allowed(len(msg))
+	e.chains.begin()
 	if c.takeover {
 		kept = c.push(msg)
 		e.writeAll(&w, c.history, kept, c.table, c.clock, c.reach())
@@ -123,7 +140,7 @@ func (c *Compressor) appendLong(dst, msg []byte) ([]byte, bool) {
 // have come.
 func (c *Compressor) AppendChunk(dst, p []byte) []byte {
 	if c.e == nil {
-		c.e = getEncoder()
+		c.e = getEncoder(c.effort)
 		c.e.begin(c.history)
 	}
 	return c.e.chunk(dst, p, c.reach())
@@ -161,7 +178,7 @@ func (c *Compressor) Reset() {
 	if c.e != nil {
 		putEncoder(c.e)
 	}
-	c.Init(int(c.bits), c.takeover)
+	c.Init(int(c.bits), c.takeover, c.effort)
 }
 
 // Record notes that msg was sent compressed, but by other means: say, compressed
@@ -181,7 +198,7 @@ func (c *Compressor) forget() {
 
 // record makes msg the newest history and enters it into the table.
 func (c *Compressor) record(msg []byte) {
-	limit := budgets[c.bits].history
+	limit := c.budget().history
 	if len(msg) > limit {
 		c.forget()
 		c.clock += uint16(len(msg) - limit)
@@ -193,16 +210,20 @@ func (c *Compressor) record(msg []byte) {
 
 // push appends msg, no longer than all of the history may be, to the history
 // and returns where it starts. Old bytes make room, a quarter of the limit at a
-// time, so that moving the rest is rare.
+// time, so that moving the rest is rare; with positive effort no more of them
+// than need be.
 func (c *Compressor) push(msg []byte) int {
-	limit := budgets[c.bits].history
+	limit := c.budget().history
 	need := len(c.history) + len(msg)
 	if need > cap(c.history) {
 		if cap(c.history) < limit {
 			c.growHistory(min(need, limit))
 		}
 		if need > limit {
-			keep := min(limit-len(msg), limit*3/4)
+			keep := limit - len(msg)
+			if c.effort <= 0 {
+				keep = min(keep, limit*3/4)
+			}
 			drop := len(c.history) - keep
 			copy(c.history, c.history[drop:])
 			c.history = c.history[:keep]
@@ -216,7 +237,7 @@ func (c *Compressor) push(msg []byte) int {
 
 // growHistory makes room for n bytes, and for a table that goes with them.
 func (c *Compressor) growHistory(n int) {
-	b := budgets[c.bits]
+	b := c.budget()
 	size := max(256, 2*cap(c.history))
 	for size < n {
 		size *= 2

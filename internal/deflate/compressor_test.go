@@ -14,15 +14,16 @@ type conversation struct {
 	t        testing.TB
 	bits     int
 	takeover bool
+	effort   Effort
 	c        *Compressor
 	d        *Decompressor
 	ref      reference
 }
 
-func newConversation(t testing.TB, bits int, takeover bool) *conversation {
+func newConversation(t testing.TB, bits int, takeover bool, effort Effort) *conversation {
 	return &conversation{
-		t: t, bits: bits, takeover: takeover,
-		c: NewCompressor(bits, takeover),
+		t: t, bits: bits, takeover: takeover, effort: effort,
+		c: NewCompressor(bits, takeover, effort),
 		d: NewDecompressor(bits, takeover),
 	}
 }
@@ -91,7 +92,7 @@ func (v *conversation) chunks(msg []byte, n int) {
 // record sends msg compressed by another Compressor without context.
 func (v *conversation) record(msg []byte) {
 	v.t.Helper()
-	wire, ok := NewCompressor(v.bits, false).AppendMessage(nil, msg)
+	wire, ok := NewCompressor(v.bits, false, v.effort).AppendMessage(nil, msg)
 	if ok {
 		v.c.Record(msg)
 		v.receive(wire, msg)
@@ -108,15 +109,20 @@ func TestCompressRoundTrip(t *testing.T) {
 			for _, takeover := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%d/%t", name, bits, takeover), func(t *testing.T) {
 					t.Parallel()
-					v := newConversation(t, bits, takeover)
-					msg := msg[:min(len(msg), most)]
-					v.whole(msg)
-					v.whole(msg)
-					v.chunks(msg[:len(msg)/2], 1000)
-					v.whole(msg[len(msg)/3:])
-					v.record(msg[len(msg)/5:])
-					v.whole(msg[len(msg)/4 : len(msg)/2])
-					v.chunks(msg, 1<<20)
+					for effort := LeastEffort; effort <= MostEffort; effort++ {
+						if raceEnabled && int(effort+1) != (bits+len(name))%5 {
+							continue // it takes long
+						}
+						v := newConversation(t, bits, takeover, effort)
+						msg := msg[:min(len(msg), most)]
+						v.whole(msg)
+						v.whole(msg)
+						v.chunks(msg[:len(msg)/2], 1000)
+						v.whole(msg[len(msg)/3:])
+						v.record(msg[len(msg)/5:])
+						v.whole(msg[len(msg)/4 : len(msg)/2])
+						v.chunks(msg, 1<<20)
+					}
 				})
 			}
 		}
@@ -127,30 +133,32 @@ func TestCompressRoundTrip(t *testing.T) {
 func TestCompressManyMessages(t *testing.T) {
 	text := sampleMessages()["mixed"]
 	for bits := minWindowBits; bits <= maxWindowBits; bits++ {
-		t.Run(fmt.Sprint(bits), func(t *testing.T) {
-			t.Parallel()
-			r := rand.New(rand.NewPCG(uint64(bits), 7))
-			v := newConversation(t, bits, true)
-			for range 200 {
-				n := r.IntN(1 << (1 + r.IntN(11)))
-				at := r.IntN(len(text) - n)
-				msg := text[at : at+n]
-				switch r.IntN(8) {
-				case 0:
-					v.chunks(msg, 1+r.IntN(300))
-				case 1:
-					v.record(msg)
-				default:
-					v.whole(msg)
+		for effort := LeastEffort; effort <= MostEffort; effort++ {
+			t.Run(fmt.Sprint(bits, "/", effort), func(t *testing.T) {
+				t.Parallel()
+				r := rand.New(rand.NewPCG(uint64(bits), 7))
+				v := newConversation(t, bits, true, effort)
+				for range 200 {
+					n := r.IntN(1 << (1 + r.IntN(11)))
+					at := r.IntN(len(text) - n)
+					msg := text[at : at+n]
+					switch r.IntN(8) {
+					case 0:
+						v.chunks(msg, 1+r.IntN(300))
+					case 1:
+						v.record(msg)
+					default:
+						v.whole(msg)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
 func TestCompressEmpty(t *testing.T) {
 	for _, takeover := range []bool{false, true} {
-		c := NewCompressor(15, takeover)
+		c := NewCompressor(15, takeover, 0)
 		if out, ok := c.AppendMessage(nil, nil); ok || len(out) != 0 {
 			t.Errorf("an empty message cannot get shorter: % x, %t", out, ok)
 		}
@@ -166,7 +174,7 @@ func TestCompressEmpty(t *testing.T) {
 func TestCompressNotShorter(t *testing.T) {
 	samples := sampleMessages()
 	for bits := minWindowBits; bits <= maxWindowBits; bits++ {
-		v := newConversation(t, bits, true)
+		v := newConversation(t, bits, true, LeastEffort+Effort(bits%5))
 		v.whole(samples["json"][:150])
 		v.whole(samples["json"][150:400])
 		for _, n := range []int{5, 100, 1000, 20000, 70000} {
@@ -181,8 +189,14 @@ func TestCompressNotShorter(t *testing.T) {
 }
 
 func TestCompressAbandon(t *testing.T) {
+	for effort := LeastEffort; effort <= MostEffort; effort++ {
+		testAbandon(t, effort)
+	}
+}
+
+func testAbandon(t *testing.T, effort Effort) {
 	samples := sampleMessages()
-	v := newConversation(t, 12, true)
+	v := newConversation(t, 12, true, effort)
 	v.whole(samples["json"][:1000])
 	v.c.AppendChunk(nil, samples["json"][2000:3000])
 	v.c.Abandon()
@@ -207,7 +221,7 @@ func TestCompressAbandon(t *testing.T) {
 func TestWindowBitsOutOfRange(t *testing.T) {
 	for _, bits := range []int{-1, 0, 7, 16} {
 		for _, f := range []func(){
-			func() { NewCompressor(bits, true) },
+			func() { NewCompressor(bits, true, 0) },
 			func() { NewDecompressor(bits, true) },
 		} {
 			func() {

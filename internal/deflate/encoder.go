@@ -34,6 +34,9 @@ type encoder struct {
 	total   int // bytes of input so far
 
 	table [maxTable]uint16
+
+	effort Effort
+	chains *chains // with positive effort
 }
 
 // writeAll writes buf[start:] in as many blocks as it takes.
@@ -61,15 +64,21 @@ func (e *encoder) clearTable(n int) []uint16 {
 // with: soon it has a history of its own.
 const primed = 8 << 10
 
-// begin starts a message that comes in chunks, with a copy of the end of the
-// history before it.
+// begin starts a message that comes in chunks, with a copy of the history before
+// it, or of its end.
 func (e *encoder) begin(history []byte) {
-	e.buf = append(e.buf[:0], history[max(0, len(history)-primed):]...)
+	if e.effort <= 0 {
+		history = history[max(0, len(history)-primed):]
+	}
+	e.buf = append(e.buf[:0], history...)
 	e.pending = len(e.buf)
 	e.clock = 0
 	e.acc, e.accBits = 0, 0
 	e.written, e.total = 0, 0
-	remember(e.buf, 0, 4, e.clearTable(maxTable), 0)
+	e.chains.begin()
+	if e.effort <= 0 {
+		remember(e.buf, 0, 4, e.clearTable(maxTable), 0)
+	}
 }
 
 // chunk adds p to the message in progress, writes blocks as they fill up, and
@@ -81,6 +90,9 @@ func (e *encoder) chunk(dst, p []byte, reach int) []byte {
 			e.buf = append(e.buf[:0], e.buf[drop:]...)
 			e.pending -= drop
 			e.clock += uint16(drop)
+			if e.effort > 0 {
+				e.chains.origin += uint32(drop)
+			}
 		}
 		n := min(len(p), maxStored-(len(e.buf)-e.pending))
 		e.buf = append(e.buf, p[:n]...)

@@ -31,7 +31,7 @@ func seedStreams(f *testing.F) [][]byte {
 		for _, level := range []int{-2, 0, 1, 9} {
 			seeds = append(seeds, stdCompress(f, level, msg))
 		}
-		if wire, ok := NewCompressor(15, false).AppendMessage(nil, msg); ok {
+		if wire, ok := NewCompressor(15, false, 0).AppendMessage(nil, msg); ok {
 			seeds = append(seeds, wire)
 		} else if name == "json" {
 			f.Fatal("json does not compress")
@@ -143,18 +143,21 @@ func FuzzInflateIllFormed(f *testing.F) {
 	})
 }
 
-// Messages sent in any way, with any window, come back, by the reference and by
+// Messages sent in any way, with any window and effort, come back, by the reference and by
 // compress/flate.
 func FuzzDeflateRoundTrip(f *testing.F) {
 	for i, msg := range sampleMessages() {
 		f.Add(msg[:min(len(msg), 3000)], uint16(77*len(i)), byte(len(i)), true)
 		f.Add(msg[:min(len(msg), 3000)], uint16(500*len(i)), byte(len(i)), false)
+		for effort := range 5 {
+			f.Add(msg[:min(len(msg), 3000)], uint16(300*effort), byte(40*effort+len(i)), effort%2 == 0)
+		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte, cut uint16, how byte, takeover bool) {
 		if len(text) > 1<<13 {
 			return
 		}
-		v := newConversation(t, minWindowBits+int(how%8), takeover)
+		v := newConversation(t, minWindowBits+int(how%8), takeover, LeastEffort+Effort(how/40%5))
 		n := 1 + int(cut)%(len(text)+1)
 		for k := 0; k < len(text); k += n {
 			part := text[k:min(k+n, len(text))]
@@ -175,7 +178,7 @@ func FuzzDeflateRoundTrip(f *testing.F) {
 		}
 		v.whole(text)
 		v.whole(bytes.Repeat(text, 3))
-		wire, ok := NewCompressor(v.bits, false).AppendMessage(nil, text)
+		wire, ok := NewCompressor(v.bits, false, v.effort).AppendMessage(nil, text)
 		if !ok {
 			return
 		}

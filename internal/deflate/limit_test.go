@@ -81,39 +81,45 @@ func TestIdleMemory(t *testing.T) {
 	text := sampleMessages()["json"]
 	for bits := minWindowBits; bits <= maxWindowBits; bits++ {
 		for _, takeover := range []bool{false, true} {
-			c, d := NewCompressor(bits, takeover), NewDecompressor(bits, takeover)
-			owned := func() int {
-				if c.e != nil || d.z != nil {
-					t.Fatalf("%d bits: still holds what belongs to the pool", bits)
-				}
-				return cap(c.history) + 2*cap(c.table) + cap(d.w.ring) +
-					int(unsafe.Sizeof(*c)) + int(unsafe.Sizeof(*d))
-			}
-			send := func(msg []byte) {
-				out, ok := c.AppendMessage(nil, msg)
-				if !ok {
-					return
-				}
-				if _, err := d.AppendMessage(nil, out, NoLimit); err != nil {
-					t.Fatal(err)
-				}
-			}
-			send(text[:300])
-			if n := owned(); n > 8*300 {
-				t.Errorf("%d bits, takeover %t: %d bytes after a message of 300", bits, takeover, n)
-			}
-			for i := range 200 {
-				send(text[i*50:][:400])
-			}
-			send(text)
-			most := 300
-			if takeover {
-				most = 2<<bits + 2<<10
-			}
-			if n := owned(); n > most {
-				t.Errorf("%d bits, takeover %t: %d bytes, want at most %d", bits, takeover, n, most)
+			for effort := LeastEffort; effort <= MostEffort; effort++ {
+				testIdleMemory(t, text, bits, takeover, effort)
 			}
 		}
+	}
+}
+
+func testIdleMemory(t *testing.T, text []byte, bits int, takeover bool, effort Effort) {
+	c, d := NewCompressor(bits, takeover, effort), NewDecompressor(bits, takeover)
+	owned := func() int {
+		if c.e != nil || d.z != nil {
+			t.Fatalf("%d bits: still holds what belongs to the pool", bits)
+		}
+		return cap(c.history) + 2*cap(c.table) + cap(d.w.ring) +
+			int(unsafe.Sizeof(*c)) + int(unsafe.Sizeof(*d))
+	}
+	send := func(msg []byte) {
+		out, ok := c.AppendMessage(nil, msg)
+		if !ok {
+			return
+		}
+		if _, err := d.AppendMessage(nil, out, NoLimit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(text[:300])
+	if n := owned(); n > 8*300 {
+		t.Errorf("%d bits, takeover %t: %d bytes after a message of 300", bits, takeover, n)
+	}
+	for i := range 200 {
+		send(text[i*50:][:400])
+	}
+	send(text)
+	most := 300
+	if takeover {
+		most = 2<<bits + 2<<10
+	}
+	if n := owned(); n > most {
+		t.Errorf("%d bits, takeover %t, effort %d: %d bytes, want at most %d", bits, takeover, effort, n, most)
 	}
 }
 
@@ -125,39 +131,45 @@ func TestNoAllocation(t *testing.T) {
 	text := sampleMessages()["json"]
 	for _, takeover := range []bool{false, true} {
 		for _, n := range []int{64, 1000, 10000} {
-			c, d := NewCompressor(13, takeover), NewDecompressor(13, takeover)
-			wire, msg := make([]byte, 0, 20000), make([]byte, 0, 20000)
-			i := 0
-			whole := func() {
-				i = (i + 17) % 10000
-				out, ok := c.AppendMessage(wire, text[i:i+n])
-				if !ok {
-					return
-				}
-				got, err := d.AppendMessage(msg, out, n)
-				if err != nil || !bytes.Equal(got, text[i:i+n]) {
-					t.Fatal(err)
-				}
-			}
-			streaming := func() {
-				out := c.AppendFinish(c.AppendChunk(wire, text[i:i+n]))
-				for at := 0; ; {
-					_, used, err := d.Inflate(msg[:1000], out[at:], true)
-					if at += used; err != nil {
-						break
-					}
-				}
-			}
-			for range 100 {
-				whole()
-				streaming()
-			}
-			if got := testing.AllocsPerRun(200, whole); got != 0 {
-				t.Errorf("whole, takeover %t, %d bytes: %v allocations", takeover, n, got)
-			}
-			if got := testing.AllocsPerRun(200, streaming); got != 0 {
-				t.Errorf("streaming, takeover %t, %d bytes: %v allocations", takeover, n, got)
+			for effort := LeastEffort; effort <= MostEffort; effort++ {
+				testNoAllocation(t, text, n, takeover, effort)
 			}
 		}
+	}
+}
+
+func testNoAllocation(t *testing.T, text []byte, n int, takeover bool, effort Effort) {
+	c, d := NewCompressor(13, takeover, effort), NewDecompressor(13, takeover)
+	wire, msg := make([]byte, 0, 20000), make([]byte, 0, 20000)
+	i := 0
+	whole := func() {
+		i = (i + 17) % 10000
+		out, ok := c.AppendMessage(wire, text[i:i+n])
+		if !ok {
+			return
+		}
+		got, err := d.AppendMessage(msg, out, n)
+		if err != nil || !bytes.Equal(got, text[i:i+n]) {
+			t.Fatal(err)
+		}
+	}
+	streaming := func() {
+		out := c.AppendFinish(c.AppendChunk(wire, text[i:i+n]))
+		for at := 0; ; {
+			_, used, err := d.Inflate(msg[:1000], out[at:], true)
+			if at += used; err != nil {
+				break
+			}
+		}
+	}
+	for range 100 {
+		whole()
+		streaming()
+	}
+	if got := testing.AllocsPerRun(200, whole); got != 0 {
+		t.Errorf("whole, takeover %t, effort %d, %d bytes: %v allocations", takeover, effort, n, got)
+	}
+	if got := testing.AllocsPerRun(200, streaming); got != 0 {
+		t.Errorf("streaming, takeover %t, effort %d, %d bytes: %v allocations", takeover, effort, n, got)
 	}
 }

@@ -81,13 +81,16 @@ const (
 // is only believed after a look at buf, so it may be stale or belong to bytes
 // long gone. No distance exceeds reach.
 func (e *encoder) find(buf []byte, start int, table []uint16, clock uint16, reach int) int {
+	if e.effort > 0 {
+		return e.findAll(buf, start, reach)
+	}
 	e.numSequences = 0
 	mask := uint64(len(table) - 1)
 	ahead := 1 << skipAfter // what a step is made of, besides the bytes passed
 	if len(buf)-start >= hasteAbove {
 		ahead += haste
 	}
-	thorough := len(buf)-start <= thoroughUpTo
+	thorough := len(buf)-start <= thoroughUpTo && e.effort == 0
 	next := start // first byte that no sequence covers
 	last := len(buf) - loaded
 	for s := start; s <= last; {
@@ -184,6 +187,9 @@ func (e *encoder) addMatch(literals, length, distance int) bool {
 
 // remember enters every step-th position of buf[start:] into table.
 func remember(buf []byte, start, step int, table []uint16, clock uint16) {
+	if len(table) == 0 { // with positive effort
+		return
+	}
 	mask := uint64(len(table) - 1)
 	for s := start; s <= len(buf)-loaded; s += step {
 		table[slot(binary.LittleEndian.Uint64(buf[s:]), mask)] = clock + uint16(s)

@@ -16,5 +16,22 @@ func putInflater(z *inflater) { inflaters.Put(z) }
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
-func getEncoder() *encoder  { return encoders.Get().(*encoder) }
-func putEncoder(e *encoder) { encoders.Put(e) }
+var chainses = sync.Pool{New: func() any { return new(chains) }}
+
+// getEncoder returns an encoder, and with positive effort chains with it.
+func getEncoder(effort Effort) *encoder {
+	e := encoders.Get().(*encoder)
+	e.effort = effort
+	if effort > 0 {
+		e.chains = chainses.Get().(*chains)
+	}
+	return e
+}
+
+func putEncoder(e *encoder) {
+	if e.chains != nil {
+		chainses.Put(e.chains)
+		e.chains = nil
+	}
+	encoders.Put(e)
+}

@@ -61,7 +61,7 @@ func TestZlibDecodes(t *testing.T) {
 				t.Parallel()
 				var in, want bytes.Buffer
 				in.WriteByte(byte(bits))
-				c := NewCompressor(bits, true)
+				c := NewCompressor(bits, true, LeastEffort+Effort(bits%5))
 				send := func(wire, msg []byte) {
 					in.Write(binary.BigEndian.AppendUint32(nil, uint32(len(wire)+len(tail))))
 					in.Write(wire)

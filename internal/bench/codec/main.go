@@ -1,7 +1,7 @@
 // Codec measures our DEFLATE codec against compress/flate and klauspost's, on
 // messages as WebSockets carry them, with and without context takeover:
 //
-//	go run ./codec [-rounds 15] [-only chat] [-conns 1] [-part deflate]
+//	go run ./codec [-rounds 15] [-only chat] [-conns 1] [-part deflate] [-effort 0]
 //
 // It prints CPU per message and sizes. The codecs take turns within each round,
 // so that whatever else the machine does strikes all alike, and ratios are
@@ -28,6 +28,7 @@ var (
 	part    = flag.String("part", "", "deflate, inflate or memory; all if empty")
 	profile = flag.String("profile", "", "write a CPU profile to this file")
 	alone   = flag.Bool("alone", false, "run only our codec, for a profile")
+	effort  = flag.Int("effort", 0, "effort of our codec, -1 to 3")
 	seed    = flag.Uint64("seed", 1, "seed of the messages")
 )
 

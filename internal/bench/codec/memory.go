@@ -32,7 +32,7 @@ func idleMemory(bits int, takeover bool, traffic int) int {
 	// The message itself and the pools are there before.
 	var msgs, wires [][]byte
 	var c deflate.Compressor
-	c.Init(bits, takeover)
+	c.Init(bits, takeover, 0)
 	for sent := 0; sent < traffic; {
 		m := g.json(200)
 		sent += len(m)
@@ -44,7 +44,7 @@ func idleMemory(bits int, takeover bool, traffic int) int {
 	}
 	dst := make([]byte, 0, 4096)
 	use := func(v *connection) {
-		v.c.Init(bits, takeover)
+		v.c.Init(bits, takeover, 0)
 		v.d.Init(bits, takeover)
 		for i, m := range msgs {
 			v.c.AppendMessage(dst, m)
