@@ -6,7 +6,8 @@ var Table = []Mutant{
 	{"accept-unmasked", "a server accepts frames that are not masked", []Edit{{"if l.fromClient && !h.masked {", "if l.fromClient && !h.masked && h.rsv2 {"}}},
 	{"accept-masked", "a client accepts frames that are masked", []Edit{{"if !l.fromClient && h.masked {", "if !l.fromClient && h.masked && h.rsv2 {"}}},
 	{"accept-rsv23", "RSV2 and RSV3 are ignored", []Edit{{"if h.rsv2 || h.rsv3 {", "if h.rsv2 && h.rsv3 {"}}},
-	{"accept-rsv1", "RSV1 is ignored", []Edit{{"if h.rsv1 && !l.deflate {", "if h.rsv1 && !l.deflate && h.rsv2 {"}}},
+	{"accept-rsv1", "RSV1 is ignored", []Edit{{"if h.rsv1 && !l.deflate {", "if h.rsv1 && !l.deflate && h.rsv2 {"},
+		{"m.compressed = m.frame.rsv1", "m.compressed = m.frame.rsv1 && c.deflate != nil"}}},
 	{"accept-reserved-opcode", "reserved opcodes are taken for something", []Edit{{"case opContinuation, opText, opBinary, opClose, opPing, opPong:\n\tdefault:",
 		"case opContinuation, opText, opBinary, opClose, opPing, opPong, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15:\n\tdefault:"}}},
 	{"accept-long-control", "control frames may have more than 125 bytes", []Edit{{"if h.length > maxControlPayload {", "if h.length > 2*maxControlPayload {"}}},
@@ -91,7 +92,7 @@ var Table = []Mutant{
 	{"reader-keeps-message", "a message that was left in the middle is not skipped", []Edit{{"if m.resume {\n\t\t\treturn nil\n\t\t}", "if m.resume || m.size > 0 {\n\t\t\treturn nil\n\t\t}"}}},
 	{"old-reader-reads-on", "a reader whose message was discarded reads the next", []Edit{{"if m.number != r.number {", "if m.number < r.number {"}}},
 	{"buffer-compaction", "bytes are lost when the buffer is moved", []Edit{{"in.w = copy(in.buf.b, in.buf.b[in.r:in.w])", "in.w = copy(in.buf.b, in.buf.b[min(in.r+1, in.w):in.w])"}}},
-	{"read-deaf-to-context", "Read does not look at its context while it waits", []Edit{{"if ctx == nil || ctx.Done() == c.done {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch", "if ctx != nil || ctx.Done() == c.done {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch"}}},
+	{"read-deaf-to-context", "Read does not look at its context while it waits", []Edit{{"if ctx == nil || ctx.Done() == c.done {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch", "if ctx == nil || ctx.Done() != nil {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch"}}},
 
 	// Writing.
 	{"write-cancelled-cuts", "a Write that gives up leaves its frame unfinished", []Edit{{"if len(rest) > 0 {\n\t\to.rest, o.restQueued = rest, queued", "if len(rest) > 0 && p == nil {\n\t\to.rest, o.restQueued = rest, queued"}}},
