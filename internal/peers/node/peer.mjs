@@ -1,0 +1,72 @@
+// A peer for the tests: Node's ws. Lines of JSON on stdin tell it what to do,
+// lines of JSON on stdout say what happened. It echoes every message, and has
+// one connection at a time. When stdin ends, it ends.
+import { createInterface } from "node:readline";
+import { WebSocket, WebSocketServer } from "ws";
+
+const say = (event, fields) => process.stdout.write(JSON.stringify({ event, ...fields }) + "\n");
+
+let current;
+
+// The parameters come under the names of RFC 7692; ws spells them its own way.
+function deflate(params) {
+  if (!params) return false;
+  return {
+    threshold: 0,
+    serverNoContextTakeover: params.server_no_context_takeover,
+    clientNoContextTakeover: params.client_no_context_takeover,
+    serverMaxWindowBits: params.server_max_window_bits,
+    clientMaxWindowBits: params.client_max_window_bits,
+  };
+}
+
+function attend(ws, extensions) {
+  current = ws;
+  let error = "";
+  ws.on("message", (data, binary) => ws.send(data, { binary }));
+  ws.on("ping", (data) => say("ping", { payload: data.toString() }));
+  ws.on("pong", (data) => say("pong", { payload: data.toString() }));
+  ws.on("error", (err) => (error = err.message));
+  ws.on("close", (code, reason) => say("closed", { code, reason: reason.toString(), error }));
+  say("open", { extensions });
+}
+
+const deeds = {
+  listen(order) {
+    const server = new WebSocketServer({
+      host: "127.0.0.1",
+      port: 0,
+      perMessageDeflate: deflate(order.deflate),
+    });
+    server.on("listening", () => say("listening", { port: server.address().port }));
+    server.on("connection", (ws) => attend(ws, ws.extensions));
+  },
+  dial(order) {
+    const ws = new WebSocket(order.url, { perMessageDeflate: deflate(order.deflate) });
+    const refused = (err) => say("refused", { error: err.message });
+    let extensions = "";
+    ws.on("upgrade", (response) => (extensions = response.headers["sec-websocket-extensions"] ?? ""));
+    ws.on("error", refused);
+    ws.on("open", () => {
+      ws.off("error", refused);
+      attend(ws, extensions);
+    });
+  },
+  fragments({ pieces }) {
+    pieces.forEach((piece, i) => current.send(piece, { fin: i === pieces.length - 1 }));
+  },
+  ping({ payload }) {
+    current.ping(payload);
+  },
+  // With the code 0, the Close frame is empty.
+  close({ code, reason }) {
+    current.close(code || undefined, reason);
+  },
+};
+
+const orders = createInterface({ input: process.stdin });
+orders.on("line", (line) => {
+  const order = JSON.parse(line);
+  deeds[order.do](order);
+});
+orders.on("close", () => process.exit(0));
