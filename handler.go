@@ -10,8 +10,8 @@ import (
 
 // Handler returns a handler that accepts WebSockets and runs serve for each in
 // a goroutine of its own. The HTTP handler returns meanwhile, and net/http lets go
-// of the buffers that it keeps for a running one: a connection that waits costs a
-// third of what it costs inside a handler.
+// of the buffers that it keeps for a running one: a connection that waits costs
+// less than half of what it costs inside a handler.
 //
 // ctx is c.Context(). When serve returns, the connection is closed with 1000
 // (StatusNormalClosure); if it panics, with 1011 (StatusInternalError), and the
