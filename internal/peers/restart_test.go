@@ -43,7 +43,7 @@ func TestProxyStops(t *testing.T) {
 
 		proxy.start(t)
 		c, _ = l.open()
-		echo(t, c, websocket.MessageText, large()[:1<<20])
+		echo(t, c, websocket.MessageText, []byte(prose(1<<20)))
 		if err := c.Close(websocket.StatusNormalClosure, "through"); err != nil {
 			t.Errorf("Close: %v", err)
 		}
