@@ -54,6 +54,7 @@ type settings struct {
 func (s *settings) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("conformance", flag.ContinueOnError)
 	f.StringVar(&s.only, "run", "", "only cases with these `numbers`: 5 is a group, 5.2 a section; commas between")
+	f.BoolVar(&s.opts.Light, "light", false, "leave out the cases of megabytes")
 	f.IntVar(&s.opts.Parallel, "parallel", 16, "cases under way at once against a server")
 	f.DurationVar(&s.opts.Timeout, "timeout", 5*time.Second, "for each thing an endpoint owes")
 	f.DurationVar(&s.opts.FailFast, "failfast", time.Second, "within which an endpoint must fail early")

@@ -131,7 +131,6 @@ func brokenResponses(b *builder) {
 	for _, status := range []string{"200 OK", "204 No Content", "400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found", "426 Upgrade Required", "500 Internal Server Error", "503 Service Unavailable"} {
 		refused("status "+status+" with all the right header fields", func(r *response) {
 			r.line = "HTTP/1.1 " + status
-			r.set("Connection", "Upgrade, close")
 			r.set("Content-Length", "0")
 		})
 	}

@@ -70,7 +70,7 @@ func closeCodes(b *builder) {
 		reason := "because"
 		b.closes(fmt.Sprintf("Close %d with a reason", code), []int{code}, frames(closing(code, reason))).want.reason = &reason
 	}
-	b.in("7.4", "Status codes in the range 0-999 are not used. … 1004, 1005, 1006, 1015 … MUST NOT be set as a status code in a Close control frame")
+	b.in("7.4", "Status codes in the range 0-999 are not used. … [1005, 1006, 1015] is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint. … 1000-2999 are reserved")
 	for _, code := range []int{0, 1, 10, 100, 999, 1004, 1005, 1006, 1015, 1016, 1100, 1999, 2000, 2500, 2999, 5000, 10000, 32768, 65535} {
 		b.fails(fmt.Sprintf("Close %d", code), 1002, frames(closing(code, "")))
 	}

@@ -223,15 +223,15 @@ func compressed(opcode byte, p []byte) frame {
 // blocks sends every kind of DEFLATE block and what is none.
 func blocks(b *builder) {
 	hello := textMessage("Hello")
-	add := func(name string, m []message, steps ...step) {
-		b.compressedEcho(name, plainOffer, "permessage-deflate", m, steps...)
+	add := func(name string, m []message, steps ...step) *Case {
+		return b.compressedEcho(name, plainOffer, "permessage-deflate", m, steps...)
 	}
 	b.inDeflate("7.2.3", "the examples of RFC 7692, and each kind of DEFLATE block")
 	add("7.2.3.1: one block of fixed codes", []message{hello}, frames(compressed(opText, helloFixed)))
 	add("7.2.3.1: the same in two frames", []message{hello},
 		frames(compressed(opText, helloFixed[:3]).notFinal(), continuation(string(helloFixed[3:]))))
 	add("7.2.3.2: the second message refers to the first", []message{hello, hello},
-		frames(compressed(opText, helloFixed), compressed(opText, helloShared)))
+		frames(compressed(opText, helloFixed), compressed(opText, helloShared))).open.deflate.shares = true
 	add("7.2.3.3: a stored block", []message{hello}, frames(compressed(opText, helloStored)))
 	add("7.2.3.4: a block with BFINAL set", []message{hello}, frames(compressed(opText, helloFinal)))
 	add("7.2.3.5: two blocks", []message{hello}, frames(compressed(opText, helloBlocks)))
@@ -293,7 +293,7 @@ func compressedFrames(b *builder) {
 	with(b.echo("compressed and uncompressed in turn", []message{hello, hello, hello, hello},
 		frames(compressed(opText, helloFixed), text("Hello"), compressed(opText, helloFixed), text("Hello"))))
 	with(b.echo("an uncompressed message leaves the window alone", []message{hello, textMessage("other"), hello},
-		frames(compressed(opText, helloFixed), text("other"), compressed(opText, helloShared))))
+		frames(compressed(opText, helloFixed), text("other"), compressed(opText, helloShared)))).open.deflate.shares = true
 	with(b.echo("an empty uncompressed message", one(text("")), frames(text(""))))
 
 	b.inDeflate("6.1", "the payload is cut into frames after compression: control frames may come between")

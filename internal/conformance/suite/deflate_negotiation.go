@@ -27,13 +27,13 @@ func deflateNegotiation(b *builder) {
 	b.inDeflate("5.1", "a list of offers is in the client's order of preference; the server takes one that it can")
 	b.roles = Server
 	for _, p := range invalid {
-		offered("the first offer is none, the second is taken: "+p, "permessage-deflate; "+p+", permessage-deflate").accepted = "permessage-deflate"
+		offered("the first offer is none, the second is taken: "+p, "permessage-deflate; "+p+", permessage-deflate").accepted = true
 	}
-	offered("an unknown extension before", "x-conformance-unknown, permessage-deflate").accepted = "permessage-deflate"
-	offered("an unknown extension behind", "permessage-deflate, x-conformance-unknown").accepted = "permessage-deflate"
+	offered("an unknown extension before", "x-conformance-unknown, permessage-deflate").accepted = true
+	offered("an unknown extension behind", "permessage-deflate, x-conformance-unknown").accepted = true
 	offered("a value in quotes", `permessage-deflate; server_max_window_bits="10"; client_max_window_bits="15"`)
-	offered("white space around", "  permessage-deflate  ;  client_max_window_bits  ").accepted = "permessage-deflate"
-	offered("no white space", "permessage-deflate;client_max_window_bits;server_no_context_takeover").accepted = "permessage-deflate"
+	offered("white space around", "  permessage-deflate  ;  client_max_window_bits  ").accepted = true
+	offered("no white space", "permessage-deflate;client_max_window_bits;server_no_context_takeover").accepted = true
 
 	b.inDeflate("7", "A client MUST _Fail the WebSocket Connection_ if the peer server accepted an extension negotiation offer for this extension with an extension negotiation response meeting any of the following conditions: … a parameter not defined for use in a response, … an invalid value, … multiple parameters with the same name, … does not support the configuration")
 	b.roles = Client

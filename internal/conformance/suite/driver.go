@@ -37,6 +37,7 @@ type Driver struct {
 	started map[string]time.Time
 	playing map[string]*sync.WaitGroup
 	done    chan string
+	heavy   chan struct{} // turns of the cases of megabytes
 }
 
 // NewDriver returns a driver for the cases that opts selects; overTLS adds
@@ -47,6 +48,7 @@ func NewDriver(opts Options, overTLS bool) *Driver {
 		opts: opts, cases: opts.Select(Client, overTLS),
 		results: map[string]map[int]Result{}, started: map[string]time.Time{},
 		playing: map[string]*sync.WaitGroup{}, done: make(chan string, 16),
+		heavy: make(chan struct{}, heavyAtOnce),
 	}
 }
 
@@ -151,7 +153,12 @@ func (d *Driver) tell(ctx context.Context, opts *Options, conn net.Conn, br *buf
 
 func (d *Driver) play(ctx context.Context, opts *Options, conn net.Conn, br *bufio.Reader, h head, n int) {
 	c := d.cases[n-1]
-	ctx, cancel := context.WithTimeout(ctx, opts.caseTime(c))
+	if c.heavy { // the client waits for its handshake
+		d.heavy <- struct{}{}
+		defer func() { <-d.heavy }()
+	}
+	opts = opts.forCase(c)
+	ctx, cancel := context.WithTimeout(ctx, opts.caseTime())
 	defer cancel()
 	s := newSession(ctx, opts, c, Client)
 	s.br = br

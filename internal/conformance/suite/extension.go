@@ -100,7 +100,8 @@ type deflateOpening struct {
 	answer string // sent to a client
 	// The offers are none that a server may accept.
 	declined bool
-	accepted string // if set: the parameters that must be in the response
+	accepted bool // one of the offers is one that any server can take
+	shares   bool // the case's messages refer to earlier ones
 }
 
 // compression is the extension in use on a connection.

@@ -115,11 +115,12 @@ func appendFrame(dst []byte, f frame, masks bool, key [4]byte) []byte {
 // maskBytes applies RFC 6455, section 5.3 to p in place.
 func maskBytes(p []byte, key [4]byte) {
 	var block [1024]byte
-	for i := range block {
-		block[i] = key[i&3]
+	filled := block[:min(len(block), len(p))]
+	for i := range filled {
+		filled[i] = key[i&3]
 	}
 	for len(p) > 0 {
-		n := subtle.XORBytes(p, p, block[:])
+		n := subtle.XORBytes(p, p, filled)
 		p = p[n:]
 	}
 }

@@ -74,7 +74,7 @@ input[type=search] { font: inherit; padding: .2em .5em; width: 18em; }
 {{range .Results}}<details data-verdict="{{class .Verdict}}">
 <summary><span class="number">{{.Number}}</span><span class="verdict {{class .Verdict}}">{{.Verdict}}</span>{{.Group}}: {{.Name}}</summary>
 <dl>
-<dt>{{.Section}}</dt><dd>“{{.Rule}}”</dd>
+<dt>{{.Section}}</dt><dd>{{.Rule}}</dd>
 <dt>accepts</dt><dd>{{.Accepts}}</dd>
 <dt>verdict</dt><dd class="{{class .Verdict}}">{{.Verdict}}: {{.Reason}}</dd>
 <dt>sends</dt><dd><pre>{{.Sends}}</pre></dd>

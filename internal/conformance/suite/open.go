@@ -3,7 +3,6 @@ package suite
 import (
 	"bufio"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -108,14 +107,29 @@ func (s *session) againstServer(target string) (Verdict, string) {
 			return Failed, err.Error()
 		case p != nil && d.declined:
 			return Failed, fmt.Sprintf("an offer that must be declined is accepted: %q", answer)
+		case p == nil && d.accepted:
+			return Failed, "a valid offer is declined, though the plainest is not"
 		case p == nil && !d.declined:
 			s.part()
 			return NotNegotiated, "the server declines the offer"
 		case p != nil:
 			s.deflate = newCompression(*p, s.role)
 		}
+		if why := s.cannotShare(d); why != "" {
+			s.part()
+			return NotNegotiated, why
+		}
 	}
 	return s.play()
+}
+
+// cannotShare says why the suite's messages may not refer to earlier ones, if
+// the case needs them to.
+func (s *session) cannotShare(d *deflateOpening) string {
+	if d.shares && s.deflate != nil && !s.deflate.out.takeover {
+		return "the endpoint wants no context takeover: a message may not refer to an earlier one"
+	}
+	return ""
 }
 
 // part leaves a connection in good order without judging it.
@@ -175,6 +189,9 @@ func (s *session) againstClient(h head) (Verdict, string) {
 			}
 			r.set("Sec-WebSocket-Extensions", answer)
 			s.deflate = newCompression(*p, s.role)
+			if why := s.cannotShare(d); why != "" {
+				return s.notNegotiated(h, why)
+			}
 		}
 	}
 	out := r.bytes()
@@ -190,6 +207,7 @@ func (s *session) againstClient(h head) (Verdict, string) {
 
 // notNegotiated lets the client go with an ordinary closing handshake.
 func (s *session) notNegotiated(h head, why string) (Verdict, string) {
+	s.deflate = nil
 	s.write(newResponse(acceptOf(h.get("Sec-WebSocket-Key"))).bytes())
 	s.part()
 	return NotNegotiated, why
@@ -218,7 +236,7 @@ func (s *session) refuse(r *response, out []byte) (Verdict, string) {
 		return Failed, "the handshake is taken for a valid one: " + s.record.notes[len(s.record.notes)-1]
 	case n > 0:
 		return NonStrict, "a Close frame on a connection that was never established"
-	case !s.record.ended || errors.Is(s.record.endErr, net.ErrClosed):
+	case !s.record.gone():
 		return Failed, "TCP is not ended"
 	case s.record.endErr == errCut:
 		return Failed, "the client sends bytes"

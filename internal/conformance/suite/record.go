@@ -2,8 +2,11 @@ package suite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -33,6 +36,12 @@ type closePayload struct {
 
 func newRecord() *record {
 	return &record{changed: make(chan struct{}), keys: map[[4]byte]int{}}
+}
+
+// gone says whether the endpoint has ended TCP: that the suite closes its side
+// in the end, or that time runs out, does not count.
+func (r *record) gone() bool {
+	return r.ended && !errors.Is(r.endErr, net.ErrClosed) && !errors.Is(r.endErr, os.ErrDeadlineExceeded)
 }
 
 // update changes the record and wakes those who wait.
@@ -77,7 +86,6 @@ func (s *session) read() {
 	var partial []byte
 	var opcode byte // of the message under way
 	var compressed bool
-	var utf8 utf8Text
 	for {
 		f, err := readFrame(s.br)
 		if err != nil {
@@ -120,7 +128,8 @@ func (s *session) read() {
 			if opcode != 0 {
 				bad("%v inside a message (5.4)", f)
 			}
-			opcode, compressed, partial, utf8 = f.opcode, f.rsv&rsv1 != 0, nil, utf8Text{}
+			opcode, partial = f.opcode, nil
+			compressed = f.rsv&rsv1 != 0 && s.deflate != nil
 		case opContinuation:
 			if opcode == 0 {
 				bad("%v outside a message (5.4)", f)
@@ -131,9 +140,6 @@ func (s *session) read() {
 				partial = f.payload
 			} else {
 				partial = append(partial, f.payload...)
-			}
-			if opcode == opText && !compressed && (utf8.add(f.payload) >= 0 || f.fin && !utf8.whole()) {
-				bad("%v: ill-formed UTF-8 (5.6)", f)
 			}
 			if f.fin {
 				data := partial
@@ -146,6 +152,10 @@ func (s *session) read() {
 					data = []byte{}
 				}
 				whole = &message{opcode, data}
+				var u utf8Text
+				if opcode == opText && !s.expected(data) && (u.add(data) >= 0 || !u.whole()) {
+					bad("ill-formed UTF-8 in a text message of %d bytes (5.6)", len(data))
+				}
 				opcode, partial = 0, nil
 			}
 		}
@@ -193,6 +203,13 @@ func (s *session) read() {
 			}
 		})
 	}
+}
+
+// expected says whether data is what the next message should be: then it needs
+// no check.
+func (s *session) expected(data []byte) bool {
+	n := len(s.record.messages) // only the reading goroutine adds to them
+	return n < len(s.c.want.messages) && difference(data, s.c.want.messages[n].data) < 0
 }
 
 // validCode says whether an endpoint may send code in a Close frame: RFC 6455,

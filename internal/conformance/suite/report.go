@@ -141,9 +141,11 @@ func (s *session) result(v Verdict, why string, took time.Duration) Result {
 		Received: append([]string(nil), r.notes...), Frames: r.frames, Compressed: r.compressed,
 		Millis: float64(took.Microseconds()) / 1000,
 	}
-	if r.ended && r.endErr != nil {
+	switch {
+	case !r.gone():
+	case r.endErr != nil:
 		res.Received = append(res.Received, "end: "+r.endErr.Error())
-	} else if r.ended {
+	default:
 		res.Received = append(res.Received, "end: FIN")
 	}
 	if s.deflate != nil {

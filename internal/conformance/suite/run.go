@@ -14,6 +14,7 @@ import (
 // Options of a run. The zero value of each field is its default.
 type Options struct {
 	Run      []string      // prefixes of case numbers; none: all
+	Light    bool          // leave out the cases of megabytes
 	Parallel int           // cases under way at once against a server, default 16
 	Timeout  time.Duration // for each thing an endpoint owes, default 5 s
 	FailFast time.Duration // within which an endpoint must fail early, default 1 s
@@ -65,7 +66,7 @@ func (o *Options) seenKeys(agent, key string) int {
 func (o Options) Select(role Role, overTLS bool) []*Case {
 	var chosen []*Case
 	for _, c := range Cases() {
-		if c.Roles&role == 0 || c.TLS && !overTLS {
+		if c.Roles&role == 0 || c.TLS && !overTLS || c.heavy && o.Light {
 			continue
 		}
 		if len(o.Run) == 0 || slices.ContainsFunc(o.Run, func(p string) bool { return under(c.Number, p) }) {
@@ -80,14 +81,19 @@ func under(number, p string) bool {
 	return number == p || strings.HasPrefix(number, strings.TrimSuffix(p, ".")+".")
 }
 
-// caseTime bounds a case as a whole: whatever an endpoint does, a run ends.
-func (o *Options) caseTime(c *Case) time.Duration {
-	d := 4 * o.Timeout
+// heavyPatience is how much longer an endpoint may take where megabytes move.
+const heavyPatience = 4
+
+// forCase is o with the patience that a case needs.
+func (o Options) forCase(c *Case) *Options {
 	if c.heavy {
-		d *= 4
+		o.Timeout *= heavyPatience
 	}
-	return d
+	return &o
 }
+
+// caseTime bounds a case as a whole: whatever an endpoint does, a run ends.
+func (o *Options) caseTime() time.Duration { return 4 * o.Timeout }
 
 // RunServer plays the cases against the server at target, a ws or wss URL. The
 // server must echo every message, and read messages of at least 16 MiB.
@@ -132,7 +138,8 @@ func newSession(ctx context.Context, opts *Options, c *Case, role Role) *session
 }
 
 func runServerCase(ctx context.Context, target string, opts *Options, c *Case) Result {
-	ctx, cancel := context.WithTimeout(ctx, opts.caseTime(c))
+	opts = opts.forCase(c)
+	ctx, cancel := context.WithTimeout(ctx, opts.caseTime())
 	defer cancel()
 	s := newSession(ctx, opts, c, Server)
 	start := time.Now()

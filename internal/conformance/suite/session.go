@@ -165,6 +165,7 @@ func (s *session) end() {
 	answered, over := len(s.record.closes) > 0, s.record.ended
 	s.record.mu.Unlock()
 	if over {
+		s.late = s.late || s.c.want.waits // the server has not ended TCP yet
 		return
 	}
 	if answered && !s.closing {
@@ -219,7 +220,7 @@ func judgeTooBig(r *record) (Verdict, string) {
 		return NonStrict, "no limit is met: nothing refuses the message"
 	case r.closes[0].code != 1009:
 		return NonStrict, fmt.Sprintf("Close %d, not 1009", r.closes[0].code)
-	case !r.ended:
+	case !r.gone():
 		return Failed, "TCP is not ended after the Close"
 	}
 	return Strict, "Close 1009"
@@ -228,11 +229,11 @@ func judgeTooBig(r *record) (Verdict, string) {
 func (s *session) judgeEnd(r *record) (Verdict, string) {
 	w := &s.c.want
 	switch {
-	case !r.ended && len(r.closes) == 0 && w.ending == fails:
+	case !r.gone() && len(r.closes) == 0 && w.ending == fails:
 		return Failed, "the connection lives on"
-	case !r.ended && len(r.closes) == 0:
+	case !r.gone() && len(r.closes) == 0:
 		return Failed, "no Close, and TCP is not ended"
-	case !r.ended:
+	case !r.gone():
 		return Failed, "TCP is not ended after the Close"
 	case w.ending == vanishes:
 		return Strict, "TCP ended"
