@@ -237,12 +237,12 @@ type CompressionTuning struct {
 	//	                     CPU  size     CPU  size     CPU  size
 	//	-1  no takeover     0.18  1.32    1.00  1.00    1.00  1.00
 	//	    takeover        0.71  1.05    1.00  1.00    1.00  1.00
-	//	 1  no takeover     1.5   0.99    2.3   0.93    3.7   0.85
-	//	    takeover       36     0.83    4.3   0.83    3.7   0.83
-	//	 2  no takeover     1.5   0.99    2.7   0.92    6.8   0.83
-	//	    takeover       39     0.82    6.4   0.81    6.9   0.81
-	//	 3  no takeover     1.5   0.99    2.7   0.92   12     0.82
-	//	    takeover       42     0.80    9.8   0.79   13     0.79
+	//	 1  no takeover     1.5   0.99    2.3   0.93    3.8   0.84
+	//	    takeover       36     0.83    4.2   0.83    4.0   0.82
+	//	 2  no takeover     1.5   0.99    2.7   0.92    6.7   0.82
+	//	    takeover       39     0.82    6.2   0.81    7.5   0.79
+	//	 3  no takeover     1.5   0.99    2.8   0.92   12     0.80
+	//	    takeover       42     0.80    9.5   0.79   14     0.77
 	Effort int
 }
 

@@ -1,8 +1,8 @@
 package deflate
 
 // Effort is how hard a Compressor tries to make messages short. Zero suits most:
-// it looks at one earlier place for each match, and for small messages also at
-// the one a byte later.
+// it looks at one earlier place for each match, and where the match is short or
+// the message small also at one for the byte after.
 //
 // LeastEffort gives a small message the fixed code instead of one of its own,
 // and never looks a byte later.

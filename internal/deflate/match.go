@@ -62,14 +62,14 @@ const (
 	skipAfter = 5
 
 	// In so small a block the search is a small part of the work, and each match
-	// counts: it looks for a longer match one byte later, and keeps the positions
-	// inside matches.
+	// counts: it always looks for a longer match one byte later, and keeps the
+	// positions inside matches.
 	thoroughUpTo = 960
 
-	// In so large a block there are matches enough for the search to skip every
-	// other byte soon after the last one.
+	// In so large a block there are matches enough for the search to look at every
+	// other byte only, from the last match on.
 	hasteAbove = 16 << 10
-	haste      = 30
+	haste      = 32
 )
 
 // find divides buf[start:] into sequences, which it leaves in e.sequences, and
@@ -113,7 +113,9 @@ func (e *encoder) find(buf []byte, start int, table []uint16, clock uint16, reac
 			end = s + loaded
 			end += matching(buf[end:], buf[end-d:])
 		}
-		if thorough && s < last {
+		// A match this short often hides a longer one, and to look costs next to
+		// nothing.
+		if (thorough || differ != 0 && e.effort == 0) && s < last {
 			s, d, end = later(buf, s, d, end, table, mask, clock, reach)
 		}
 		for s > next && s > d && buf[s-1] == buf[s-1-d] {

@@ -19,7 +19,9 @@ type compressor interface {
 
 type ours struct{ c *deflate.Compressor }
 
-func newOurs(takeover bool) compressor { return ours{deflate.NewCompressor(15, takeover, deflate.Effort(*effort))} }
+func newOurs(takeover bool) compressor {
+	return ours{deflate.NewCompressor(15, takeover, deflate.Effort(*effort))}
+}
 
 func (o ours) compress(dst, msg []byte) []byte {
 	out, ok := o.c.AppendMessage(dst, msg)
