@@ -380,12 +380,15 @@ func TestBadMessagesCloseTheConnection(t *testing.T) {
 
 func TestPeopleInARoomAreBounded(t *testing.T) {
 	s := newChatServer(t)
-	var last *guest
+	var before, last *guest
 	for range maxMembers {
+		before = last
 		last, _ = enter(t, s, "lobby", "")
 	}
+	before.want("join")
 	wantClose(t, dial(t, s, "/r/lobby/ws"), websocket.StatusTryAgainLater)
 	last.c.Close(websocket.StatusNormalClosure, "")
+	before.want("leave") // the server has seen it too
 	if _, welcome := enter(t, s, "lobby", ""); len(welcome.Here) != maxMembers {
 		t.Errorf("%d people are here", len(welcome.Here))
 	}
