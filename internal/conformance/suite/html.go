@@ -41,7 +41,7 @@ details { border-bottom: 1px solid #eee; padding: .25em 0; }
 summary { cursor: pointer; }
 summary .number { display: inline-block; min-width: 5em; font-variant-numeric: tabular-nums; }
 summary .verdict { display: inline-block; min-width: 8em; }
-dl { margin: .4em 0 .8em 5em; display: grid; grid-template-columns: 8em 1fr; gap: .2em 1em; }
+dl { margin: .4em 0 .8em 5em; display: grid; grid-template-columns: 8em minmax(0, 1fr); gap: .2em 1em; }
 dt { color: #666; } dd { margin: 0; overflow-wrap: anywhere; }
 pre { margin: 0; font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .filter { position: sticky; top: 0; background: #fff; padding: .5em 0; border-bottom: 1px solid #ddd; }

@@ -124,9 +124,9 @@ func (s *session) play() (Verdict, string) {
 		s.closing = true
 	}
 	if w.ending == normal {
-		await{len(w.messages), 0}.play(s)
+		await{len(w.messages), 0}.come(s)
 		if !w.newest {
-			await{0, len(w.pongs)}.play(s)
+			await{0, len(w.pongs)}.come(s)
 		} else {
 			last := w.pongs[len(w.pongs)-1]
 			s.record.wait(s.ctx, s.opts.Timeout, func(r *record) bool {

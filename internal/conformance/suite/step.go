@@ -138,10 +138,22 @@ func (st stream) show(masks bool, at int) string {
 type await struct{ messages, pongs int }
 
 func (a await) play(p *session) error {
-	p.record.wait(p.ctx, p.opts.Timeout, func(r *record) bool {
+	if !a.come(p) {
+		p.record.update(func() {
+			if len(p.record.closes) == 0 && !p.record.ended {
+				p.record.violations = append(p.record.violations, fmt.Sprintf(
+					"%d message(s) and %d Pong(s) have not come before the suite goes on", a.messages, a.pongs))
+			}
+		})
+	}
+	return nil
+}
+
+// come says whether they have come in time.
+func (a await) come(p *session) bool {
+	return p.record.wait(p.ctx, p.opts.Timeout, func(r *record) bool {
 		return len(r.messages) >= a.messages && len(r.pongs) >= a.pongs
 	})
-	return nil
 }
 
 func (a await) show(bool, int) string {
