@@ -72,6 +72,9 @@ func TestReadme(t *testing.T) {
 		}
 	}
 
+	mux := http.DefaultServeMux
+	http.DefaultServeMux = http.NewServeMux()
+	defer func() { http.DefaultServeMux = mux }()
 	readmeServer()
 	ln := httptest.NewServer(http.DefaultServeMux)
 	defer ln.Close()

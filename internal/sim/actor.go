@@ -33,8 +33,8 @@ type mood struct {
 }
 
 func (a *actor) run() {
-	cancel := func() {}
-	a.habit, cancel = context.WithTimeout(context.Background(), 3*time.Minute+a.draw.upTo(time.Second))
+	habit, cancel := context.WithTimeout(context.Background(), 3*time.Minute+a.draw.upTo(time.Second))
+	a.habit = habit
 	defer cancel()
 	for range a.steps {
 		time.Sleep(a.draw.upTo(a.think))

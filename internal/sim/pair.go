@@ -64,7 +64,7 @@ func (w *world) ending(client, server *peer, lost bool) {
 	w.link.heal()
 	var group sync.WaitGroup
 	for _, p := range []*peer{client, server} {
-		group.Go(func() { p.drain(nil) })
+		group.Go(func() { p.drain(context.Background()) })
 	}
 	w.wait("ending", &group)
 }
@@ -74,7 +74,7 @@ func (w *world) ending(client, server *peer, lost bool) {
 func (w *world) lostNetwork(client, server *peer) {
 	var group sync.WaitGroup
 	for _, p := range []*peer{client, server} {
-		group.Go(func() { p.drain(nil) })
+		group.Go(func() { p.drain(context.Background()) })
 		if p.opts.aliveWithin() == 0 {
 			group.Go(func() {
 				time.Sleep(2 * time.Minute)
@@ -90,9 +90,6 @@ func (w *world) lostNetwork(client, server *peer) {
 
 // drain reads until the connection ends.
 func (p *peer) drain(stop context.Context) error {
-	if stop == nil {
-		stop = context.Background()
-	}
 	for {
 		c := p.begin("drain", "Read", stop)
 		typ, data, err := p.conn.Read(stop)
