@@ -352,7 +352,7 @@ func (p *peer) judgeClose() {
 	}
 	switch {
 	case code == 1008 && (p.life.noReads || p.heard.seen().maxEmpty > 1000):
-	case code == 1009 && p.heard.seen().largest > p.opts.limit():
+	case code == 1009 && (p.heard.seen().largest > p.opts.limit() || p.heard.seen().packed):
 	case p.heard.seen().breach != nil && p.heard.seen().breach.code == code:
 	default:
 		p.fail("sent Close %d, for which there is no reason", code)
@@ -421,7 +421,11 @@ func (p *peer) judgeTCP() {
 	if !first.IsZero() && !p.end.closed().Before(first) {
 		return
 	}
-	// It may give up after the close timeout.
+	// It may give up after the close timeout, which after CloseRead may have begun
+	// before our Close left.
+	if p.life.noReads {
+		return
+	}
 	if closed-since < p.opts.closeWithin() && !w.link.down.lost() && !w.link.up.lost() {
 		p.fail("closed TCP before the server, %v after the closing handshake began", closed-since)
 	}

@@ -80,6 +80,7 @@ type observer struct {
 	deflate   bool   // permessage-deflate was agreed on
 	onDeflate func() // called when the server's answer says so
 	window    []byte // what was inflated last
+	half      bool   // the frame under way is of a compressed message
 	pending   []byte // bytes not parsed yet
 	parsed    int64  // place of pending[0], counted from the first byte of frames
 	httpBytes int64
@@ -227,6 +228,7 @@ func (o *observer) next(b []byte) int {
 		}
 		o.largest = max(o.largest, size)
 	}
+	o.half = !control && uint64(len(b)-h.size) < h.length && (h.rsv != 0 || o.open != nil && o.open.packed)
 	if uint64(len(b)-h.size) < h.length {
 		return 0
 	}
@@ -357,7 +359,7 @@ type seen struct {
 	frames   []frame
 	messages []wireMessage
 	partial  []byte // of the message under way
-	packed   bool   // ... which is compressed
+	packed   bool   // ... which is compressed, whole frames of it or not
 	pending  int    // bytes of a frame that is not whole
 	breach   *breach
 	maxEmpty int
@@ -368,6 +370,7 @@ func (o *observer) seen() seen {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := seen{frames: o.frames, messages: o.messages, pending: len(o.pending), breach: o.breach, maxEmpty: o.maxEmpty, largest: o.largest}
+	s.packed = o.half
 	if o.open != nil {
 		s.partial, s.packed = o.open.data, o.open.packed
 	}
