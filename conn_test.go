@@ -146,8 +146,9 @@ func tcpPair(t *testing.T) (a, b net.Conn) {
 	}
 	b = <-accepted
 	for _, nc := range []net.Conn{a, b} { // so that a write blocks before megabytes
-		nc.(*net.TCPConn).SetReadBuffer(16 << 10)
-		nc.(*net.TCPConn).SetWriteBuffer(16 << 10)
+		// Not smaller than a segment on loopback, or the window opens by time-outs.
+		nc.(*net.TCPConn).SetReadBuffer(256 << 10)
+		nc.(*net.TCPConn).SetWriteBuffer(128 << 10)
 	}
 	t.Cleanup(func() { a.Close(); b.Close() })
 	return a, b

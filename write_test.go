@@ -80,7 +80,7 @@ func TestWriteMisuse(t *testing.T) {
 // blockedSize is more than a wire takes while nobody reads.
 func (t *connTest) blockedSize() int {
 	if t.real {
-		return 1 << 20
+		return 4 << 20
 	}
 	return 100 << 10
 }

@@ -1,0 +1,8 @@
+//go:build race
+
+package sim
+
+const (
+	raceEnabled  = true
+	defaultSeeds = 500 // the race detector makes each ten times as dear
+)
