@@ -144,14 +144,14 @@ func ExampleConn_CloseRead() {
 		ctx = c.CloseRead(ctx)
 		for n := 1; ; n++ {
 			if err := c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, "event %d", n)); err != nil {
-				break
+				gone <- err
+				return
 			}
 			select {
 			case <-time.After(time.Millisecond):
 			case <-ctx.Done():
 			}
 		}
-		gone <- context.Cause(ctx)
 	}))
 	defer server.Close()
 
