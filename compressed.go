@@ -206,20 +206,19 @@ func (c *Conn) inflateLimit() int {
 // can't be inflated is refused; 1007 is what others send.
 func (c *Conn) checkInflated(ctx context.Context, p []byte, bad error, last bool) error {
 	m := &c.in.message
+	ok := true
+	if m.typ == MessageText {
+		if _, ok = m.text.Write(p); ok && last && bad == nil {
+			ok = m.text.Done()
+		}
+	}
 	switch {
+	case !ok: // what came before the decompressor's error counts first
+		return c.refuse(ctx, violation(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
 	case bad == deflate.ErrTooLong:
 		return c.refuse(ctx, tooBig(c.readLimit.Load()))
 	case bad != nil:
 		return c.refuse(ctx, ProtocolError{StatusInvalidFramePayloadData, "a compressed message can't be inflated: " + bad.Error()})
-	case m.typ != MessageText:
-		return nil
-	}
-	_, ok := m.text.Write(p)
-	if ok && last {
-		ok = m.text.Done()
-	}
-	if !ok {
-		return c.refuse(ctx, violation(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
 	}
 	return nil
 }
