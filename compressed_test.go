@@ -351,19 +351,19 @@ func TestDeflateIllFormed(t *testing.T) {
 }
 
 func TestDeflateInvalidText(t *testing.T) {
-	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
-		for name, s := range map[string]string{"bad": "good \xff", "cut off": strings.Repeat("long ", 100) + "\xe4"} {
-			_ = name
-			read := start(func() error { _, _, err := t.c.Read(bg); return err })
-			t.p.Send(wiretest.Text(d.pack(s)).Compressed())
-			t.p.WantClosed(name, 1007)
-			t.p.Close()
-			if err := t.want("Read", read); err == nil {
-				t.Fatal("Read succeeded")
-			}
-			break
-		}
-	})
+	for name, s := range map[string]string{"bad": "good \xff", "cut off": strings.Repeat("long ", 100) + "\xe4"} {
+		t.Run(name, func(t *testing.T) {
+			runDeflateTest(t, func(t *connTest, d *deflatePeer) {
+				read := start(func() error { _, _, err := t.c.Read(bg); return err })
+				t.p.Send(wiretest.Text(d.pack(s)).Compressed())
+				t.p.WantClosed(name, 1007)
+				t.p.Close()
+				if err := t.want("Read", read); err == nil {
+					t.Fatal("Read succeeded")
+				}
+			})
+		})
+	}
 }
 
 // TestDeflateRSV1: on the first frame of a message only.

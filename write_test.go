@@ -341,9 +341,6 @@ func TestWriter(t *testing.T) {
 		if err := t.want("Close", closed); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"other", "tried again"} {
-			_ = want
-		}
 		got := map[string]bool{}
 		for range 2 {
 			got[string(t.p.ReadFrame("what waited").Payload)] = true
