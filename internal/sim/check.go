@@ -233,7 +233,7 @@ func (p *peer) judgeError(c *call, cause error) {
 		}
 		return
 	case isClose:
-		if p.shookHands() && p.handsBefore(c.ended) && len(p.life.closes) > 0 && !p.violatedPeer() && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		if p.shookHands() && p.handsBefore(c.ended) && len(p.life.closes) > 0 && !p.violatedPeer() && !errors.Is(cause, websocket.ErrMessageTooBig) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 			p.fail("%s: %s returned %v, though the closing handshake was complete", c.who, c.what, err)
 		}
 		return

@@ -401,7 +401,7 @@ func (w *world) hostile(role string) {
 	}
 	time.Sleep(w.draw.upTo(one(w.draw, time.Millisecond, time.Second, 3*time.Minute)))
 	p.bounded(r, drains)
-	if p.over().IsZero() && !p.closed() && r.reads == "always" && p.heard.seen().breach == nil && p.heard.seen().close() == nil && p.wire.seen().close() == nil && drains {
+	if p.over().IsZero() && !p.closed() && !p.noReads() && r.reads == "always" && p.heard.seen().breach == nil && p.heard.seen().close() == nil && p.wire.seen().close() == nil && drains {
 		p.answered("in the end")
 	}
 	if p.over().IsZero() {
