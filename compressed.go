@@ -30,6 +30,10 @@ func (c *Conn) writeCompressed(ctx context.Context, h header, p []byte) (sent bo
 			return false, err
 		}
 	}
+	if err := c.finishRest(ctx); err != nil {
+		c.leaveWrite()
+		return false, err
+	}
 	packed := getBuffer()
 	defer putBuffer(packed)
 	packed.b, h.rsv1 = c.deflate.out.AppendMessage(packed.b, p)
@@ -41,6 +45,20 @@ func (c *Conn) writeCompressed(ctx context.Context, h header, p []byte) (sent bo
 		return true, nil
 	}
 	return c.writeFrame(ctx, h, p, parcel{last: true, firm: h.rsv1})
+}
+
+// finishRest sends what is left of a frame that was written in part. It is called
+// with the write turn, before compressing: what has moved the compressor's window
+// must leave, and so must not be held up behind what a context may interrupt.
+func (c *Conn) finishRest(ctx context.Context) error {
+	c.mu.Lock()
+	rest := c.out.rest != nil
+	c.mu.Unlock()
+	if !rest {
+		return nil
+	}
+	_, err := c.depart(ctx, nil, true)
+	return err
 }
 
 // tryWriteCompressed leaves a message compressed in the queue. It reports

@@ -345,6 +345,8 @@ func (c *Conn) checkText(ctx context.Context, p []byte) error {
 		return nil
 	}
 	in.left = max(in.left, 0) + 1 // so that the message never counts as whole
+	in.r = in.w                   // and what is read already is not taken for the rest
+	in.letGo()
 	c.violated(violation(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
 	return c.awaitEnd(ctx)
 }

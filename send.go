@@ -123,7 +123,9 @@ func (c *Conn) writeFailed(err error) error {
 		c.writeErr = err
 		c.stopLocked()
 		c.expect.Add(1)
-		c.setAlarmLocked(alarmClose, lingerTime)
+		if at := c.alarms.at[alarmClose]; at == 0 || at > now()+int64(lingerTime) {
+			c.setAlarmLocked(alarmClose, lingerTime)
+		}
 	}
 	c.mu.Unlock()
 	if final {

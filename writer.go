@@ -181,6 +181,10 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	h := header{fin: fin, opcode: w.opcode}
 	p := parcel{follow: w.opcode == opContinuation, last: fin}
 	if c.deflate != nil {
+		if err := c.finishRest(ctx); err != nil {
+			c.leaveWrite()
+			return false, c.verdict(ctx, err)
+		}
 		packed := getBuffer()
 		defer putBuffer(packed)
 		payload, h.rsv1 = w.compress(packed, payload, fin)
