@@ -25,20 +25,71 @@ func playServer(t *testing.T, f faulty.Fault, opts suite.Options) suite.Report {
 	return r
 }
 
+// A lettingGo listener tells who dialled it when his connection is closed on
+// this side: a client that holds on to TCP lets go after the suite, however
+// long that takes, and never before.
+type lettingGo struct {
+	net.Listener
+	gone sync.Map // the client's address: a channel, closed when the suite has let go
+}
+
+func (l *lettingGo) of(addr net.Addr) chan struct{} {
+	c, _ := l.gone.LoadOrStore(addr.String(), make(chan struct{}))
+	return c.(chan struct{})
+}
+
+func (l *lettingGo) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	gone := l.of(conn.RemoteAddr())
+	return &letGo{TCPConn: conn.(*net.TCPConn), gone: sync.OnceFunc(func() { close(gone) })}, nil
+}
+
+type letGo struct {
+	*net.TCPConn
+	gone func()
+}
+
+func (c *letGo) Close() error {
+	defer c.gone()
+	return c.TCPConn.Close()
+}
+
+// playOnce plays one connection of the client with fault f.
+func (l *lettingGo) playOnce(ctx context.Context, target string, compression bool, f faulty.Fault) error {
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return err
+	}
+	held, release := context.WithCancel(ctx)
+	defer release()
+	gone := l.of(conn.LocalAddr())
+	go func() {
+		select {
+		case <-gone:
+			release()
+		case <-held.Done():
+		}
+	}()
+	faulty.Play(held, conn, target, compression, f)
+	return nil
+}
+
 // playClient runs the suite against the client with fault f, which offers
 // compression where a case wants it.
 func playClient(t *testing.T, f faulty.Fault, opts suite.Options) suite.Report {
 	t.Helper()
-	ln, _ := listen(t, false)
+	tcp, _ := listen(t, false)
+	ln := &lettingGo{Listener: tcp}
 	ctx, cancel := context.WithCancel(t.Context())
 	d := suite.NewDriver(opts, false)
 	served := make(chan error, 1)
 	go func() { served <- d.Serve(ctx, ln) }()
 	// The driver compares keys: one connection must have gone before.
-	if conn, err := net.Dial("tcp", ln.Addr().String()); err == nil {
-		held, release := context.WithTimeout(ctx, opts.Timeout)
-		faulty.Play(held, conn, "/count?agent=faulty", false, f)
-		release()
+	if err := ln.playOnce(ctx, "/count?agent=faulty", false, f); err != nil {
+		t.Error(err)
 	}
 	var wg sync.WaitGroup
 	turns := make(chan struct{}, 64)
@@ -46,14 +97,9 @@ func playClient(t *testing.T, f faulty.Fault, opts suite.Options) suite.Report {
 		turns <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-turns }()
-			conn, err := net.Dial("tcp", ln.Addr().String())
-			if err != nil {
+			if err := ln.playOnce(ctx, fmt.Sprintf("/case?n=%d&agent=faulty", i+1), c.Offer != "", f); err != nil {
 				t.Error(err)
-				return
 			}
-			held, release := context.WithTimeout(ctx, opts.Timeout+time.Second)
-			defer release()
-			faulty.Play(held, conn, fmt.Sprintf("/case?n=%d&agent=faulty", i+1), c.Offer != "", f)
 		})
 	}
 	wg.Wait()
@@ -80,7 +126,8 @@ func TestSound(t *testing.T) {
 
 const faultsGolden = "testdata/faults.golden"
 
-// Enough for an endpoint in the same process; a hanging one costs as much.
+// Enough for an endpoint in the same process on a machine that is not busy; a
+// hanging one costs as much. See patience.
 var hurried = suite.Options{Timeout: 1500 * time.Millisecond, FailFast: 500 * time.Millisecond, Parallel: 64, Light: true}
 
 // catches are the results that are neither strict nor about an extension that
@@ -135,23 +182,28 @@ func TestFaults(t *testing.T) {
 			}
 			t.Run(columns[0]+" "+columns[1], func(t *testing.T) {
 				t.Parallel()
-				opts := hurried
-				opts.Light = false
-				var want []string
+				var run, want []string
 				for entry := range strings.SplitSeq(columns[2], ", ") {
 					number, verdict, _ := strings.Cut(entry, " ")
-					opts.Run = append(opts.Run, number)
+					run = append(run, number)
 					want = append(want, number+" "+verdict)
 				}
 				var got []string
-				for _, res := range catches(play(t, role, one.Fault, opts)) {
-					got = append(got, res.Number+" "+string(res.Verdict))
+				for _, times := range patience {
+					opts := hurried
+					opts.Light, opts.Run = false, run
+					opts.Timeout, opts.FailFast = times*opts.Timeout, times*opts.FailFast
+					got = nil
+					for _, res := range catches(play(t, role, one.Fault, opts)) {
+						got = append(got, res.Number+" "+string(res.Verdict))
+					}
+					// How TCP delivers pieces is not in the suite's hand: not each
+					// listed case need find the same again.
+					if slices.ContainsFunc(got, func(s string) bool { return slices.Contains(want, s) }) {
+						return
+					}
 				}
-				// How TCP delivers pieces, and how busy the machine is, is not in
-				// the suite's hand: not each listed case need find the same again.
-				if !slices.ContainsFunc(got, func(s string) bool { return slices.Contains(want, s) }) {
-					t.Errorf("caught by %q, want some of %q", got, want)
-				}
+				t.Errorf("caught by %q, want some of %q", got, want)
 			})
 		}
 	}
@@ -159,6 +211,11 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%d lines too many in %s", len(lines)-at, faultsGolden)
 	}
 }
+
+// patience is by what hurried's times are multiplied, one after the other, until
+// a fault is caught in the way that is listed. On a starved machine an endpoint
+// misses them, and what is "non-strict" looks like "failed".
+var patience = []time.Duration{1, 6, 40}
 
 // mostListed is how many of the cases that catch a fault the file lists.
 const mostListed = 4

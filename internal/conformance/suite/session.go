@@ -142,8 +142,13 @@ func (s *session) play() (Verdict, string) {
 }
 
 // politeness is how long the suite waits for an endpoint that has failed the
-// connection to end TCP, before it answers the Close as most endpoints expect.
-const politeness = 150 * time.Millisecond
+// connection to end TCP, before it answers the Close as most endpoints expect;
+// and how long as a server it leaves TCP open after the closing handshake where
+// the case is about who ends it. A client that ends it early, but later than
+// that, is not noticed: who allows an endpoint more time allows it here too.
+func (o *Options) politeness() time.Duration {
+	return min(max(o.Timeout/10, 150*time.Millisecond), time.Second)
+}
 
 // end waits for the endpoint's Close and for TCP's end, and does what the
 // suite's own role owes for them.
@@ -169,13 +174,13 @@ func (s *session) end() {
 		return
 	}
 	if answered && !s.closing {
-		if s.record.wait(s.ctx, politeness, ended) {
+		if s.record.wait(s.ctx, s.opts.politeness(), ended) {
 			return
 		}
 		s.sendClose()
 	}
 	if s.role == Client && answered {
-		if s.c.want.waits && s.record.wait(s.ctx, politeness, ended) {
+		if s.c.want.waits && s.record.wait(s.ctx, s.opts.politeness(), ended) {
 			s.late = true
 			return
 		}
