@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 )
 
 func (c *Case) prepareRequest(r *request) {
@@ -213,6 +214,17 @@ func (s *session) notNegotiated(h head, why string) (Verdict, string) {
 	return NotNegotiated, why
 }
 
+// nextRequest reports whether the client takes the connection for HTTP's still, and
+// asks for the next case on it, as it may after a complete response until it sees the
+// end of TCP. It asks again on another connection, as this one ends unanswered.
+func (s *session) nextRequest() bool {
+	const get = "GET "
+	s.conn.SetReadDeadline(time.Now().Add(s.opts.Timeout))
+	b, _ := s.br.Peek(len(get))
+	s.conn.SetReadDeadline(time.Time{})
+	return string(b) == get
+}
+
 // refuse sends a response that no client may take for a valid one, with
 // frames behind it that would be answered.
 func (s *session) refuse(r *response, out []byte) (Verdict, string) {
@@ -222,10 +234,13 @@ func (s *session) refuse(r *response, out []byte) (Verdict, string) {
 		out = appendFrame(out, text("echoed?"), false, [4]byte{})
 	}
 	s.write(out)
-	s.start()
 	if !upgrade {
 		s.closeWrite() // the response is complete: TCP's end is the server's to bring about
+		if s.nextRequest() {
+			return Strict, "TCP ended"
+		}
 	}
+	s.start()
 	s.record.wait(s.ctx, s.opts.Timeout, func(r *record) bool { return r.ended || r.frames > 0 })
 	s.conn.Close()
 	<-s.reading
