@@ -61,6 +61,7 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	chromium = ctx
+	defer stopFirefox()
 	return m.Run()
 }
 
