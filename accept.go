@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 )
 
 // IsWebSocketUpgrade reports whether the request asks for a WebSocket, so that
@@ -58,10 +59,16 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	subprotocol := chooseSubprotocol(r, opts.Subprotocols)
 
+	// The answer fits into the socket's buffer, unless the peer has filled that with
+	// answers to earlier requests that it does not read.
+	nc.SetWriteDeadline(time.Now().Add(answerTimeout))
 	answer := getBuffer()
 	answer.b = appendAnswer(answer.b, w.Header(), acceptKey(r.Header.Get("Sec-Websocket-Key")), subprotocol, extension)
 	_, err = nc.Write(answer.b)
 	putBuffer(answer)
+	if err == nil {
+		err = nc.SetWriteDeadline(time.Time{})
+	}
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("websocket: the handshake's answer was not sent: %w", err)
@@ -83,6 +90,9 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		settings:    s,
 	}), nil
 }
+
+// answerTimeout bounds how long a handshake's answer may take to leave.
+const answerTimeout = 10 * time.Second
 
 // acceptDeflate agrees on permessage-deflate, if both ends want it. It returns
 // what to answer, too.
@@ -148,7 +158,7 @@ func checkRequest(r *http.Request) *refusal {
 		return &refusal{status: http.StatusUpgradeRequired, reason: "this URL is for WebSockets: the request has no \"Upgrade: websocket\""}
 	}
 	if r.Method != http.MethodGet {
-		return &refusal{status: http.StatusMethodNotAllowed, reason: "the method is " + r.Method + ", not GET", header: [2]string{"Allow", "GET"}}
+		return &refusal{status: http.StatusMethodNotAllowed, reason: fmt.Sprintf("the method is %.64s, not GET", r.Method), header: [2]string{"Allow", "GET"}}
 	}
 	if !r.ProtoAtLeast(1, 1) {
 		return bad("the request is of %s, not of HTTP/1.1", r.Proto)
@@ -156,7 +166,7 @@ func checkRequest(r *http.Request) *refusal {
 	// Section 4.4: "the server MUST ... respond with a |Sec-WebSocket-Version|
 	// header field" that it understands.
 	if v := r.Header["Sec-Websocket-Version"]; len(v) != 1 || strings.TrimSpace(v[0]) != "13" {
-		return &refusal{status: http.StatusUpgradeRequired, reason: fmt.Sprintf("Sec-WebSocket-Version is %q, not 13", strings.Join(v, ", ")), header: [2]string{"Sec-Websocket-Version", "13"}}
+		return &refusal{status: http.StatusUpgradeRequired, reason: fmt.Sprintf("Sec-WebSocket-Version is %.64q, not 13", strings.Join(v, ", ")), header: [2]string{"Sec-Websocket-Version", "13"}}
 	}
 	// "a base64-encoded ... value that, when decoded, is 16 bytes in length"
 	keys := r.Header["Sec-Websocket-Key"]
@@ -164,15 +174,15 @@ func checkRequest(r *http.Request) *refusal {
 		return bad("there are %d Sec-WebSocket-Key header fields, not one", len(keys))
 	}
 	if key, err := base64.StdEncoding.DecodeString(keys[0]); err != nil || len(key) != 16 {
-		return bad("Sec-WebSocket-Key %q is not 16 bytes in base64", keys[0])
+		return bad("Sec-WebSocket-Key %.64q is not 16 bytes in base64", keys[0])
 	}
 	// A body would be taken for frames.
 	if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
 		return bad("the request has a body")
 	}
-	for _, p := range Subprotocols(r) {
+	for p := range eachToken(r.Header, "Sec-Websocket-Protocol") {
 		if !isToken(p) {
-			return bad("Sec-WebSocket-Protocol has %q, which is no token", p)
+			return bad("Sec-WebSocket-Protocol has %.64q, which is no token", p)
 		}
 	}
 	return nil
@@ -193,7 +203,7 @@ func checkOrigin(r *http.Request, patterns []string) *refusal {
 	}
 	u, err := url.Parse(origins[0])
 	if err != nil {
-		return forbidden("Origin %q is no URL", origins[0])
+		return forbidden("Origin %.64q is no URL", origins[0])
 	}
 	if strings.EqualFold(u.Host, r.Host) {
 		return nil
@@ -211,7 +221,7 @@ func checkOrigin(r *http.Request, patterns []string) *refusal {
 			return nil
 		}
 	}
-	return forbidden("Origin %q is not the host %q, nor does it match one of the OriginPatterns", origins[0], r.Host)
+	return forbidden("Origin %.64q is not the host %.64q, nor does it match one of the OriginPatterns", origins[0], r.Host)
 }
 
 // chooseSubprotocol returns the first of ours that the client offers, as the
@@ -220,11 +230,10 @@ func chooseSubprotocol(r *http.Request, ours []string) string {
 	if len(ours) == 0 {
 		return ""
 	}
-	offered := Subprotocols(r)
 	for _, own := range ours {
-		for _, theirs := range offered {
+		for theirs := range eachToken(r.Header, "Sec-Websocket-Protocol") {
 			if strings.EqualFold(own, theirs) {
-				return theirs
+				return strings.Clone(theirs) // not the whole line, which may be long
 			}
 		}
 	}

@@ -350,7 +350,7 @@ func checkAnswer(lines []string, offered bool, offer deflateParams) (agreed defl
 	// "the client MUST _Fail the WebSocket Connection_" for an extension "that was
 	// not present in the client's handshake" (RFC 6455, section 4.1).
 	if len(answers) > 1 || answers[0].name != deflateName || !offered {
-		return agreed, false, fmt.Errorf("the extensions %q, of which not all were offered", strings.Join(lines, ", "))
+		return agreed, false, fmt.Errorf("the extensions %.64q, of which not all were offered", strings.Join(lines, ", "))
 	}
 	answer, err := parseDeflate(answers[0].params, true)
 	if err != nil {

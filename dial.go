@@ -183,16 +183,16 @@ func newRequest(ctx context.Context, rawURL, key string, opts *DialOptions) (*ht
 // is wrong with it.
 func checkResponse(resp *http.Response, key string, offered []string) string {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return fmt.Sprintf("the server answered %q, not 101", resp.Status)
+		return fmt.Sprintf("the server answered %.64q, not 101", resp.Status)
 	}
 	if !hasToken(resp.Header, "Upgrade", "websocket") {
-		return fmt.Sprintf("the answer has Upgrade: %q, not websocket", resp.Header.Get("Upgrade"))
+		return fmt.Sprintf("the answer has Upgrade: %.64q, not websocket", resp.Header.Get("Upgrade"))
 	}
 	if !hasToken(resp.Header, "Connection", "upgrade") {
-		return fmt.Sprintf("the answer has Connection: %q, not Upgrade", resp.Header.Get("Connection"))
+		return fmt.Sprintf("the answer has Connection: %.64q, not Upgrade", resp.Header.Get("Connection"))
 	}
 	if got := resp.Header["Sec-Websocket-Accept"]; len(got) != 1 || strings.TrimSpace(got[0]) != acceptKey(key) {
-		return fmt.Sprintf("the answer has Sec-WebSocket-Accept: %q, which does not belong to the key %q", strings.Join(got, ", "), key)
+		return fmt.Sprintf("the answer has Sec-WebSocket-Accept: %.64q, which does not belong to the key %q", strings.Join(got, ", "), key)
 	}
 	// "the client MUST _Fail the WebSocket Connection_" if there is a subprotocol
 	// "that was not present in the client's handshake".
@@ -206,7 +206,7 @@ func checkResponse(resp *http.Response, key string, offered []string) string {
 				return ""
 			}
 		}
-		return fmt.Sprintf("the answer has the subprotocol %q, which was not offered", chosen[0])
+		return fmt.Sprintf("the answer has the subprotocol %.64q, which was not offered", chosen[0])
 	}
 	return ""
 }

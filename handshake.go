@@ -3,7 +3,9 @@ package websocket
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"iter"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -18,18 +20,22 @@ func acceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// tokens returns the comma-separated elements of all lines of a header field.
-func tokens(h http.Header, name string) []string {
-	var all []string
-	for _, line := range h[name] {
-		for element := range strings.SplitSeq(line, ",") {
-			if element = strings.Trim(element, " \t"); element != "" {
-				all = append(all, element)
+// eachToken yields the comma-separated elements of all lines of a header field. They
+// are not collected: a header may have half a million.
+func eachToken(h http.Header, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h[name] {
+			for element := range strings.SplitSeq(line, ",") {
+				if element = strings.Trim(element, " \t"); element != "" && !yield(element) {
+					return
+				}
 			}
 		}
 	}
-	return all
 }
+
+// tokens collects them.
+func tokens(h http.Header, name string) []string { return slices.Collect(eachToken(h, name)) }
 
 // hasToken reports whether one of the field's elements is the token, in any case.
 func hasToken(h http.Header, name, token string) bool {

@@ -83,9 +83,12 @@ func (c *Conn) keepAliveLocked(t int64) (ping bool, dead error) {
 		// No Ping may leave any more; the close timeout bounds what is left.
 	case !c.readTurn.held() && c.stalled.Load():
 		// The read-ahead is full and the application takes nothing: nobody
-		// listens, so the silence is ours.
+		// listens, so the silence is ours. But a Ping to a peer that has reset
+		// TCP, or is gone, fails to be written.
 		c.pinged = 0
+		c.pingLocked()
 		c.setAlarmLocked(alarmKeepAlive, period)
+		return true, nil
 	case silent < int64(period):
 		c.setAlarmLocked(alarmKeepAlive, period-time.Duration(silent))
 	case c.pinged == 0:
