@@ -10,13 +10,18 @@ import (
 // data frames that it meets it keeps for the application: the read-ahead. When
 // that is full, it stops reading, and TCP makes the peer wait.
 const (
-	// readAheadLimit is how many bytes of payload the read-ahead holds.
-	readAheadLimit = 64 << 10
-	// readAheadFrames is how many frames it holds.
-	readAheadFrames = 1024
+	// readAheadLimit is how many bytes the read-ahead holds: half of them in the
+	// buffer that the socket is read into, half of them parsed.
+	readAheadLimit = 2 * bufferSize
+	// recordSize is what a frame costs in it, besides its payload.
+	recordSize = 32
 	// readerDelay is about how long no Read must have been there for the reader
 	// goroutine to start; an application that comes back at once never meets it.
 	readerDelay = 20 * time.Millisecond
+	// readerTrust is how often that delay may double: once for each time that the
+	// alarm rings and finds the application back in Read. A connection with a message
+	// now and then would have its alarm ring for each, at a fifth of what an echo costs.
+	readerTrust = 4
 )
 
 // A record is a data frame on its way to the application.
@@ -47,22 +52,36 @@ func (a *ahead) take(dst []byte) int {
 	return n
 }
 
-func (a *ahead) full() bool {
-	return len(a.bytes)-a.r >= readAheadLimit || len(a.frames) >= readAheadFrames
+// left is how much more may be parsed.
+func (a *ahead) left() int {
+	return readAheadLimit - bufferSize - (len(a.bytes) - a.r) - len(a.frames)*recordSize
 }
 
-// room returns space for payload to come, in proportion to what is there.
+func (a *ahead) full() bool { return a.left() <= 0 }
+
+// room returns space for payload to come, in proportion to what is there. The
+// read-ahead is not full.
 func (a *ahead) room() []byte {
 	if a.r > 0 {
 		a.bytes = append(a.bytes[:0], a.bytes[a.r:]...)
 		a.r = 0
 	}
-	if len(a.bytes) == cap(a.bytes) {
-		grown := make([]byte, len(a.bytes), min(max(2*cap(a.bytes), 1024), readAheadLimit))
+	if n := len(a.bytes); n == cap(a.bytes) {
+		grown := make([]byte, n, n+min(max(n, 1024), a.left()))
 		copy(grown, a.bytes)
 		a.bytes = grown
 	}
 	return a.bytes[len(a.bytes):cap(a.bytes)]
+}
+
+// append appends a frame's record, growing by less than append would.
+func (a *ahead) append(r record) {
+	if n := len(a.frames); n == cap(a.frames) {
+		grown := make([]record, n, n+max(16, n/4))
+		copy(grown, a.frames)
+		a.frames = grown
+	}
+	a.frames = append(a.frames, r)
 }
 
 // readAhead is the reader goroutine. It holds the read turn, and ends when the
@@ -122,7 +141,7 @@ func (c *Conn) readOneAhead() error {
 		return err
 	}
 	h := in.frame
-	a.frames = append(a.frames, record{opcode: h.opcode, fin: h.fin, rsv1: h.rsv1, length: h.length, open: true})
+	a.append(record{opcode: h.opcode, fin: h.fin, rsv1: h.rsv1, length: h.length, open: true})
 	return nil
 }
 
@@ -147,12 +166,16 @@ func (c *Conn) ensureReader() {
 func (c *Conn) readerDueLocked() bool {
 	switch {
 	case c.readTurn.held(), c.stalled.Load():
+		if !c.readerUp && !c.stalled.Load() {
+			c.trust = min(c.trust+1, readerTrust)
+		}
 		return false // the next to let go of the turn sets the alarm
-	case c.reads.Load() != c.readsSeen:
-		c.readsSeen = c.reads.Load()
+	case c.visited.Load():
+		c.visited.Store(false)
 		c.setAlarmLocked(alarmReader, readerDelay)
 		return false
 	}
+	c.trust = 0
 	return true
 }
 
@@ -227,7 +250,9 @@ func (c *Conn) leaveRead() {
 	if c.stalled.Load() && !in.ahead.full() {
 		c.stalled.Store(false)
 	}
-	c.reads.Add(1)
+	if !c.visited.Load() {
+		c.visited.Store(true)
+	}
 	if c.expect.Load() == 0 && c.readerSet.Load() {
 		c.readTurn.release()
 		if c.expect.Load() > 0 { // somebody came, and saw the turn taken
@@ -244,7 +269,7 @@ func (c *Conn) leaveRead() {
 			return
 		}
 		if c.alarms.at[alarmReader] == 0 {
-			c.setAlarmLocked(alarmReader, readerDelay)
+			c.setAlarmLocked(alarmReader, readerDelay<<c.trust)
 		}
 	}
 	c.mu.Unlock()

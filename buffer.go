@@ -12,9 +12,16 @@ const maxPooled = 2 * bufferSize
 
 // A buffer is borrowed from the pool only while it holds bytes: a connection
 // that waits holds none.
-type buffer struct{ b []byte }
+type buffer struct {
+	b []byte
 
-var bufferPool = sync.Pool{New: func() any { return &buffer{make([]byte, 0, bufferSize)} }}
+	// What one attempt to write b works with; see tryWrite.
+	write func(fd uintptr) bool
+	n     int
+	err   error
+}
+
+var bufferPool = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, bufferSize)} }}
 
 func getBuffer() *buffer { return bufferPool.Get().(*buffer) }
 

@@ -16,19 +16,8 @@ import (
 // context takeover messages must leave in the order in which they were compressed:
 // so it compresses with the write turn.
 func (c *Conn) writeCompressed(ctx context.Context, h header, p []byte) (sent bool, err error) {
-	for {
-		if !c.writeTurn.try() {
-			if err := c.awaitWrite(ctx); err != nil {
-				return false, err
-			}
-		}
-		if !c.writerOpen() {
-			break
-		}
-		c.leaveWrite()
-		if err := c.awaitWriter(ctx); err != nil {
-			return false, err
-		}
+	if err := c.takeWrite(ctx); err != nil {
+		return false, err
 	}
 	if err := c.finishRest(ctx); err != nil {
 		c.leaveWrite()
@@ -40,11 +29,7 @@ func (c *Conn) writeCompressed(ctx context.Context, h header, p []byte) (sent bo
 	if h.rsv1 {
 		p = packed.b
 	}
-	if c.queueForCompany(h, p) {
-		c.leaveWrite()
-		return true, nil
-	}
-	return c.writeFrame(ctx, h, p, parcel{last: true, firm: h.rsv1})
+	return c.writeNext(ctx, h, p)
 }
 
 // finishRest sends what is left of a frame that was written in part. It is called
@@ -65,13 +50,10 @@ func (c *Conn) finishRest(ctx context.Context) error {
 // whether it dealt with the message: not if somebody writes at this moment,
 // because then it can't know the order.
 func (c *Conn) tryWriteCompressed(h header, p []byte) (bool, error) {
-	if !c.writeTurn.try() {
+	if !c.tryTakeWrite() {
 		return false, nil
 	}
 	defer c.leaveWrite()
-	if c.writerOpen() {
-		return false, nil
-	}
 	packed := getBuffer()
 	defer putBuffer(packed)
 	if err := c.writeStopped(); err != nil {

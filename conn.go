@@ -51,7 +51,7 @@ type Conn struct {
 	writing   atomic.Bool  // a Writer is open
 	urgent    atomic.Bool  // something may wait to be written
 	expect    atomic.Int32 // calls that wait for control frames
-	reads     atomic.Int64 // how often the application let go of the read turn
+	visited   atomic.Bool  // the application let go of the read turn since the reader's alarm rang
 	readerSet atomic.Bool  // the reader's alarm is set
 
 	// mu guards what follows. It is never held across I/O, and nobody waits for
@@ -69,7 +69,7 @@ type Conn struct {
 	closeRead  bool  // data is a violation of policy
 	readerUp   bool  // the reader goroutine holds the read turn
 	wantRead   int   // calls that wait for the read turn
-	readsSeen  int64 // reads, when the reader's alarm last rang
+	trust      uint8 // doubles the reader's delay so many times
 	readPoked  bool  // the read deadline was set to interrupt
 	writePoked bool  // the write deadline was set to interrupt
 	pinged     int64 // when the keepalive ping was sent, by now(); 0: none is out
@@ -144,7 +144,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	c.heard.Store(now())
 	c.calm.Store(true)
 	if len(cfg.early) > 0 {
-		c.in.buf = &buffer{make([]byte, max(bufferSize, len(cfg.early)))}
+		c.in.buf = &buffer{b: make([]byte, max(bufferSize, len(cfg.early)))}
 		c.in.w = copy(c.in.buf.b, cfg.early)
 		c.waiting.Store(true)
 	}

@@ -88,10 +88,16 @@ func (in *inbound) letGo() {
 // goroutine is to yield; nothing is lost then.
 func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 	in := &c.in
+	// Whoever ends the wait changes the state first and then interrupts: so while
+	// nothing has begun to end, waiting is safe, and the lock can be spared.
+	unasked := ctx != nil && c.calm.Load()
 	for {
-		if err := c.mayWait(ctx); err != nil {
-			return 0, err
+		if !unasked {
+			if err := c.mayWait(ctx); err != nil {
+				return 0, err
+			}
 		}
+		unasked = false
 		if c.lazy.Load() {
 			c.flushLazy()
 		}

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/closeonce/websocket/internal/mask"
@@ -78,19 +79,11 @@ type parcel struct {
 // kernel does not take at once.
 func (c *Conn) depart(ctx context.Context, p *parcel, wait bool) (bool, error) {
 	c.mu.Lock()
-	for c.out.rest != nil {
-		rest, queued := c.out.rest, c.out.restQueued
-		c.out.rest, c.out.restQueued = nil, 0
+	if c.out.rest != nil {
 		c.mu.Unlock()
-		n, err := c.send(ctx, rest, nil, wait)
-		if err != nil {
-			c.mu.Lock()
-			c.out.rest, c.out.restQueued = rest[n:], queued
-			c.urgent.Store(true)
-			c.mu.Unlock()
+		if err := c.departRest(ctx, wait); err != nil {
 			return true, err
 		}
-		c.departed(queued)
 		c.mu.Lock()
 	}
 	if p != nil && (c.isStopped || c.out.closing) {
@@ -98,28 +91,39 @@ func (c *Conn) depart(ctx context.Context, p *parcel, wait bool) (bool, error) {
 		return false, c.stoppedReason()
 	}
 	b, queued, own := c.gatherLocked(p)
+	matters := queued > 0 || c.out.closeLeft // somebody waits to hear that it is written
 	c.mu.Unlock()
 	if b == nil {
 		return false, nil
 	}
-
-	var n int
-	var err error
-	switch {
-	case p == nil || p.tail == nil:
-		n, err = c.send(ctx, b.b, nil, wait)
-	case c.client:
-		n, err = c.sendMasked(ctx, b, p)
-	default:
-		n, err = c.send(ctx, b.b, p.tail, wait)
-	}
+	n, err := c.send(ctx, b, p, wait)
 	if err != nil {
 		c.suspendWrite(b, n, own, queued, p)
 		return true, err
 	}
 	putBuffer(b)
-	c.departed(queued)
+	if matters {
+		c.departed(queued)
+	}
 	return true, nil
+}
+
+// departRest writes what is left of frames that were written in part.
+func (c *Conn) departRest(ctx context.Context, wait bool) error {
+	c.mu.Lock()
+	rest, queued := c.out.rest, c.out.restQueued
+	c.out.rest, c.out.restQueued = nil, 0
+	c.mu.Unlock()
+	n, err := c.send(ctx, &buffer{b: rest}, nil, wait)
+	if err != nil {
+		c.mu.Lock()
+		c.out.rest, c.out.restQueued = rest[n:], queued
+		c.urgent.Store(true)
+		c.mu.Unlock()
+		return err
+	}
+	c.departed(queued)
+	return nil
 }
 
 // gatherLocked asks the close machine for each frame that waits, and for p, and
@@ -208,7 +212,7 @@ func (c *Conn) suspendWrite(b *buffer, n, own, queued int, p *parcel) {
 		return
 	}
 	o := &c.out
-	var rest []byte
+	var rest, tail []byte // what was not written
 	switch {
 	case p == nil:
 		rest = b.b[n:]
@@ -217,13 +221,15 @@ func (c *Conn) suspendWrite(b *buffer, n, own, queued int, p *parcel) {
 		o.midMessage = p.follow
 	case n < len(b.b):
 		p.begun = true
-		rest = append(b.b[n:len(b.b):len(b.b)], p.tail...)
+		rest = b.b[n:]
+		tail = p.tail
 	default:
 		p.begun = true
-		rest = append([]byte(nil), p.tail[n-len(b.b):]...)
+		tail = p.tail[n-len(b.b):]
 	}
-	if len(rest) > 0 {
-		o.rest, o.restQueued = rest, queued
+	if len(rest)+len(tail) > 0 {
+		o.rest, o.restQueued = slices.Concat(rest, tail), queued
+		putBuffer(b)
 		c.urgent.Store(true)
 	} else {
 		o.size = max(o.size-queued, 0)
@@ -240,6 +246,11 @@ func (c *Conn) enqueueLocked(h header, payload []byte, limit int) bool {
 		o.queue = getBuffer()
 	}
 	before := len(o.queue.b)
+	if need := before + maxHeader + len(payload); need > cap(o.queue.b) {
+		grown := make([]byte, before, min(max(need, 2*cap(o.queue.b)), limit))
+		copy(grown, o.queue.b)
+		o.queue.b = grown
+	}
 	o.queue.b = c.appendFrame(o.queue.b, h, payload)
 	o.size += len(o.queue.b) - before
 	return true

@@ -14,17 +14,29 @@ import (
 // errWouldBlock: the kernel takes no more at the moment.
 var errWouldBlock = errors.New("would block")
 
-// send writes b and then tail, and returns how many bytes of both were taken.
-func (c *Conn) send(ctx context.Context, b, tail []byte, wait bool) (n int, err error) {
-	total := len(b) + len(tail)
-	if tail == nil && c.raw != nil {
-		if n, err = c.tryWrite(b); n == total {
+// send writes b and then p's tail, and returns how many bytes of both were taken.
+// Nearly always that is one attempt, which the kernel takes whole.
+func (c *Conn) send(ctx context.Context, b *buffer, p *parcel, wait bool) (n int, err error) {
+	if p != nil && p.tail != nil {
+		if c.client {
+			return c.sendMasked(ctx, b, p)
+		}
+		return c.sendAll(ctx, b.b, p.tail, 0, nil)
+	}
+	if c.raw != nil {
+		if n, err = c.tryWrite(b); n == len(b.b) {
 			return n, nil
 		}
 		if err == nil && !wait {
 			return n, errWouldBlock
 		}
 	}
+	return c.sendAll(ctx, b.b, nil, n, err)
+}
+
+// sendAll writes what is left of b and then tail, after n bytes of them and err.
+func (c *Conn) sendAll(ctx context.Context, b, tail []byte, n int, err error) (int, error) {
+	total := len(b) + len(tail)
 	if err == nil {
 		c.watchWrite(ctx)
 	}
@@ -56,22 +68,22 @@ func (c *Conn) send(ctx context.Context, b, tail []byte, wait bool) (n int, err 
 // message of a client costs no memory of its size. With an error, b holds all that
 // is left of the frame, masked.
 func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) (n int, err error) {
-	pos := 0
+	pos, tail := 0, p.tail
+	p.tail = nil
 	for {
-		k := min(cap(b.b)-len(b.b), len(p.tail))
+		k := min(cap(b.b)-len(b.b), len(tail))
 		start := len(b.b)
 		b.b = b.b[:start+k]
-		pos = mask.Copy(b.b[start:], p.tail[:k], p.key, pos)
-		p.tail = p.tail[k:]
-		if n, err = c.send(ctx, b.b, nil, true); err != nil {
+		pos = mask.Copy(b.b[start:], tail[:k], p.key, pos)
+		tail = tail[k:]
+		if n, err = c.send(ctx, b, nil, true); err != nil {
 			start = len(b.b)
-			b.b = append(b.b, p.tail...)
+			b.b = append(b.b, tail...)
 			mask.XOR(b.b[start:], p.key, pos)
-			p.tail = nil
 			return n, err
 		}
 		p.begun = true
-		if len(p.tail) == 0 {
+		if len(tail) == 0 {
 			return n, nil
 		}
 		b.b = b.b[:0]

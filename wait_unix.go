@@ -5,7 +5,6 @@ package websocket
 import (
 	"errors"
 	"os"
-	"sync"
 	"syscall"
 )
 
@@ -61,47 +60,37 @@ func (c *Conn) readReady(fd uintptr) bool {
 	}
 }
 
-// tryWrite writes what the kernel takes at once, and does not wait.
-func (c *Conn) tryWrite(b []byte) (int, error) {
-	t := tries.Get().(*try)
-	t.b, t.n, t.err = b, 0, nil
-	err := c.raw.Write(t.write)
-	n := t.n
-	if err == nil {
-		err = t.err
+// tryWrite writes as much of b as the kernel takes at once, and does not wait. It
+// spares what net.Conn's Write does before it writes. What the attempt works with
+// is borrowed together with the buffer.
+func (c *Conn) tryWrite(b *buffer) (int, error) {
+	if b.write == nil {
+		b.write = b.writeNow
 	}
-	t.b = nil
-	tries.Put(t)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	b.n, b.err = 0, nil
+	err := c.raw.Write(b.write)
+	if err == nil {
+		err = b.err
+	}
+	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = nil // a poke; the caller, if he goes on, meets it again
 	}
-	return n, err
+	return b.n, err
 }
 
-// A try is one attempt to write to a socket.
-type try struct {
-	b     []byte
-	n     int
-	err   error
-	write func(fd uintptr) bool
-}
-
-var tries = sync.Pool{New: func() any {
-	t := new(try)
-	t.write = func(fd uintptr) bool {
-		for {
-			n, err := syscall.Write(int(fd), t.b)
-			switch {
-			case err == syscall.EINTR:
-				continue
-			case err == syscall.EAGAIN:
-				n, err = 0, nil
-			case err != nil:
-				n = 0
-			}
-			t.n, t.err = n, err
-			return true
+// writeNow is one attempt to write b to a socket.
+func (b *buffer) writeNow(fd uintptr) bool {
+	for {
+		n, err := syscall.Write(int(fd), b.b)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			n, err = 0, nil
+		case err != nil:
+			n = 0
 		}
+		b.n, b.err = n, err
+		return true
 	}
-	return t
-}}
+}

@@ -43,51 +43,80 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 // write is Write, and says besides whether the message leaves: with an error it
 // may, if its first byte had left before ctx ended.
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool, err error) {
-	sent, err = c.writeMessage(ctx, typ, p)
+	op, err := opcodeOf(typ)
+	if err == nil && op == opText && !stdutf8.Valid(p) {
+		err = errNotText
+	}
+	if err == nil {
+		err = c.over(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	h := header{fin: true, opcode: op}
+	switch {
+	case c.deflate != nil && len(p) >= c.deflate.threshold:
+		sent, err = c.writeCompressed(ctx, h, p)
+	case c.tryTakeWrite():
+		sent, err = c.writeNext(ctx, h, p)
+	default:
+		sent, err = c.writeLater(ctx, h, p)
+	}
 	if err != nil {
 		err = c.verdict(ctx, err)
 	}
 	return sent, err
 }
 
-func (c *Conn) writeMessage(ctx context.Context, typ MessageType, p []byte) (sent bool, err error) {
-	op, err := opcodeOf(typ)
-	if err != nil {
-		return false, err
+// tryTakeWrite takes the write turn for a message, if that takes no waiting.
+func (c *Conn) tryTakeWrite() bool {
+	if !c.writeTurn.try() {
+		return false
 	}
-	if op == opText && !stdutf8.Valid(p) {
-		return false, errNotText
+	if c.writerOpen() {
+		c.leaveWrite()
+		return false
 	}
-	if err := c.over(ctx); err != nil {
-		return false, err
-	}
-	h := header{fin: true, opcode: op}
-	if c.deflate != nil && len(p) >= c.deflate.threshold {
-		return c.writeCompressed(ctx, h, p)
-	}
+	return true
+}
+
+// takeWrite waits for the write turn, and until no Writer is open.
+func (c *Conn) takeWrite(ctx context.Context) error {
 	for {
 		if !c.writeTurn.try() {
-			if queued, err := c.queueBehind(h, p); queued || err != nil {
-				return queued, err
-			}
 			if err := c.awaitWrite(ctx); err != nil {
-				return false, err
+				return err
 			}
 		}
-		// The write turn is ours.
-		if c.writerOpen() {
-			c.leaveWrite()
-			if err := c.awaitWriter(ctx); err != nil {
-				return false, err
-			}
-			continue
+		if !c.writerOpen() {
+			return nil
 		}
-		if c.queueForCompany(h, p) {
-			c.leaveWrite()
-			return true, nil
+		c.leaveWrite()
+		if err := c.awaitWriter(ctx); err != nil {
+			return err
 		}
-		return c.writeFrame(ctx, h, p, parcel{last: true})
 	}
+}
+
+// writeLater is for a message that can't leave at once: the queue takes it, or it
+// waits for its turn.
+func (c *Conn) writeLater(ctx context.Context, h header, p []byte) (sent bool, err error) {
+	if queued, err := c.queueBehind(h, p); queued || err != nil {
+		return queued, err
+	}
+	if err := c.takeWrite(ctx); err != nil {
+		return false, err
+	}
+	return c.writeNext(ctx, h, p)
+}
+
+// writeNext writes a message with the write turn, and gives it back.
+func (c *Conn) writeNext(ctx context.Context, h header, p []byte) (sent bool, err error) {
+	if c.queueForCompany(h, p) {
+		c.leaveWrite()
+		return true, nil
+	}
+	return c.writeFrame(ctx, h, p, parcel{last: true, firm: h.rsv1})
 }
 
 // TryWrite sends p as one message without ever waiting: the kernel takes it now,
