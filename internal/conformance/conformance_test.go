@@ -1,24 +1,23 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/conformance/ours"
 	"github.com/closeonce/websocket/internal/conformance/suite"
 )
 
@@ -26,21 +25,6 @@ var update = flag.Bool("update", false, "write the golden files")
 
 // Generous: only an endpoint that fails makes the suite wait so long.
 var patient = suite.Options{Timeout: 30 * time.Second, FailFast: 20 * time.Second, Light: underRace}
-
-const readLimit = 32 << 20
-
-// echo sends every message back until the connection ends.
-func echo(ctx context.Context, c *websocket.Conn) {
-	for {
-		typ, p, err := c.Read(ctx)
-		if err != nil {
-			return
-		}
-		if c.Write(ctx, typ, p) != nil {
-			return
-		}
-	}
-}
 
 // listen returns a listener on the loopback, with TLS if asked, and what a
 // client needs to trust it.
@@ -102,13 +86,12 @@ func checkReport(t *testing.T, r *suite.Report, golden string) {
 	}
 }
 
-// runServer tests our server under opts.
-func runServer(t *testing.T, opts websocket.AcceptOptions, overTLS bool, only []string, golden string) {
+// runServer tests our server in a mode.
+func runServer(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden string) {
 	ln, trust := listen(t, overTLS)
-	opts.ReadLimit = readLimit
 	srv := &http.Server{
-		Handler:  websocket.Handler(&opts, echo),
-		ErrorLog: log.New(discard{}, "", 0), // broken requests are part of the suite
+		Handler:  mode.Handler(),
+		ErrorLog: log.New(io.Discard, "", 0), // broken requests are part of the suite
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
@@ -129,12 +112,8 @@ func runServer(t *testing.T, opts websocket.AcceptOptions, overTLS bool, only []
 	checkReport(t, &r, golden)
 }
 
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
-
-// runClient tests our client under opts.
-func runClient(t *testing.T, opts websocket.DialOptions, overTLS bool, only []string, golden string) {
+// runClient tests our client in a mode.
+func runClient(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden string) {
 	ln, trust := listen(t, overTLS)
 	o := patient
 	o.Run = only
@@ -154,99 +133,54 @@ func runClient(t *testing.T, opts websocket.DialOptions, overTLS bool, only []st
 	}
 	transport := &http.Transport{TLSClientConfig: trust}
 	defer transport.CloseIdleConnections()
-	opts.HTTPClient = &http.Client{Transport: transport}
-	opts.ReadLimit = readLimit
 	base := fmt.Sprintf("%s://%s", scheme, ln.Addr())
-	driven(t, base, &opts)
+	if err := mode.Drive(t.Context(), base, &http.Client{Transport: transport}); err != nil {
+		t.Fatal(err)
+	}
 	r := d.Report("ours")
 	checkReport(t, &r, golden)
 }
 
-// driven is the client under test: it comes for every case and echoes.
-func driven(t *testing.T, base string, opts *websocket.DialOptions) {
-	ctx := t.Context()
-	c, _, err := websocket.Dial(ctx, base+"/count", opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, p, err := c.Read(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Close(websocket.StatusNormalClosure, "")
-	count, err := strconv.Atoi(string(p))
-	if err != nil || count == 0 {
-		t.Fatalf("count %q: %v", p, err)
-	}
-	var wg sync.WaitGroup
-	turns := make(chan struct{}, 16)
-	for n := 1; n <= count; n++ {
-		turns <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-turns }()
-			c, _, err := websocket.Dial(ctx, fmt.Sprintf("%s/case?n=%d&agent=ours", base, n), opts)
-			if err != nil {
-				return // a handshake that must be refused; the report tells
+// suffixes are those of the golden files: which cases of compression are
+// negotiated is all in which the modes may differ.
+var suffixes = map[websocket.CompressionMode]string{
+	websocket.CompressionDisabled:          "",
+	websocket.CompressionContextTakeover:   "-takeover",
+	websocket.CompressionNoContextTakeover: "-no-takeover",
+}
+
+// inModes runs test in each mode.
+func inModes(t *testing.T, test func(t *testing.T, mode ours.Mode, golden string)) {
+	for _, m := range ours.Modes {
+		t.Run(m.Name, func(t *testing.T) {
+			if underRace && m.Streams && m.Compression != websocket.CompressionDisabled {
+				t.Skip("the race detector sees all of it in the other modes")
 			}
-			echo(ctx, c)
-			c.CloseNow()
-		})
-	}
-	wg.Wait()
-	c, _, err = websocket.Dial(ctx, base+"/report?agent=ours", opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, p, err = c.Read(ctx); err != nil || !bytes.HasPrefix(p, []byte(`{"role":"client"`)) {
-		t.Fatalf("report %.40q: %v", p, err)
-	}
-	c.CloseNow()
-}
-
-// modes are the settings of compression, each with golden files of its own.
-var modes = []struct {
-	name, suffix string
-	mode         websocket.CompressionMode
-}{
-	{"plain", "", websocket.CompressionDisabled},
-	{"takeover", "-takeover", websocket.CompressionContextTakeover},
-	{"no takeover", "-no-takeover", websocket.CompressionNoContextTakeover},
-}
-
-// inModes runs test in each mode. Which cases of compression are negotiated, the
-// golden files say.
-func inModes(t *testing.T, test func(t *testing.T, mode websocket.CompressionMode, suffix string)) {
-	for _, m := range modes {
-		t.Run(m.name, func(t *testing.T) {
-			test(t, m.mode, m.suffix)
+			test(t, m, suffixes[m.Compression]+".golden")
 		})
 	}
 }
 
 func TestServer(t *testing.T) {
-	inModes(t, func(t *testing.T, mode websocket.CompressionMode, suffix string) {
-		opts := websocket.AcceptOptions{CompressionMode: mode, CompressionThreshold: 1}
-		runServer(t, opts, false, nil, "server"+suffix+".golden")
+	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
+		runServer(t, mode, false, nil, "server"+golden)
 	})
 }
 
 func TestClient(t *testing.T) {
-	inModes(t, func(t *testing.T, mode websocket.CompressionMode, suffix string) {
-		opts := websocket.DialOptions{CompressionMode: mode, CompressionThreshold: 1}
-		runClient(t, opts, false, nil, "client"+suffix+".golden")
+	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
+		runClient(t, mode, false, nil, "client"+golden)
 	})
 }
 
 func TestServerTLS(t *testing.T) {
-	inModes(t, func(t *testing.T, mode websocket.CompressionMode, suffix string) {
-		opts := websocket.AcceptOptions{CompressionMode: mode, CompressionThreshold: 1}
-		runServer(t, opts, true, []string{"13"}, "server-tls"+suffix+".golden")
+	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
+		runServer(t, mode, true, []string{"13"}, "server-tls"+golden)
 	})
 }
 
 func TestClientTLS(t *testing.T) {
-	inModes(t, func(t *testing.T, mode websocket.CompressionMode, suffix string) {
-		opts := websocket.DialOptions{CompressionMode: mode, CompressionThreshold: 1}
-		runClient(t, opts, true, []string{"13"}, "client-tls"+suffix+".golden")
+	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
+		runClient(t, mode, true, []string{"13"}, "client-tls"+golden)
 	})
 }

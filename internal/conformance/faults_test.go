@@ -30,12 +30,8 @@ func playServer(t *testing.T, f faulty.Fault, opts suite.Options) suite.Report {
 // long that takes, and never before.
 type lettingGo struct {
 	net.Listener
-	gone sync.Map // the client's address: a channel, closed when the suite has let go
-}
-
-func (l *lettingGo) of(addr net.Addr) chan struct{} {
-	c, _ := l.gone.LoadOrStore(addr.String(), make(chan struct{}))
-	return c.(chan struct{})
+	dialling sync.Mutex             // so that what is accepted is what was dialled
+	accepted chan (<-chan struct{}) // what is closed when the suite lets go of it
 }
 
 func (l *lettingGo) Accept() (net.Conn, error) {
@@ -43,8 +39,19 @@ func (l *lettingGo) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	gone := l.of(conn.RemoteAddr())
+	gone := make(chan struct{})
+	l.accepted <- gone
 	return &letGo{TCPConn: conn.(*net.TCPConn), gone: sync.OnceFunc(func() { close(gone) })}, nil
+}
+
+func (l *lettingGo) dial() (net.Conn, <-chan struct{}, error) {
+	l.dialling.Lock()
+	defer l.dialling.Unlock()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return nil, nil, err
+	}
+	return conn, <-l.accepted, nil
 }
 
 type letGo struct {
@@ -59,13 +66,12 @@ func (c *letGo) Close() error {
 
 // playOnce plays one connection of the client with fault f.
 func (l *lettingGo) playOnce(ctx context.Context, target string, compression bool, f faulty.Fault) error {
-	conn, err := net.Dial("tcp", l.Addr().String())
+	conn, gone, err := l.dial()
 	if err != nil {
 		return err
 	}
 	held, release := context.WithCancel(ctx)
 	defer release()
-	gone := l.of(conn.LocalAddr())
 	go func() {
 		select {
 		case <-gone:
@@ -82,7 +88,7 @@ func (l *lettingGo) playOnce(ctx context.Context, target string, compression boo
 func playClient(t *testing.T, f faulty.Fault, opts suite.Options) suite.Report {
 	t.Helper()
 	tcp, _ := listen(t, false)
-	ln := &lettingGo{Listener: tcp}
+	ln := &lettingGo{Listener: tcp, accepted: make(chan (<-chan struct{}), 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	d := suite.NewDriver(opts, false)
 	served := make(chan error, 1)

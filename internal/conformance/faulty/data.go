@@ -4,9 +4,12 @@ package faulty
 func (e *endpoint) data(h *header) bool {
 	if h.opcode != 0 || e.opcode == 0 {
 		e.opcode, e.compressed = max(h.opcode, 1), h.rsv&0x40 != 0 && e.deflate != nil
-		e.message, e.text = nil, utf8State{fault: e.fault}
+		e.message, e.text, e.empty = nil, utf8State{fault: e.fault}, 0
 	}
-	if e.tooLarge(h.length) {
+	if h.length == 0 {
+		e.empty++
+	}
+	if e.tooLarge(h.length) || e.empty > mostEmpty && !e.has("has no limit on empty fragments") {
 		e.fail(1009)
 		return true
 	}
@@ -50,6 +53,8 @@ func (e *endpoint) tooLarge(n uint64) bool {
 		return uint64(len(e.message))+n > 1<<20
 	case e.has("overflows its limit"):
 		return int64(len(e.message))+int64(n) > messageLimit
+	case e.has("counts its limit frame by frame"):
+		return n > messageLimit
 	}
 	return n > messageLimit || uint64(len(e.message))+n > messageLimit
 }

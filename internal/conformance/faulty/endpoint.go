@@ -15,6 +15,9 @@ import (
 // messageLimit is what a sound endpoint reads at most.
 const messageLimit = 32 << 20
 
+// mostEmpty is how many frames of a message may carry nothing.
+const mostEmpty = 10000
+
 // endpoint echoes on an open connection. One goroutine reads and answers.
 type endpoint struct {
 	ctx    context.Context
@@ -33,7 +36,11 @@ type endpoint struct {
 	message    []byte
 	held       [][]byte // Pings kept until the message's end
 	pinged     bool
+	empty      int // frames of the message under way that carry nothing
 	buf        []byte
+
+	queue chan []byte // of the endpoint that never waits for its answers to leave
+	gone  chan struct{}
 }
 
 func (e *endpoint) has(f Fault) bool { return e.fault == f }
@@ -135,6 +142,7 @@ func (e *endpoint) illegal(h *header) bool {
 // run echoes until the connection is over.
 func (e *endpoint) run() {
 	defer e.conn.Close()
+	defer e.flush()
 	if e.has("sends a Ping unasked, fragmented") {
 		e.send(0x09, []byte("un"))
 		e.send(0x80, []byte("asked"))
@@ -215,7 +223,7 @@ func (e *endpoint) send(first byte, p []byte) {
 		b = append(b, mask|byte(n))
 	}
 	if mask == 0 {
-		e.conn.Write(append(b, p...))
+		e.write(append(b, p...))
 		return
 	}
 	var key [4]byte
@@ -228,7 +236,33 @@ func (e *endpoint) send(first byte, p []byte) {
 	for i := range b[start:] {
 		b[start+i] ^= key[i&3]
 	}
-	e.conn.Write(b)
+	e.write(b)
+}
+
+func (e *endpoint) write(b []byte) {
+	if !e.has("reads on though nobody reads its answers") {
+		e.conn.Write(b)
+		return
+	}
+	if e.queue == nil {
+		e.queue, e.gone = make(chan []byte, 1<<16), make(chan struct{})
+		go func() {
+			defer close(e.gone)
+			for b := range e.queue {
+				e.conn.Write(b)
+			}
+		}()
+	}
+	e.queue <- b
+}
+
+// flush waits until what is queued has left.
+func (e *endpoint) flush() {
+	if e.queue != nil {
+		close(e.queue)
+		<-e.gone
+		e.queue = nil
+	}
 }
 
 // fail sends Close and ends TCP: RFC 6455, section 7.1.7.
@@ -265,10 +299,11 @@ func (e *endpoint) end() {
 		e.hang()
 		return
 	}
+	e.flush()
 	if c, ok := e.conn.(interface{ CloseWrite() error }); ok {
 		c.CloseWrite()
 	}
-	e.conn.SetReadDeadline(time.Now().Add(time.Second))
+	e.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	io.Copy(io.Discard, e.br)
 }
 

@@ -101,6 +101,9 @@ var All = []struct {
 	{"has a limit of 1 MiB", Both},
 	{"refuses large messages with 1002", Both},
 	{"overflows its limit", Both},
+	{"counts its limit frame by frame", Both},
+	{"has no limit on empty fragments", Both},
+	{"reads on though nobody reads its answers", Both},
 
 	// The opening handshake as server.
 	{"sends a constant Accept", Server},

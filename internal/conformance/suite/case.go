@@ -174,7 +174,7 @@ func (c *Case) Accepts() string {
 	case vanishes:
 		parts = append(parts, "TCP's end")
 	case tooBig:
-		parts = append(parts, "one Close 1009, then TCP's end; non-strict: no limit is met")
+		parts = append(parts, "one Close "+list+", then TCP's end; non-strict: no limit is met")
 	}
 	return "strict: " + strings.Join(parts, "; ")
 }

@@ -52,6 +52,57 @@ func limits(b *builder) {
 	}
 	b.tooBig("a last fragment that declares 2^63-1 bytes, so that a sum would overflow",
 		frames(binaryFrame([]byte("a few")).notFinal(), continuation("more").declaring(1<<63-1)))
+
+	b.in("10.4", "… the total message size after reassembly from multiple frames: a limit on each frame is none")
+	for _, of := range []int{64 << 10, 1 << 20} {
+		times := 65 << 20 / of
+		b.tooBig(fmt.Sprintf("a binary message of 65 MiB in frames of %d KiB", of>>10), repeated{someBinary(of), times}).heavy = true
+	}
+	b.in("10.4", "a message of fragments that carry nothing never ends and counts for no limit on sizes")
+	c = b.tooBig("a binary message of 262144 empty fragments", repeated{nil, 1 << 18})
+	c.want.strict = []int{1009, 1008}
+	slowReader(b)
+}
+
+// slowReader has cases in which the suite does not read for a while, so that the
+// endpoint's answers, and what it has to do besides, queue up.
+func slowReader(b *builder) {
+	b.in("5.4", "a peer that does not read for a while makes an endpoint wait: nothing is lost, doubled or exchanged")
+	m := contentOf(opBinary, largest)
+	held := func(what string, c *Case, messages ...message) {
+		c.Name = "16 MiB that are not read for a moment, behind them " + what
+		c.want.messages = append([]message{m}, messages...)
+		c.heavy = true
+	}
+	behind := func(f ...frame) unread { return unread{[]step{stream{m, largest}, frames(f...)}} }
+	var some []message
+	var out []frame
+	for i := range 300 {
+		some = append(some, message{opText, fmt.Appendf(someText(i), "message %d", i)})
+		out = append(out, whole(some[i]))
+	}
+	held("three messages", b.echo("", nil, behind(out[:3]...)), some[:3]...)
+	held("300 messages", b.echo("", nil, behind(out...)), some...)
+	held("a Ping", b.pinged("", []string{"p"}, behind(ping("p"))))
+	held("Pings between messages", b.pinged("", []string{"a", "b"}, behind(ping("a"), out[0], ping("b"), out[1])), some[:2]...)
+	b.cases[len(b.cases)-1].want.newest = true
+	c := b.closes("", []int{1000}, behind(closing(1000, "")))
+	held("a Close", c)
+	c.want.anyPrefix = true
+	c = b.fails("", 1002, behind(out[0], out[1], text("Hello").withRSV(rsv2)))
+	held("two messages and an illegal frame", c, some[:2]...)
+	c.want.anyPrefix = true
+	c = b.closes("", []int{1000}, behind(out[0], ping("p"), closing(1000, "")))
+	held("a message, a Ping and a Close", c, some[:1]...)
+	c.want.pongs, c.want.anyPrefix = []string{"p"}, true
+
+	b.in("10.4", "an endpoint that reads on though its answers are not read holds them all in memory")
+	m = contentOf(opBinary, 1<<20)
+	c = b.echo("64 messages of 1 MiB, whose echoes are not read until the endpoint reads no further", nil, flood{m, 64})
+	for range 64 {
+		c.want.messages = append(c.want.messages, m)
+	}
+	c.heavy = true
 }
 
 // tooBig adds a case beyond the limit that an endpoint should have.

@@ -13,10 +13,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/closeonce/websocket/internal/mutants"
@@ -57,29 +55,12 @@ func main() {
 
 // run runs all mutants and prints their results in the table's order.
 func run(dir string) (found, ran int, err error) {
-	pattern, err := regexp.Compile(*only)
+	results, err := mutants.Each(*only, *parallel, func(m mutants.Mutant) result { return try(m, dir) })
 	if err != nil {
 		return 0, 0, err
 	}
-	var chosen []mutants.Mutant
-	for _, m := range mutants.Table {
-		if pattern.MatchString(m.Name) {
-			chosen = append(chosen, m)
-		}
-	}
-	results := make([]chan result, len(chosen))
-	slots := make(chan struct{}, *parallel)
-	var group sync.WaitGroup
-	for i, m := range chosen {
-		results[i] = make(chan result, 1)
-		group.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			results[i] <- try(m, dir)
-		})
-	}
-	for i, m := range chosen {
-		r := <-results[i]
+	for m, r := range results {
+		ran++
 		verdict := "not found"
 		if r.found {
 			verdict = "found"
@@ -87,8 +68,7 @@ func run(dir string) (found, ran int, err error) {
 		}
 		fmt.Printf("%-26s %-9s %5.1fs  %s\n%28s%s\n", m.Name, verdict, r.took.Seconds(), m.What, "", r.how)
 	}
-	group.Wait()
-	return found, len(chosen), nil
+	return found, ran, nil
 }
 
 var failure = regexp.MustCompile(`seed (\d+): (?:[0-9.µmsh]+: )?(.*)`)
@@ -97,14 +77,9 @@ var failure = regexp.MustCompile(`seed (\d+): (?:[0-9.µmsh]+: )?(.*)`)
 func try(m mutants.Mutant, dir string) result {
 	began := time.Now()
 	done := func(found bool, how string) result { return result{found, how, time.Since(began)} }
-	overlay, err := m.Overlay(".", dir)
+	binary, err := m.Build(".", dir, "./internal/sim", "test", "-c", "-vet=off")
 	if err != nil {
 		return done(false, err.Error())
-	}
-	binary := filepath.Join(dir, m.Name+".test")
-	build := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, "./internal/sim")
-	if out, err := build.CombinedOutput(); err != nil {
-		return done(false, "it does not build: "+string(out))
 	}
 	defer os.Remove(binary)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
