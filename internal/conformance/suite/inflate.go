@@ -188,6 +188,9 @@ func (f *inflater) codes() (lit, dist *huffman, err error) {
 		}
 	}
 	nlit, ndist, nlen := counts[0]+257, counts[1]+1, counts[2]+4
+	if nlit > 286 || ndist > 30 { // section 3.2.5 has no more symbols
+		return nil, nil, errDeflateCode
+	}
 	order := [19]int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 	lengths := make([]byte, 19)
 	for i := range nlen {

@@ -161,6 +161,19 @@ func TestBrokenDataIsBroken(t *testing.T) {
 	}
 }
 
+// TestInflateCounts: a dynamic block announces more distance codes than there are
+// distances. Found by fuzzing.
+func TestInflateCounts(t *testing.T) {
+	p := []byte("\x04ށ\f\x00\x00\x00\x800\xd6֦\x10\x95d7a0")
+	f := inflater{window: 32768}
+	if got, err := f.message(p); err == nil {
+		t.Errorf("31 distance codes: decodes to %q", got)
+	}
+	if got, err := viaFlate(p); err == nil {
+		t.Errorf("flate decodes it to %q", got)
+	}
+}
+
 func TestInflateLimit(t *testing.T) {
 	d := NewDeflater(15, false)
 	z := d.Message(make([]byte, 100000))
