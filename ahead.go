@@ -35,7 +35,7 @@ type record struct {
 
 // ahead holds frames that were read before the application asked for them. The
 // bytes of the frame that the application is at come first, then those of
-// frames, in order.
+// frames, in order. nil is an empty one, which most connections have.
 type ahead struct {
 	bytes  []byte
 	r      int // bytes before it were taken
@@ -52,12 +52,15 @@ func (a *ahead) take(dst []byte) int {
 	return n
 }
 
+// some reports whether there are frames.
+func (a *ahead) some() bool { return a != nil && len(a.frames) > 0 }
+
 // left is how much more may be parsed.
 func (a *ahead) left() int {
 	return readAheadLimit - bufferSize - (len(a.bytes) - a.r) - len(a.frames)*recordSize
 }
 
-func (a *ahead) full() bool { return a.left() <= 0 }
+func (a *ahead) full() bool { return a != nil && a.left() <= 0 }
 
 // room returns space for payload to come, in proportion to what is there. The
 // read-ahead is not full.
@@ -89,8 +92,11 @@ func (a *ahead) append(r record) {
 func (c *Conn) readAhead() {
 	for c.readOneAhead() == nil {
 	}
+	if a := c.in.ahead; a != nil && len(a.bytes) == 0 && len(a.frames) == 0 {
+		c.in.ahead = nil
+	}
 	c.in.letGo()
-	c.waiting.Store(len(c.in.buffered()) > 0 || len(c.in.ahead.frames) > 0)
+	c.waiting.Store(len(c.in.buffered()) > 0 || c.in.ahead.some())
 	c.mu.Lock()
 	c.readerUp = false
 	c.mu.Unlock()
@@ -112,7 +118,10 @@ func (c *Conn) readAhead() {
 // readOneAhead reads one frame's header, or a piece of its payload.
 func (c *Conn) readOneAhead() error {
 	in := &c.in
-	a := &in.ahead
+	if in.ahead == nil {
+		in.ahead = new(ahead)
+	}
+	a := in.ahead
 	last := &in.message.frame
 	if len(a.frames) > 0 {
 		last = &a.frames[len(a.frames)-1]
@@ -185,7 +194,7 @@ func (c *Conn) readerDueLocked() bool {
 // each connection that has once had a compressed message.
 func (c *Conn) awaitFrame(ctx context.Context) error {
 	in := &c.in
-	if in.r < in.w || in.message.open || len(in.ahead.frames) > 0 || in.over {
+	if in.r < in.w || in.message.open || in.ahead.some() || in.over {
 		return nil
 	}
 	_, err := c.receive(ctx, nil)
@@ -243,7 +252,8 @@ func (c *Conn) awaitRead(ctx context.Context) error {
 // reader goroutine, if somebody waits for control frames.
 func (c *Conn) leaveRead() {
 	in := &c.in
-	waiting := in.r < in.w || len(in.ahead.frames) > 0
+	in.letGo() // the answer may have the same memory, which is in the cache
+	waiting := in.buf != nil || in.ahead.some()
 	if c.waiting.Load() != waiting {
 		c.waiting.Store(waiting)
 	}

@@ -1,6 +1,10 @@
 package websocket
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/closeonce/websocket/internal/mask"
+)
 
 // bufferSize is what a buffer from the pool holds: as much as one read takes
 // off the socket, and so how many small frames one system call brings.
@@ -15,10 +19,16 @@ const maxPooled = 2 * bufferSize
 type buffer struct {
 	b []byte
 
-	// What one attempt to write b works with; see tryWrite.
+	// What is on its way in b: so many bytes from the queue, and a parcel of which
+	// the frame begins at own.
+	queued, own int
+
+	// What one attempt to write b works with, and what came of it; see tryWrite.
 	write func(fd uintptr) bool
 	n     int
 	err   error
+
+	keys mask.Keys // for the frames that a client puts into b
 }
 
 var bufferPool = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, bufferSize)} }}
@@ -29,6 +39,6 @@ func putBuffer(b *buffer) {
 	if cap(b.b) > maxPooled {
 		return
 	}
-	b.b = b.b[:0]
+	b.b, b.queued, b.own = b.b[:0], 0, 0
 	bufferPool.Put(b)
 }

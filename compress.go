@@ -386,6 +386,7 @@ func checkAnswer(lines []string, offered bool, offer deflateParams) (agreed defl
 type compression struct {
 	out       deflate.Compressor   // belongs to the holder of the write turn
 	in        deflate.Decompressor // belongs to the holder of the read turn
+	message   inflating            // too
 	threshold int
 }
 

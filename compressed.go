@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/closeonce/websocket/internal/deflate"
+	"github.com/closeonce/websocket/internal/utf8"
 )
 
 // This file is the use of permessage-deflate for messages (RFC 7692, section
@@ -15,7 +16,7 @@ import (
 // writeCompressed sends one message compressed, if that makes it smaller. With
 // context takeover messages must leave in the order in which they were compressed:
 // so it compresses with the write turn.
-func (c *Conn) writeCompressed(ctx context.Context, h header, p []byte) (sent bool, err error) {
+func (c *Conn) writeCompressed(ctx context.Context, l lead, p []byte) (sent bool, err error) {
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
 	}
@@ -25,11 +26,15 @@ func (c *Conn) writeCompressed(ctx context.Context, h header, p []byte) (sent bo
 	}
 	packed := getBuffer()
 	defer putBuffer(packed)
-	packed.b, h.rsv1 = c.deflate.out.AppendMessage(packed.b, p)
-	if h.rsv1 {
-		p = packed.b
+	var smaller bool
+	if packed.b, smaller = c.deflate.out.AppendMessage(packed.b, p); smaller {
+		l, p = l|rsv1Bit, packed.b
 	}
-	return c.writeNext(ctx, h, p)
+	if c.waiting.Load() && c.queueForCompany(l, p) {
+		c.leaveWrite()
+		return true, nil
+	}
+	return c.writeFrame(ctx, l, p, smaller)
 }
 
 // finishRest sends what is left of a frame that was written in part. It is called
@@ -49,7 +54,7 @@ func (c *Conn) finishRest(ctx context.Context) error {
 // tryWriteCompressed leaves a message compressed in the queue. It reports
 // whether it dealt with the message: not if somebody writes at this moment,
 // because then it can't know the order.
-func (c *Conn) tryWriteCompressed(h header, p []byte) (bool, error) {
+func (c *Conn) tryWriteCompressed(l lead, p []byte) (bool, error) {
 	if !c.tryTakeWrite() {
 		return false, nil
 	}
@@ -65,11 +70,11 @@ func (c *Conn) tryWriteCompressed(h header, p []byte) (bool, error) {
 	if room < len(p)+maxHeader+deflateSlack { // what is compressed can't be taken back
 		return true, ErrQueueFull
 	}
-	packed.b, h.rsv1 = c.deflate.out.AppendMessage(packed.b, p)
-	if h.rsv1 {
-		p = packed.b
+	var smaller bool
+	if packed.b, smaller = c.deflate.out.AppendMessage(packed.b, p); smaller {
+		l, p = l|rsv1Bit, packed.b
 	}
-	if err := c.enqueue(h, p); err != nil {
+	if err := c.enqueue(l, p); err != nil {
 		return true, err
 	}
 	if c.raw != nil {
@@ -151,36 +156,53 @@ func (c *Conn) gather(ctx context.Context) error {
 	return nil
 }
 
+// inflating is how far a compressed message was inflated.
+type inflating struct {
+	text     utf8.Validator
+	size     int64   // of what a Reader had of it
+	packedIn *buffer // holds packed
+	packed   []byte  // payload that was taken, but not inflated yet
+}
+
+// end: the message was read to its end.
+func (z *inflating) end() {
+	if z.packedIn != nil {
+		putBuffer(z.packedIn)
+	}
+	*z = inflating{}
+}
+
 // inflateSome is produce for a compressed message: it streams it into dst.
 func (c *Conn) inflateSome(ctx context.Context, dst []byte) (n int, done bool, err error) {
 	m := &c.in.message
 	m.streaming = true
+	z := &c.deflate.message
 	for {
 		last := false
-		if len(m.packed) == 0 {
+		if len(z.packed) == 0 {
 			more, err := c.morePayload(ctx)
 			if err != nil {
 				return 0, false, err
 			}
 			if last = !more; more {
-				if m.packedIn == nil {
-					m.packedIn = getBuffer()
+				if z.packedIn == nil {
+					z.packedIn = getBuffer()
 				}
-				b := m.packedIn.b[:cap(m.packedIn.b)]
+				b := z.packedIn.b[:cap(z.packedIn.b)]
 				n, err := c.payload(ctx, b)
 				if err != nil {
 					return 0, false, err
 				}
-				m.packed = b[:n]
+				z.packed = b[:n]
 			}
 		}
-		n, used, bad := c.deflate.in.Inflate(dst, m.packed, last)
-		m.packed = m.packed[used:]
+		n, used, bad := c.deflate.in.Inflate(dst, z.packed, last)
+		z.packed = z.packed[used:]
 		if done = bad == io.EOF; done {
 			bad = nil
 		}
-		m.inflated += int64(n)
-		if limit := c.readLimit.Load(); bad == nil && limit >= 0 && m.inflated > limit {
+		z.size += int64(n)
+		if limit := c.readLimit.Load(); bad == nil && limit >= 0 && z.size > limit {
 			bad = deflate.ErrTooLong
 		}
 		if err := c.checkInflated(ctx, dst[:n], bad, done); err != nil {
@@ -208,8 +230,8 @@ func (c *Conn) checkInflated(ctx context.Context, p []byte, bad error, last bool
 	m := &c.in.message
 	ok := true
 	if m.typ == MessageText {
-		if _, ok = m.text.Write(p); ok && last && bad == nil {
-			ok = m.text.Done()
+		if _, ok = c.deflate.message.text.Write(p); ok && last && bad == nil {
+			ok = c.deflate.message.text.Done()
 		}
 	}
 	switch {

@@ -31,10 +31,7 @@ type Conn struct {
 	resumes     bool // an expired write deadline leaves nc usable
 	subprotocol string
 	settings    settings
-	deflate     *compression    // nil: permessage-deflate was not agreed on
-	ctx         context.Context // ends with the connection
-	done        <-chan struct{} // ctx.Done()
-	cancel      context.CancelCauseFunc
+	deflate     *compression // nil: permessage-deflate was not agreed on
 
 	readTurn, writeTurn turn
 
@@ -51,17 +48,20 @@ type Conn struct {
 	writing   atomic.Bool  // a Writer is open
 	urgent    atomic.Bool  // something may wait to be written
 	expect    atomic.Int32 // calls that wait for control frames
-	visited   atomic.Bool  // the application let go of the read turn since the reader's alarm rang
-	readerSet atomic.Bool  // the reader's alarm is set
+	finished  atomic.Bool  // Context has ended
+	listeners atomic.Pointer[listeners]
+	visited   atomic.Bool // the application let go of the read turn since the reader's alarm rang
+	readerSet atomic.Bool // the reader's alarm is set
 
 	// mu guards what follows. It is never held across I/O, and nobody waits for
 	// anything while holding it.
 	mu         sync.Mutex
+	values     context.Context // of Context
 	state      closeState
 	cause      error // the first reason why the connection ends; then final
 	closeErr   error // why the closing handshake did not complete
 	writeErr   error // why nothing can be written any more
-	ended      bool  // cause is final, ctx is cancelled, no call blocks any more
+	ended      bool  // cause is final, no call blocks any more
 	local      bool  // we began to close
 	failing    bool  // the peer broke the protocol: after our Close, TCP is closed
 	both       bool  // both Close frames are through
@@ -78,7 +78,7 @@ type Conn struct {
 	stopped    chan struct{} // closed when nothing can be written any more; made when needed
 	isStopped  bool
 	out        outbound
-	pings      []*pingWait
+	pings      *pingWait // those that wait, the newest first
 	lastPing   uint64
 	alarms     alarms
 }
@@ -138,8 +138,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	case writeResumer:
 		c.resumes = true
 	}
-	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(cfg.parent))
-	c.done = c.ctx.Done()
+	c.values = context.WithoutCancel(cfg.parent)
 	c.readLimit.Store(cfg.readLimit)
 	c.heard.Store(now())
 	c.calm.Store(true)
@@ -166,12 +165,6 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
 // RemoteAddr returns the peer's network address: behind a proxy, the proxy's.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
-// Context returns a context that is cancelled when the connection has ended,
-// whoever ended it. [context.Cause] of it is the error that every call on the
-// connection returns from then on. It has the values of the request's context
-// on a server, and of Dial's context on a client, but not their cancellation.
-func (c *Conn) Context() context.Context { return c.ctx }
 
 // SetReadLimit sets how many bytes a message may have, decoded; -1 is no limit.
 // The default is 1 MiB. It holds from the next frame on. A larger message is not
@@ -207,7 +200,7 @@ func (c *Conn) over(ctx context.Context) error {
 	c.mu.Lock()
 	ended, cause := c.ended, c.cause
 	c.mu.Unlock()
-	if ended && (ctx.Done() == c.done || context.Cause(ctx) == cause) {
+	if ended && (c.ownContext(ctx) || context.Cause(ctx) == cause) {
 		return nil
 	}
 	return err
@@ -253,7 +246,6 @@ func (c *Conn) end(reason error) {
 	graceful := c.both
 	linger := c.failing && c.state == closeSent && reason == nil
 	c.endLocked(reason)
-	cause := c.cause
 	c.mu.Unlock()
 
 	if linger {
@@ -262,7 +254,7 @@ func (c *Conn) end(reason error) {
 	} else {
 		c.hangUp(graceful)
 	}
-	c.cancel(cause)
+	c.finishContext()
 }
 
 // endLocked is the part of end that changes state.

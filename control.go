@@ -17,14 +17,17 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 	case opPing:
 		// RFC 6455, section 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST
 		// send a Pong frame in response, unless it already received a Close frame."
-		if c.settings.onPing != nil && !c.settings.onPing(c.ctx, append([]byte(nil), payload...)) {
+		if c.settings.onPing != nil && !c.settings.onPing(c.Context(), append([]byte(nil), payload...)) {
 			return nil
 		}
 		// Section 5.5.3: "If an endpoint receives a Ping frame and has not yet
 		// sent Pong frame(s) in response to previous Ping frame(s), the endpoint
 		// MAY elect to send a Pong frame for only the most recently processed".
 		c.mu.Lock()
-		c.out.pong = append(c.out.pong[:0], payload...)
+		if c.out.pong == nil {
+			c.out.pong = new(controlPayload)
+		}
+		c.out.pong.set(payload)
 		c.out.hasPong = true
 		c.urgent.Store(true)
 		c.mu.Unlock()
@@ -33,7 +36,7 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 	case opPong:
 		c.ponged(payload)
 		if c.settings.onPong != nil {
-			c.settings.onPong(c.ctx, append([]byte(nil), payload...))
+			c.settings.onPong(c.Context(), append([]byte(nil), payload...))
 		}
 		return nil
 	}
@@ -58,7 +61,8 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 			// typically echos the status code it received."
 			c.out.closing = true
 			c.urgent.Store(true)
-			c.out.close = append([]byte(nil), payload...)
+			c.out.close = new(controlPayload)
+			c.out.close.set(payload)
 		}
 		if c.resumes {
 			c.pokeWriteLocked()
@@ -100,11 +104,11 @@ func (c *Conn) drain(ctx context.Context) error {
 // the error does not overtake it. The alarm for the close bounds it.
 func (c *Conn) awaitEnd(ctx context.Context) error {
 	if ctx == nil {
-		<-c.done
+		<-c.done()
 		return c.err()
 	}
 	select {
-	case <-c.done:
+	case <-c.done():
 		return c.err()
 	case <-ctx.Done():
 		return c.gaveUp(ctx)

@@ -39,7 +39,7 @@ func serveConn(server *http.Server, c *Conn, serve func(ctx context.Context, c *
 		}
 		c.Close(code, reason)
 	}()
-	serve(c.ctx, c)
+	serve(c.Context(), c)
 	code, reason = StatusNormalClosure, ""
 }
 

@@ -38,9 +38,9 @@ type inbound struct {
 	n       int
 	err     error
 	ctx     context.Context // of the call that waits; nil: the reader goroutine
-	scratch []byte          // to wait with, where one can't wait without
+	scratch *[128]byte      // to wait with, where one can't wait without
 
-	ahead   ahead
+	ahead   *ahead
 	message message
 }
 
@@ -173,9 +173,9 @@ func (c *Conn) waitPlain() (int, error) {
 		return n, err
 	}
 	if in.scratch == nil {
-		in.scratch = make([]byte, 128)
+		in.scratch = new([128]byte)
 	}
-	n, err := c.nc.Read(in.scratch)
+	n, err := c.nc.Read(in.scratch[:])
 	if n > 0 {
 		in.w += copy(in.room(), in.scratch[:n])
 	}
@@ -185,7 +185,7 @@ func (c *Conn) waitPlain() (int, error) {
 // watchRead makes the end of the waiting call's context interrupt the wait.
 func (c *Conn) watchRead() {
 	ctx := c.in.ctx
-	if ctx == nil || ctx.Done() == c.done {
+	if ctx == nil || c.ownContext(ctx) {
 		return
 	}
 	c.mu.Lock()

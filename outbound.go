@@ -24,17 +24,24 @@ type outbound struct {
 	// its own may leave.
 	midMessage bool
 	writer     *messageWriter // the one that is open
-	writerDone chan struct{}  // closed when it is not any more; made when needed
 
 	// Control frames have one slot for each kind.
 	hasPong, hasPing bool
-	pong             []byte
-	ping             uint64
-	closing          bool   // our Close shall leave or has left
-	closeLeft        bool   // it has begun to, or can't any more
-	closeGone        bool   // all its bytes are written
-	close            []byte // its payload
+	pong             *controlPayload
+	closing          bool // our Close shall leave or has left
+	closeLeft        bool // it has begun to, or can't any more
+	closeGone        bool // all its bytes are written
+	close            *controlPayload
 }
+
+// A controlPayload is the payload of a control frame that waits to leave.
+type controlPayload struct {
+	n uint8
+	b [maxControlPayload]byte
+}
+
+func (p *controlPayload) set(b []byte)  { p.n = uint8(copy(p.b[:], b)) }
+func (p *controlPayload) bytes() []byte { return p.b[:p.n] }
 
 // lazySize is how much may wait in the queue for company.
 const lazySize = 16 << 10
@@ -42,30 +49,44 @@ const lazySize = 16 << 10
 // lazyDelay is how long.
 const lazyDelay = time.Millisecond
 
-// appendFrame appends a whole frame of ours, masked if we are the client.
-func (c *Conn) appendFrame(b []byte, h header, payload []byte) []byte {
-	h.length = int64(len(payload))
+// A lead is the first byte of a frame of ours: FIN, RSV1 and the opcode.
+type lead byte
+
+func (l lead) opcode() opcode { return opcode(l & 0x0F) }
+func (l lead) fin() bool      { return l&finBit != 0 }
+func (l lead) rsv1() bool     { return l&rsv1Bit != 0 }
+
+// appendStart appends the header of a frame, with a key if we are the client.
+func (c *Conn) appendStart(b *buffer, l lead, length int) (key mask.Key) {
+	h := header{fin: l.fin(), rsv1: l.rsv1(), opcode: l.opcode(), length: int64(length)}
 	if c.client {
-		h.masked, h.key = true, mask.NewKey()
+		key = b.keys.Next()
+		h.masked, h.key = true, key
 	}
-	b = appendHeader(b, h)
-	n := len(b)
-	b = append(b, payload...)
-	if h.masked {
-		mask.XOR(b[n:], h.key, 0)
+	b.b = appendHeader(b.b, h)
+	return key
+}
+
+// appendFrame appends a whole frame, masked if we are the client.
+func (c *Conn) appendFrame(b *buffer, l lead, payload []byte) {
+	key := c.appendStart(b, l, len(payload))
+	if !c.client {
+		b.b = append(b.b, payload...)
+		return
 	}
-	return b
+	n := len(b.b)
+	b.b = slices.Grow(b.b, len(payload))[:n+len(payload)]
+	mask.Copy(b.b[n:], payload, key, 0)
 }
 
 // A parcel is a frame that depart takes along besides what waits.
 type parcel struct {
-	frame  *buffer  // the frame, encoded, or the start of it
-	tail   []byte   // the rest of it, written from where it lies
-	key    mask.Key // if the tail is to be masked
-	follow bool     // it continues a message: the queue must wait
-	last   bool     // it ends its message
-	firm   bool     // once prepared it must leave (its compression moved a window)
-	begun  bool     // it leaves, though its caller did not wait for it
+	lead  lead
+	frame *buffer  // the frame, encoded, or the start of it
+	tail  []byte   // the rest of it, written from where it lies
+	key   mask.Key // if the tail is to be masked
+	firm  bool     // once prepared it must leave (its compression moved a window)
+	begun bool     // it leaves, though its caller did not wait for it
 }
 
 // depart is the only way out. It takes what waits and p, asks the close machine
@@ -87,54 +108,53 @@ func (c *Conn) depart(ctx context.Context, p *parcel, wait bool) (bool, error) {
 		c.mu.Lock()
 	}
 	if p != nil && (c.isStopped || c.out.closing) {
-		defer c.mu.Unlock()
-		return false, c.stoppedReason()
+		err := c.stoppedReason()
+		c.mu.Unlock()
+		return false, err
 	}
-	b, queued, own := c.gatherLocked(p)
-	matters := queued > 0 || c.out.closeLeft // somebody waits to hear that it is written
+	b := c.gatherLocked(p)
+	matters := c.out.closeLeft || b != nil && b.queued > 0 // somebody waits to hear that it is written
 	c.mu.Unlock()
 	if b == nil {
 		return false, nil
 	}
-	n, err := c.send(ctx, b, p, wait)
-	if err != nil {
-		c.suspendWrite(b, n, own, queued, p)
+	if err := c.send(ctx, b, p, wait); err != nil {
+		c.suspendWrite(b, p)
 		return true, err
 	}
-	putBuffer(b)
 	if matters {
-		c.departed(queued)
+		c.departed(b.queued)
 	}
+	putBuffer(b)
 	return true, nil
 }
 
 // departRest writes what is left of frames that were written in part.
 func (c *Conn) departRest(ctx context.Context, wait bool) error {
 	c.mu.Lock()
-	rest, queued := c.out.rest, c.out.restQueued
+	b := &buffer{b: c.out.rest, queued: c.out.restQueued}
 	c.out.rest, c.out.restQueued = nil, 0
 	c.mu.Unlock()
-	n, err := c.send(ctx, &buffer{b: rest}, nil, wait)
-	if err != nil {
+	if err := c.send(ctx, b, nil, wait); err != nil {
 		c.mu.Lock()
-		c.out.rest, c.out.restQueued = rest[n:], queued
+		c.out.rest, c.out.restQueued = b.b[b.n:], b.queued
 		c.urgent.Store(true)
 		c.mu.Unlock()
 		return err
 	}
-	c.departed(queued)
+	c.departed(b.queued)
 	return nil
 }
 
 // gatherLocked asks the close machine for each frame that waits, and for p, and
-// puts those that may leave into one buffer. It returns too how many bytes of
-// it come from the queue, and where p begins.
-func (c *Conn) gatherLocked(p *parcel) (b *buffer, queued, own int) {
+// puts those that may leave into one buffer.
+func (c *Conn) gatherLocked(p *parcel) *buffer {
 	o := &c.out
+	var b *buffer
 	if o.queue != nil && !o.midMessage {
 		if c.state.step(sendData) == emit {
 			b = o.queue
-			queued = len(b.b)
+			b.queued = len(b.b)
 		} else {
 			putBuffer(o.queue)
 			o.size = 0
@@ -142,31 +162,15 @@ func (c *Conn) gatherLocked(p *parcel) (b *buffer, queued, own int) {
 		o.queue, o.lazy = nil, false
 		c.lazy.Store(false)
 	}
-	into := func() *buffer {
-		if b == nil {
-			b = getBuffer()
-		}
-		return b
-	}
-	if o.hasPong {
-		o.hasPong = false
-		if c.state.step(sendData) == emit {
-			into().b = c.appendFrame(into().b, header{fin: true, opcode: opPong}, o.pong)
-		}
-	}
-	if o.hasPing {
-		o.hasPing = false
-		if c.state.step(sendData) == emit {
-			var number [pingPayload]byte
-			into().b = c.appendFrame(into().b, header{fin: true, opcode: opPing}, appendPing(number[:0], o.ping))
-		}
+	if o.hasPong || o.hasPing {
+		b = c.gatherPingsLocked(b)
 	}
 	if p != nil && c.state.step(sendData) == emit {
-		o.midMessage = !p.last
+		o.midMessage = !p.lead.fin()
 		if b == nil {
 			b = p.frame
 		} else {
-			own = len(b.b)
+			b.own = len(b.b)
 			b.b = append(b.b, p.frame.b...)
 			putBuffer(p.frame)
 		}
@@ -175,10 +179,34 @@ func (c *Conn) gatherLocked(p *parcel) (b *buffer, queued, own int) {
 	if o.closing && !o.closeLeft {
 		o.closeLeft = true
 		if c.state.step(sendClose) == emit {
-			into().b = c.appendFrame(into().b, header{fin: true, opcode: opClose}, o.close)
+			if b == nil {
+				b = getBuffer()
+			}
+			c.appendFrame(b, finBit|lead(opClose), o.close.bytes())
 		}
 	}
-	return b, queued, own
+	return b
+}
+
+// gatherPingsLocked is the part of gatherLocked that puts Pong and Ping into b.
+func (c *Conn) gatherPingsLocked(b *buffer) *buffer {
+	o := &c.out
+	pong, ping := o.hasPong, o.hasPing
+	o.hasPong, o.hasPing = false, false
+	if pong && c.state.step(sendData) == emit {
+		if b == nil {
+			b = getBuffer()
+		}
+		c.appendFrame(b, finBit|lead(opPong), o.pong.bytes())
+	}
+	if ping && c.state.step(sendData) == emit {
+		if b == nil {
+			b = getBuffer()
+		}
+		var number [pingPayload]byte
+		c.appendFrame(b, finBit|lead(opPing), appendPing(number[:0], c.lastPing))
+	}
+	return b
 }
 
 // departed is called when a batch has been written: if it ended the closing
@@ -202,23 +230,24 @@ func (c *Conn) departed(queued int) {
 	}
 }
 
-// suspendWrite is called when a write was interrupted after n bytes of b and of
-// p's tail. What was not written is left for the writer goroutine; but p, which
-// begins at own in b, is taken back if nothing of it has left.
-func (c *Conn) suspendWrite(b *buffer, n, own, queued int, p *parcel) {
+// suspendWrite is called when a write was interrupted, after b.n bytes of b and of
+// p's tail. What was not written is left for the writer goroutine; but p is taken
+// back if nothing of it has left.
+func (c *Conn) suspendWrite(b *buffer, p *parcel) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
 		return
 	}
 	o := &c.out
+	n := b.n
 	var rest, tail []byte // what was not written
 	switch {
 	case p == nil:
 		rest = b.b[n:]
-	case n <= own && !p.firm && !p.begun:
-		rest = b.b[n:own]
-		o.midMessage = p.follow
+	case n <= b.own && !p.firm && !p.begun:
+		rest = b.b[n:b.own]
+		o.midMessage = p.lead.opcode() == opContinuation
 	case n < len(b.b):
 		p.begun = true
 		rest = b.b[n:]
@@ -228,16 +257,16 @@ func (c *Conn) suspendWrite(b *buffer, n, own, queued int, p *parcel) {
 		tail = p.tail[n-len(b.b):]
 	}
 	if len(rest)+len(tail) > 0 {
-		o.rest, o.restQueued = slices.Concat(rest, tail), queued
-		putBuffer(b)
+		o.rest, o.restQueued = slices.Concat(rest, tail), b.queued
 		c.urgent.Store(true)
 	} else {
-		o.size = max(o.size-queued, 0)
+		o.size = max(o.size-b.queued, 0)
 	}
+	putBuffer(b)
 }
 
 // enqueueLocked leaves a frame in the queue, if it fits.
-func (c *Conn) enqueueLocked(h header, payload []byte, limit int) bool {
+func (c *Conn) enqueueLocked(l lead, payload []byte, limit int) bool {
 	o := &c.out
 	if o.size+maxHeader+len(payload) > limit {
 		return false
@@ -251,7 +280,7 @@ func (c *Conn) enqueueLocked(h header, payload []byte, limit int) bool {
 		copy(grown, o.queue.b)
 		o.queue.b = grown
 	}
-	o.queue.b = c.appendFrame(o.queue.b, h, payload)
+	c.appendFrame(o.queue, l, payload)
 	o.size += len(o.queue.b) - before
 	return true
 }

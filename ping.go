@@ -11,6 +11,7 @@ const pingPayload = 8
 
 // A pingWait is a Ping that waits for its Pong.
 type pingWait struct {
+	next     *pingWait
 	id       uint64
 	answered chan struct{}
 }
@@ -31,8 +32,8 @@ func (c *Conn) Ping(ctx context.Context) error {
 		defer c.mu.Unlock()
 		return c.cause
 	}
-	p := &pingWait{c.pingLocked(), make(chan struct{})}
-	c.pings = append(c.pings, p)
+	p := &pingWait{next: c.pings, id: c.pingLocked(), answered: make(chan struct{})}
+	c.pings = p
 	c.expect.Add(1)
 	c.mu.Unlock()
 	c.kick()
@@ -43,14 +44,14 @@ func (c *Conn) Ping(ctx context.Context) error {
 	case <-p.answered:
 	case <-ctx.Done():
 		err = c.gaveUp(ctx)
-	case <-c.done:
+	case <-c.done():
 		err = c.err()
 	}
 	c.mu.Lock()
 	c.expect.Add(-1)
-	for i, q := range c.pings {
-		if q == p {
-			c.pings = append(c.pings[:i], c.pings[i+1:]...)
+	for at := &c.pings; *at != nil; at = &(*at).next {
+		if *at == p {
+			*at = p.next
 			break
 		}
 	}
@@ -61,7 +62,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 // pingLocked makes a new Ping the next to leave, and returns its number.
 func (c *Conn) pingLocked() uint64 {
 	c.lastPing++
-	c.out.ping, c.out.hasPing = c.lastPing, true
+	c.out.hasPing = true
 	c.urgent.Store(true)
 	return c.lastPing
 }
@@ -114,14 +115,15 @@ func (c *Conn) ponged(payload []byte) {
 		return
 	}
 	id := binary.BigEndian.Uint64(payload)
-	kept := c.pings[:0]
-	for _, p := range c.pings {
-		if p.id <= id && id <= c.lastPing {
+	if id > c.lastPing {
+		return
+	}
+	for at := &c.pings; *at != nil; {
+		if p := *at; p.id <= id {
 			close(p.answered)
+			*at = p.next
 		} else {
-			kept = append(kept, p)
+			at = &p.next
 		}
 	}
-	clear(c.pings[len(kept):])
-	c.pings = kept
 }

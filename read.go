@@ -6,8 +6,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-
-	"github.com/closeonce/websocket/internal/utf8"
 )
 
 // MessageType is the type of a message (RFC 6455, section 5.6).
@@ -46,12 +44,8 @@ type message struct {
 	// If it is compressed. Either it is inflated in one go, by Reads only, or it
 	// is streamed.
 	compressed bool
-	appending  bool    // a Read inflated the start of it: partial
-	streaming  bool    // a Reader inflated the start of it
-	inflated   int64   // how much
-	packedIn   *buffer // holds packed
-	packed     []byte  // payload that was taken, but not inflated yet
-	text       utf8.Validator
+	appending  bool // a Read inflated the start of it: partial
+	streaming  bool // a Reader inflated the start of it
 }
 
 // maxEmptyFrames bounds the fragments of a message that carry nothing. All
@@ -250,11 +244,8 @@ func (c *Conn) endMessage() {
 	m.open, m.resume, m.partial = false, false, nil
 	m.number++
 	if m.compressed {
-		if m.packedIn != nil {
-			putBuffer(m.packedIn)
-		}
-		m.compressed, m.appending, m.streaming, m.inflated, m.packedIn, m.packed = false, false, false, 0, nil, nil
-		m.text.Reset()
+		m.compressed, m.appending, m.streaming = false, false, false
+		c.deflate.message.end()
 	}
 }
 
@@ -286,7 +277,7 @@ func (c *Conn) frameLeft() int64 {
 func (c *Conn) nextFrame(ctx context.Context) error {
 	in := &c.in
 	m := &in.message
-	if a := &in.ahead; len(a.frames) > 0 {
+	if a := in.ahead; a.some() {
 		m.frame = a.frames[0]
 		if a.frames = a.frames[1:]; len(a.frames) == 0 {
 			a.frames = nil
@@ -331,7 +322,7 @@ func tooBig(limit int64) error {
 // it is given to the application any more, nor of those behind it.
 func (c *Conn) refuse(ctx context.Context, err error) error {
 	in := &c.in
-	in.ahead, in.message = ahead{}, message{number: in.message.number + 1}
+	in.ahead, in.message = nil, message{number: in.message.number + 1}
 	in.frame, in.left = header{}, 0
 	in.r = in.w
 	in.letGo()

@@ -231,7 +231,7 @@ func TestReadAheadBounded(t *testing.T) {
 				if bytes := sent * size; bytes < 1000 || bytes > readAheadLimit+4*bufferSize {
 					t.Fatalf("%d bytes were taken, the read-ahead has %d", bytes, readAheadLimit)
 				}
-				a := &t.c.in.ahead
+				a := t.c.in.ahead
 				if held := cap(a.bytes) + cap(a.frames)*recordSize; held > readAheadLimit-bufferSize+8<<10 {
 					t.Fatalf("%d frames were taken, in %d bytes", len(a.frames), held)
 				}

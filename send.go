@@ -14,60 +14,69 @@ import (
 // errWouldBlock: the kernel takes no more at the moment.
 var errWouldBlock = errors.New("would block")
 
-// send writes b and then p's tail, and returns how many bytes of both were taken.
+// send writes b and then p's tail; b.n is how many bytes of both were taken.
 // Nearly always that is one attempt, which the kernel takes whole.
-func (c *Conn) send(ctx context.Context, b *buffer, p *parcel, wait bool) (n int, err error) {
+func (c *Conn) send(ctx context.Context, b *buffer, p *parcel, wait bool) error {
 	if p != nil && p.tail != nil {
-		if c.client {
-			return c.sendMasked(ctx, b, p)
-		}
-		return c.sendAll(ctx, b.b, p.tail, 0, nil)
+		return c.sendTail(ctx, b, p)
 	}
+	b.n, b.err = 0, nil
 	if c.raw != nil {
-		if n, err = c.tryWrite(b); n == len(b.b) {
-			return n, nil
+		if c.tryWrite(b) {
+			return nil
 		}
-		if err == nil && !wait {
-			return n, errWouldBlock
+		if b.err == nil && !wait {
+			return errWouldBlock
 		}
 	}
-	return c.sendAll(ctx, b.b, nil, n, err)
+	return c.sendAll(ctx, b, nil)
 }
 
-// sendAll writes what is left of b and then tail, after n bytes of them and err.
-func (c *Conn) sendAll(ctx context.Context, b, tail []byte, n int, err error) (int, error) {
-	total := len(b) + len(tail)
+// sendTail writes b and then p's tail.
+func (c *Conn) sendTail(ctx context.Context, b *buffer, p *parcel) error {
+	if c.client {
+		return c.sendMasked(ctx, b, p)
+	}
+	b.n, b.err = 0, nil
+	return c.sendAll(ctx, b, p.tail)
+}
+
+// sendAll writes what is left of b and then tail, unless b.err says that there is
+// no point.
+func (c *Conn) sendAll(ctx context.Context, b *buffer, tail []byte) error {
+	head := len(b.b)
+	err := b.err
 	if err == nil {
 		c.watchWrite(ctx)
 	}
-	for err == nil && n < total {
-		var m int
+	for err == nil && b.n < head+len(tail) {
+		var n int
 		switch {
-		case n >= len(b):
-			m, err = c.nc.Write(tail[n-len(b):])
+		case b.n >= head:
+			n, err = c.nc.Write(tail[b.n-head:])
 		case tail != nil:
-			m, err = writeBoth(c.nc, b[n:], tail)
+			n, err = writeBoth(c.nc, b.b[b.n:], tail)
 		default:
-			m, err = c.nc.Write(b[n:])
+			n, err = c.nc.Write(b.b[b.n:])
 		}
-		n += m
+		b.n += n
 		if err != nil && c.resumes && errors.Is(err, os.ErrDeadlineExceeded) {
 			c.unpokeWrite()
 			if err = c.interrupted(ctx); err != nil {
-				return n, err
+				return err
 			}
 		}
 	}
 	if err != nil {
 		err = c.writeFailed(err)
 	}
-	return n, err
+	return err
 }
 
 // sendMasked writes b and then p's tail, masked on its way through b: so a large
 // message of a client costs no memory of its size. With an error, b holds all that
 // is left of the frame, masked.
-func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) (n int, err error) {
+func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) error {
 	pos, tail := 0, p.tail
 	p.tail = nil
 	for {
@@ -76,15 +85,15 @@ func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) (n int, err
 		b.b = b.b[:start+k]
 		pos = mask.Copy(b.b[start:], tail[:k], p.key, pos)
 		tail = tail[k:]
-		if n, err = c.send(ctx, b, nil, true); err != nil {
+		if err := c.send(ctx, b, nil, true); err != nil {
 			start = len(b.b)
 			b.b = append(b.b, tail...)
 			mask.XOR(b.b[start:], p.key, pos)
-			return n, err
+			return err
 		}
 		p.begun = true
 		if len(tail) == 0 {
-			return n, nil
+			return nil
 		}
 		b.b = b.b[:0]
 	}
@@ -161,7 +170,7 @@ func (c *Conn) verdict(ctx context.Context, err error) error {
 		return err
 	}
 	select {
-	case <-c.done:
+	case <-c.done():
 		return c.err()
 	case <-ctx.Done():
 		return c.gaveUp(ctx)
@@ -170,7 +179,7 @@ func (c *Conn) verdict(ctx context.Context, err error) error {
 
 // watchWrite makes the end of ctx interrupt a blocked write.
 func (c *Conn) watchWrite(ctx context.Context) {
-	if ctx == nil || !c.resumes || ctx.Done() == c.done {
+	if ctx == nil || !c.resumes || c.ownContext(ctx) {
 		return
 	}
 	c.mu.Lock()

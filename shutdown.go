@@ -45,7 +45,7 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	var err error
 	if c.settings.closeTimeout > 0 {
 		select {
-		case <-c.done:
+		case <-c.done():
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
@@ -80,7 +80,7 @@ func (c *Conn) CloseNow() error {
 // ends with it or with the connection. It may be called more than once.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
-	context.AfterFunc(c.ctx, func() { cancel(context.Cause(c.ctx)) })
+	context.AfterFunc(c.Context(), func() { cancel(context.Cause(c.Context())) })
 	c.mu.Lock()
 	first := !c.closeRead
 	if first {
@@ -115,7 +115,8 @@ func (c *Conn) beginCloseLocked(code StatusCode, reason string) {
 	c.calm.Store(false)
 	c.out.closing = true
 	c.urgent.Store(true)
-	c.out.close = appendClose(make([]byte, 0, 2+len(reason)), code, reason)
+	c.out.close = new(controlPayload)
+	c.out.close.set(appendClose(nil, code, reason))
 	c.stopLocked()
 	if c.resumes {
 		c.pokeWriteLocked() // a blocked Write lets go of its turn

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +15,14 @@ import (
 type turn struct {
 	state atomic.Int32
 
-	mu      sync.Mutex // guards waiters, and the state's way from and to contended
-	waiters []chan struct{}
+	mu    sync.Mutex // guards the line, and the state's way from and to contended
+	first *waiter
+}
+
+// A waiter stands in line for a turn.
+type waiter struct {
+	next *waiter
+	mine chan struct{} // closed when the turn is his
 }
 
 const (
@@ -39,22 +44,27 @@ func (t *turn) release() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.waiters) == 0 { // the last of them has just given up
+	if t.first == nil { // the last of them has just given up
 		t.state.Store(turnFree)
 		return
 	}
-	next := t.waiters[0]
-	t.remove(0)
-	close(next) // the turn is his
+	next := t.first
+	t.removeLocked(next)
+	close(next.mine)
 }
 
-// remove takes a waiter out of the line.
-func (t *turn) remove(i int) {
-	t.waiters = slices.Delete(t.waiters, i, i+1)
-	if len(t.waiters) == 0 {
-		t.waiters = nil
-		t.state.Store(turnHeld)
+// removeLocked takes a waiter out of the line, and reports whether he stood in it.
+func (t *turn) removeLocked(w *waiter) bool {
+	for at := &t.first; *at != nil; at = &(*at).next {
+		if *at == w {
+			*at = w.next
+			if t.first == nil {
+				t.state.Store(turnHeld)
+			}
+			return true
+		}
 	}
+	return false
 }
 
 // await waits for the turn, until ctx ends or stop is closed. It reports whether
@@ -68,24 +78,26 @@ func (t *turn) await(ctx context.Context, stop <-chan struct{}) bool {
 			return true
 		}
 	}
-	mine := make(chan struct{})
-	t.waiters = append(t.waiters, mine)
+	w := &waiter{mine: make(chan struct{})}
+	at := &t.first
+	for *at != nil {
+		at = &(*at).next
+	}
+	*at = w
 	t.mu.Unlock()
 
 	select {
-	case <-mine:
+	case <-w.mine:
 		return true
 	case <-ctx.Done():
 	case <-stop:
 	}
 	t.mu.Lock()
-	if i := slices.Index(t.waiters, mine); i >= 0 {
-		t.remove(i)
-		t.mu.Unlock()
-		return false
-	}
+	gone := t.removeLocked(w)
 	t.mu.Unlock()
-	t.release() // it was given to us at this moment
+	if !gone {
+		t.release() // it was given to us at this moment
+	}
 	return false
 }
 

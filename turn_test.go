@@ -40,7 +40,7 @@ func TestTurn(t *testing.T) {
 		if len(order) != 3 || order[0] != 0 || order[1] != 1 || order[2] != 2 {
 			t.Fatalf("served in the order %v", order)
 		}
-		if u.held() || u.waiters != nil || !u.await(bg, nil) {
+		if u.held() || u.first != nil || !u.await(bg, nil) {
 			t.Fatal("it is free")
 		}
 	})

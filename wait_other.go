@@ -10,4 +10,4 @@ func (c *Conn) waitRaw(syscall.Conn) {}
 func (c *Conn) wait() (int, error) { return c.waitPlain() }
 
 // tryWrite is called only where raw is set.
-func (c *Conn) tryWrite(*buffer) (int, error) { return 0, nil }
+func (c *Conn) tryWrite(*buffer) bool { return false }

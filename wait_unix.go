@@ -60,22 +60,18 @@ func (c *Conn) readReady(fd uintptr) bool {
 	}
 }
 
-// tryWrite writes as much of b as the kernel takes at once, and does not wait. It
-// spares what net.Conn's Write does before it writes. What the attempt works with
-// is borrowed together with the buffer.
-func (c *Conn) tryWrite(b *buffer) (int, error) {
+// tryWrite writes as much of b as the kernel takes at once, without waiting, and
+// reports whether that was all. It spares what net.Conn's Write does before it
+// writes. What the attempt works with is borrowed together with the buffer.
+func (c *Conn) tryWrite(b *buffer) bool {
 	if b.write == nil {
 		b.write = b.writeNow
 	}
 	b.n, b.err = 0, nil
-	err := c.raw.Write(b.write)
-	if err == nil {
-		err = b.err
+	if err := c.raw.Write(b.write); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		b.err = err // a poke is no error: the caller, if he goes on, meets it again
 	}
-	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil // a poke; the caller, if he goes on, meets it again
-	}
-	return b.n, err
+	return b.n == len(b.b)
 }
 
 // writeNow is one attempt to write b to a socket.

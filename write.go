@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	stdutf8 "unicode/utf8"
-
-	"github.com/closeonce/websocket/internal/mask"
 )
 
 // copyLimit is up to which size a payload is copied behind its header; a
@@ -53,14 +51,17 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool,
 	if err != nil {
 		return false, err
 	}
-	h := header{fin: true, opcode: op}
+	l := finBit | lead(op)
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
-		sent, err = c.writeCompressed(ctx, h, p)
-	case c.tryTakeWrite():
-		sent, err = c.writeNext(ctx, h, p)
+		sent, err = c.writeCompressed(ctx, l, p)
+	case !c.tryTakeWrite():
+		sent, err = c.writeLater(ctx, l, p)
+	case c.waiting.Load() && c.queueForCompany(l, p):
+		c.leaveWrite()
+		sent = true
 	default:
-		sent, err = c.writeLater(ctx, h, p)
+		sent, err = c.writeFrame(ctx, l, p, false)
 	}
 	if err != nil {
 		err = c.verdict(ctx, err)
@@ -100,23 +101,14 @@ func (c *Conn) takeWrite(ctx context.Context) error {
 
 // writeLater is for a message that can't leave at once: the queue takes it, or it
 // waits for its turn.
-func (c *Conn) writeLater(ctx context.Context, h header, p []byte) (sent bool, err error) {
-	if queued, err := c.queueBehind(h, p); queued || err != nil {
+func (c *Conn) writeLater(ctx context.Context, l lead, p []byte) (sent bool, err error) {
+	if queued, err := c.queueBehind(l, p); queued || err != nil {
 		return queued, err
 	}
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
 	}
-	return c.writeNext(ctx, h, p)
-}
-
-// writeNext writes a message with the write turn, and gives it back.
-func (c *Conn) writeNext(ctx context.Context, h header, p []byte) (sent bool, err error) {
-	if c.queueForCompany(h, p) {
-		c.leaveWrite()
-		return true, nil
-	}
-	return c.writeFrame(ctx, h, p, parcel{last: true, firm: h.rsv1})
+	return c.writeFrame(ctx, l, p, false)
 }
 
 // TryWrite sends p as one message without ever waiting: the kernel takes it now,
@@ -132,13 +124,13 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	if op == opText && !stdutf8.Valid(p) {
 		return errNotText
 	}
-	h := header{fin: true, opcode: op}
+	l := finBit | lead(op)
 	if c.deflate != nil && len(p) >= c.deflate.threshold {
-		if done, err := c.tryWriteCompressed(h, p); done {
+		if done, err := c.tryWriteCompressed(l, p); done {
 			return err
 		}
 	}
-	if err := c.enqueue(h, p); err != nil {
+	if err := c.enqueue(l, p); err != nil {
 		return err
 	}
 	if c.raw == nil {
@@ -151,13 +143,13 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 }
 
 // enqueue leaves a message in the queue.
-func (c *Conn) enqueue(h header, p []byte) error {
+func (c *Conn) enqueue(l lead, p []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.isStopped {
 		return c.stoppedReason()
 	}
-	if !c.enqueueLocked(h, p, c.settings.queueLimit) {
+	if !c.enqueueLocked(l, p, c.settings.queueLimit) {
 		return ErrQueueFull
 	}
 	c.out.lazy = false
@@ -176,13 +168,13 @@ func (c *Conn) writeStopped() error {
 }
 
 // queueBehind leaves a message in the queue while somebody else writes.
-func (c *Conn) queueBehind(h header, p []byte) (bool, error) {
+func (c *Conn) queueBehind(l lead, p []byte) (bool, error) {
 	c.mu.Lock()
 	if c.isStopped {
 		defer c.mu.Unlock()
 		return false, c.stoppedReason()
 	}
-	queued := c.out.writer == nil && c.enqueueLocked(h, p, c.settings.queueLimit)
+	queued := c.out.writer == nil && c.enqueueLocked(l, p, c.settings.queueLimit)
 	if queued {
 		c.out.lazy = false
 		c.urgent.Store(true)
@@ -196,15 +188,13 @@ func (c *Conn) queueBehind(h header, p []byte) (bool, error) {
 
 // queueForCompany leaves a small message in the queue while more frames that
 // were read already wait to be handled: the answers to them leave together. It
-// saves a system call for each but the last. The caller holds the write turn.
-func (c *Conn) queueForCompany(h header, p []byte) bool {
-	if !c.waiting.Load() {
-		return false
-	}
+// saves a system call for each but the last. The caller holds the write turn, and
+// has seen that frames wait.
+func (c *Conn) queueForCompany(l lead, p []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := &c.out
-	if c.isStopped || o.queue != nil && !o.lazy || !c.enqueueLocked(h, p, lazySize) {
+	if c.isStopped || o.queue != nil && !o.lazy || !c.enqueueLocked(l, p, lazySize) {
 		return false
 	}
 	o.lazy = true
@@ -231,33 +221,30 @@ func (c *Conn) awaitWrite(ctx context.Context) error {
 	return c.stoppedReason()
 }
 
-// writeFrame sends one data frame and gives the write turn back.
-func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte, p parcel) (sent bool, err error) {
-	p.frame = getBuffer()
-	inBackground := !c.resumes && ctx.Done() != nil && ctx.Done() != c.done
-	switch {
-	case len(payload) <= copyLimit, c.raw == nil && len(payload) <= bufferSize, inBackground:
-		p.frame.b = c.appendFrame(p.frame.b, h, payload)
-	default:
-		h.length = int64(len(payload))
-		if c.client {
-			h.masked, h.key = true, mask.NewKey()
-			p.key = h.key
-		}
-		p.frame.b = appendHeader(p.frame.b, h)
-		p.tail = payload
+// writeFrame sends one data frame and gives the write turn back. A firm one must
+// leave even if ctx ends: its compression has moved a window.
+func (c *Conn) writeFrame(ctx context.Context, l lead, payload []byte, firm bool) (sent bool, err error) {
+	if !c.resumes && !c.ownContext(ctx) && ctx.Done() != nil {
+		return c.writeInBackground(ctx, l, payload, firm)
 	}
-	if inBackground {
-		return c.writeInBackground(ctx, p)
+	p := parcel{lead: l, frame: getBuffer(), firm: firm}
+	if len(payload) <= copyLimit || c.raw == nil && len(payload) <= bufferSize {
+		c.appendFrame(p.frame, l, payload)
+	} else {
+		p.key = c.appendStart(p.frame, l, len(payload))
+		p.tail = payload
 	}
 	_, err = c.depart(ctx, &p, true)
 	c.leaveWrite()
 	return err == nil || p.begun, err
 }
 
-// writeInBackground is for a net.Conn on which a write can't be interrupted
-// without breaking it, as crypto/tls: a goroutine writes, the caller may go.
-func (c *Conn) writeInBackground(ctx context.Context, p parcel) (sent bool, err error) {
+// writeInBackground is writeFrame for a net.Conn on which a write can't be
+// interrupted without breaking it, as crypto/tls: a goroutine writes a copy, the
+// caller may go.
+func (c *Conn) writeInBackground(ctx context.Context, l lead, payload []byte, firm bool) (sent bool, err error) {
+	p := parcel{lead: l, frame: getBuffer(), firm: firm}
+	c.appendFrame(p.frame, l, payload)
 	written := make(chan error, 1)
 	go func() {
 		_, err := c.depart(nobody, &p, true)

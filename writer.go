@@ -59,6 +59,7 @@ type messageWriter struct {
 	isText bool
 	text   utf8.Validator
 	closed bool
+	gone   chan struct{} // closed when others may pass; made when needed, c.mu guards it
 	// compressed: the message is, and the compressor is in the middle of it.
 	compressed bool
 }
@@ -159,7 +160,7 @@ func (w *messageWriter) Close() error {
 	if err != nil {
 		// The message is on the wire, and must end for others to follow.
 		go func() {
-			w.fragment(w.c.ctx, payload[:w.whole(payload)], true)
+			w.fragment(w.c.Context(), payload[:w.whole(payload)], true)
 			w.finish()
 		}()
 		return err
@@ -178,8 +179,10 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 			return false, c.verdict(ctx, err)
 		}
 	}
-	h := header{fin: fin, opcode: w.opcode}
-	p := parcel{follow: w.opcode == opContinuation, last: fin}
+	l := lead(w.opcode)
+	if fin {
+		l |= finBit
+	}
 	if c.deflate != nil {
 		if err := c.finishRest(ctx); err != nil {
 			c.leaveWrite()
@@ -187,14 +190,16 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 		}
 		packed := getBuffer()
 		defer putBuffer(packed)
-		payload, h.rsv1 = w.compress(packed, payload, fin)
-		p.firm = w.compressed
+		var first bool
+		if payload, first = w.compress(packed, payload, fin); first {
+			l |= rsv1Bit
+		}
 		if len(payload) == 0 && !fin {
 			c.leaveWrite() // the compressor keeps it for now
 			return true, nil
 		}
 	}
-	sent, err = c.writeFrame(ctx, h, payload, p)
+	sent, err = c.writeFrame(ctx, l, payload, w.compressed)
 	if sent {
 		w.opcode = opContinuation
 	}
@@ -239,9 +244,8 @@ func (w *messageWriter) finish() {
 	c.mu.Lock()
 	c.out.writer = nil
 	c.writing.Store(false)
-	if c.out.writerDone != nil {
-		close(c.out.writerDone)
-		c.out.writerDone = nil
+	if w.gone != nil {
+		close(w.gone)
 	}
 	pending := c.pendingLocked()
 	c.mu.Unlock()
@@ -256,14 +260,15 @@ func (c *Conn) writerOpen() bool { return c.writing.Load() }
 // awaitWriter waits until no Writer is open.
 func (c *Conn) awaitWriter(ctx context.Context) error {
 	c.mu.Lock()
-	if c.out.writer == nil {
+	w := c.out.writer
+	if w == nil {
 		c.mu.Unlock()
 		return nil
 	}
-	if c.out.writerDone == nil {
-		c.out.writerDone = make(chan struct{})
+	if w.gone == nil {
+		w.gone = make(chan struct{})
 	}
-	done, stopped := c.out.writerDone, c.stoppedLocked()
+	done, stopped := w.gone, c.stoppedLocked()
 	c.mu.Unlock()
 	select {
 	case <-done:

@@ -32,7 +32,11 @@ func (s *ourServer) serve(ln net.Listener) error {
 		options.CompressionMode = websocket.CompressionNoContextTakeover
 	}
 	if !s.order.InHandler {
-		return serveHTTP(ln, websocket.Handler(options, s.run).ServeHTTP)
+		serve := s.run
+		if s.order.Lean {
+			serve = s.echoLean
+		}
+		return serveHTTP(ln, websocket.Handler(options, serve).ServeHTTP)
 	}
 	return serveHTTP(ln, func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, options)
@@ -44,6 +48,10 @@ func (s *ourServer) serve(ln net.Listener) error {
 }
 
 func (s *ourServer) run(ctx context.Context, c *websocket.Conn) {
+	if s.order.Lean {
+		s.echoLean(ctx, c)
+		return
+	}
 	defer c.CloseNow()
 	s.conns.add(s.order, c)
 	if s.order.Cancel {
@@ -51,11 +59,7 @@ func (s *ourServer) run(ctx context.Context, c *websocket.Conn) {
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
 	}
-	if s.order.Lean {
-		_ = s.echoLean(ctx, c) // ends with the load generator
-		return
-	}
-	_ = s.echo(ctx, c)
+	_ = s.echo(ctx, c) // ends with the load generator
 }
 
 func (s *ourServer) echo(ctx context.Context, c *websocket.Conn) error {
@@ -74,14 +78,16 @@ func (s *ourServer) echo(ctx context.Context, c *websocket.Conn) error {
 	}
 }
 
-func (s *ourServer) echoLean(ctx context.Context, c *websocket.Conn) error {
+// echoLean keeps nothing between messages, and little on its stack.
+func (s *ourServer) echoLean(ctx context.Context, c *websocket.Conn) {
 	for {
 		typ, message, err := c.Read(ctx)
-		if err != nil {
-			return err
+		if err == nil {
+			err = c.Write(ctx, typ, message)
 		}
-		if err := c.Write(ctx, typ, message); err != nil {
-			return err
+		if err != nil {
+			c.CloseNow()
+			return
 		}
 	}
 }

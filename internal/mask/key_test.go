@@ -1,17 +1,15 @@
 package mask
 
-import (
-	"sync"
-	"testing"
-)
+import "testing"
 
 // TestKeysAreSpreadEvenly would fail for a constant byte, a counter or a block used again: every value
 // of every byte of a key comes about as often as the others.
 func TestKeysAreSpreadEvenly(t *testing.T) {
 	const keys = 256 * 400
+	var supply Keys
 	var count [4][256]int
 	for range keys {
-		for i, b := range NewKey() {
+		for i, b := range supply.Next() {
 			count[i][b]++
 		}
 	}
@@ -25,25 +23,16 @@ func TestKeysAreSpreadEvenly(t *testing.T) {
 	}
 }
 
-// TestNoKeyTwice draws few enough keys, from several goroutines, that chance explains hardly a
-// repetition (8192 keys: 0.008 expected), while a block handed to two goroutines would repeat keys by the dozen.
+// TestNoKeyTwice draws few enough keys, from several supplies, that chance explains hardly a
+// repetition (8192 keys: 0.008 expected), while a block in two supplies would repeat keys by the dozen.
 func TestNoKeyTwice(t *testing.T) {
-	const goroutines, each = 8, 1024
-	var drawn [goroutines][each]Key
-	var wg sync.WaitGroup
-	for g := range goroutines {
-		wg.Go(func() {
-			for i := range each {
-				drawn[g][i] = NewKey()
-			}
-		})
-	}
-	wg.Wait()
-
+	const supplies, each = 8, 1024
 	seen := make(map[Key]bool)
 	repeated := 0
-	for g := range drawn {
-		for _, key := range drawn[g] {
+	for range supplies {
+		var supply Keys
+		for range each {
+			key := supply.Next()
 			if seen[key] {
 				repeated++
 			}
@@ -51,40 +40,40 @@ func TestNoKeyTwice(t *testing.T) {
 		}
 	}
 	if repeated > 3 {
-		t.Errorf("%d of %d keys came a second time", repeated, goroutines*each)
+		t.Errorf("%d of %d keys came a second time", repeated, supplies*each)
 	}
 }
 
-// TestBlockCutsEachByteOnce holds a single block against the bytes it was filled with.
+// TestBlockCutsEachByteOnce holds a supply against the bytes it was filled with.
 func TestBlockCutsEachByteOnce(t *testing.T) {
-	b := &block{used: len(block{}.bytes)}
-	first := b.next()
-	filled := b.bytes
+	var supply Keys
+	first := supply.Next()
+	filled := supply.block
 	for i := range len(filled) / len(first) {
 		key := first
 		if i > 0 {
-			key = b.next()
+			key = supply.Next()
 		}
 		if want := Key(filled[i*len(key):]); key != want {
 			t.Fatalf("key %d of the block: %x, want %x", i, key, want)
 		}
 	}
-	if b.next(); b.bytes == filled {
+	if supply.Next(); supply.block == filled {
 		t.Error("a used up block was not filled again")
 	}
 }
 
-func TestNewKeyAllocatesNothing(t *testing.T) {
-	if n := testing.AllocsPerRun(1000, func() { NewKey() }); n != 0 {
+func TestNextAllocatesNothing(t *testing.T) {
+	var supply Keys
+	if n := testing.AllocsPerRun(1000, func() { supply.Next() }); n != 0 {
 		t.Errorf("%v allocations per key, want 0", n)
 	}
 }
 
-func BenchmarkNewKey(b *testing.B) {
+func BenchmarkNext(b *testing.B) {
 	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			NewKey()
-		}
-	})
+	var supply Keys
+	for b.Loop() {
+		supply.Next()
+	}
 }

@@ -21,7 +21,7 @@ var Table = []Mutant{
 	{"length-65536", "a length of 65536 is sent in 16 bits", []Edit{{"case h.length <= 0xFFFF:", "case h.length <= 0x10000:"}}},
 	{"mask-offset", "the masking key begins anew with each piece of a payload", []Edit{{"in.pos = mask.Copy(dst, b[:n], in.frame.key, in.pos)", "mask.Copy(dst, b[:n], in.frame.key, in.pos)"}}},
 	{"mask-offset-direct", "the masking key begins anew with each direct read", []Edit{{"in.pos = mask.XOR(dst, in.frame.key, in.pos)", "mask.XOR(dst, in.frame.key, in.pos)"}}},
-	{"no-mask", "a client does not mask control frames and small messages", []Edit{{"h.length = int64(len(payload))\n\tif c.client {", "h.length = int64(len(payload))\n\tif c.client && len(payload) > 64 {"}}},
+	{"no-mask", "a client does not mask control frames and small messages", []Edit{{"length: int64(length)}\n\tif c.client {", "length: int64(length)}\n\tif c.client && length > 64 {"}, {"if !c.client {\n\t\tb.b = append(b.b, payload...)", "if !c.client || len(payload) <= 64 {\n\t\tb.b = append(b.b, payload...)"}}},
 
 	// Text.
 	{"text-unchecked", "text is not checked", []Edit{{"in.checking = h.opcode == opText && !h.rsv1", "in.checking = false"}}},
@@ -44,14 +44,14 @@ var Table = []Mutant{
 		{"o.closing && !o.closeLeft ||", "o.closing && !o.closeLeft && c.state != closed ||"},
 		{"recvClose: {closed, finish},", "recvClose: {closeSent, finish},"},
 		{"c.both = c.out.closeGone\n", "c.both = c.out.closeGone\n\t\tc.out.closeLeft = false\n\t\tgo c.kick()\n\t\tdefer c.end(nil)\n"}}},
-	{"echo-1000", "the echo has always the code 1000", []Edit{{"c.out.close = append([]byte(nil), payload...)", "c.out.close = []byte{3, 232}"}}},
-	{"echo-empty", "the echo has no code", []Edit{{"c.out.close = append([]byte(nil), payload...)", "c.out.close = nil"}}},
+	{"echo-1000", "the echo has always the code 1000", []Edit{{"c.out.close.set(payload)", "c.out.close.set([]byte{3, 232})"}}},
+	{"echo-empty", "the echo has no code", []Edit{{"c.out.close.set(payload)", "c.out.close.set(nil)"}}},
 	{"no-echo", "a Close that came is not answered", []Edit{{"if !c.out.closing {\n\t\t\t// Section", "if !c.client {\n\t\t\t// Section"}}},
 	{"data-after-close", "data leaves after our Close", []Edit{{"sendData: {closeSent, refuse},", "sendData: {closeSent, emit},"},
 		{"if p != nil && (c.isStopped || c.out.closing) {", "if p != nil && c.ended {"},
-		{"if c.isStopped {\n\t\treturn c.stoppedReason()\n\t}\n\tif !c.enqueueLocked(h, p, c.settings.queueLimit) {", "if c.ended {\n\t\treturn c.stoppedReason()\n\t}\n\tif !c.enqueueLocked(h, p, c.settings.queueLimit) {"}}},
+		{"if c.isStopped {\n\t\treturn c.stoppedReason()\n\t}\n\tif !c.enqueueLocked(l, p, c.settings.queueLimit) {", "if c.ended {\n\t\treturn c.stoppedReason()\n\t}\n\tif !c.enqueueLocked(l, p, c.settings.queueLimit) {"}}},
 	{"pong-after-close", "pongs leave after our Close", []Edit{
-		{"o.hasPong = false\n\t\tif c.state.step(sendData) == emit {", "o.hasPong = false\n\t\tif c.state.step(sendData) != invalid {"},
+		{"if pong && c.state.step(sendData) == emit {", "if pong && c.state.step(sendData) != invalid {"},
 		{"if op != opClose {\n\t\tc.mu.Lock()", "if op == opPong {\n\t\tc.mu.Lock()"}}},
 	{"close-before-queue", "our Close overtakes the messages in the queue", []Edit{{"if o.queue != nil && !o.midMessage {\n\t\tif c.state", "if o.queue != nil && !o.midMessage && !o.closing {\n\t\tif c.state"}}},
 	{"accept-close-codes", "any code is accepted in a Close", []Edit{{"if !e.Code.sendable() {", "if !e.Code.sendable() && e.Code == 0 {"}}},
@@ -73,15 +73,15 @@ var Table = []Mutant{
 
 	// Pings.
 	{"no-pong", "Pings are not answered", []Edit{{"c.out.hasPong = true", "c.out.hasPong = len(payload) > 200"}}},
-	{"pong-payload", "a Pong has not the Ping's payload", []Edit{{"c.out.pong = append(c.out.pong[:0], payload...)", "c.out.pong = append(c.out.pong[:0], payload[:len(payload)/2]...)"}}},
+	{"pong-payload", "a Pong has not the Ping's payload", []Edit{{"c.out.pong.set(payload)", "c.out.pong.set(payload[:len(payload)/2])"}}},
 	{"pong-blocks", "who reads a Ping waits until the Pong has left", []Edit{{"c.mu.Unlock()\n\t\tc.kick()\n\t\treturn nil", "c.mu.Unlock()\n\t\tif c.awaitWrite(c.ctx) == nil {\n\t\t\tc.writeOut()\n\t\t}\n\t\treturn nil"}}},
-	{"pong-unsolicited", "a Ping is answered twice", []Edit{{"o.pong)\n", "o.pong)\n\t\t\tb.b = c.appendFrame(b.b, header{fin: true, opcode: opPong}, o.pong)\n"}}},
+	{"pong-unsolicited", "a Ping is answered twice", []Edit{{"o.pong.bytes())\n", "o.pong.bytes())\n\t\tc.appendFrame(b, finBit|lead(opPong), o.pong.bytes())\n"}}},
 	{"ping-returns-at-once", "Ping does not wait for the Pong", []Edit{{"case <-p.answered:\n", "case <-func() chan struct{} { ch := make(chan struct{}); close(ch); return ch }():\n"}}},
 	{"keepalive-never", "keepalive does not end the connection", []Edit{{"return false, ErrPingTimeout", "return false, nil"}}},
 	{"keepalive-deaf", "keepalive gives up though the peer answers", []Edit{{"c.heard.Store(now())\n\t\t\treturn n, nil", "return n, nil"},
 		{"c.pinged = 0\n\tif len(payload) != pingPayload {", "if len(payload) != pingPayload {"}}},
-	{"control-blocked-by-writer", "no Pong leaves while a Writer's message is under way", []Edit{{"if o.hasPong {\n\t\to.hasPong = false", "if o.hasPong && !o.midMessage {\n\t\to.hasPong = false"},
-		{"o.rest != nil || o.hasPong || o.hasPing ||", "o.rest != nil || o.hasPong && !o.midMessage || o.hasPing ||"}}},
+	{"control-blocked-by-writer", "no Pong and no Ping leaves while a Writer's message is under way", []Edit{{"if o.hasPong || o.hasPing {", "if (o.hasPong || o.hasPing) && !o.midMessage {"},
+		{"o.rest != nil || o.hasPong || o.hasPing ||", "o.rest != nil || (o.hasPong || o.hasPing) && !o.midMessage ||"}}},
 	{"nobody-reads", "without a Read nothing is read", []Edit{{"c.readerUp = true\n\tc.mu.Unlock()\n\tgo c.readAhead()", "c.mu.Unlock()\n\tc.readTurn.release()"}}},
 
 	// Reading.
@@ -91,12 +91,12 @@ var Table = []Mutant{
 	{"reader-keeps-message", "a message that was left in the middle is not skipped", []Edit{{"if m.resume {\n\t\t\treturn nil\n\t\t}", "if m.resume || m.size > 0 {\n\t\t\treturn nil\n\t\t}"}}},
 	{"old-reader-reads-on", "a reader whose message was discarded reads the next", []Edit{{"if m.number != r.number {", "if m.number < r.number {"}}},
 	{"buffer-compaction", "bytes are lost when the buffer is moved", []Edit{{"in.w = copy(in.buf.b, in.buf.b[in.r:in.w])", "in.w = copy(in.buf.b, in.buf.b[min(in.r+1, in.w):in.w])"}}},
-	{"read-deaf-to-context", "Read does not look at its context while it waits", []Edit{{"if ctx == nil || ctx.Done() == c.done {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch", "if ctx == nil || ctx.Done() != nil {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch"}}},
+	{"read-deaf-to-context", "Read does not look at its context while it waits", []Edit{{"if ctx == nil || c.ownContext(ctx) {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch", "if ctx == nil || ctx.Done() != nil {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch"}}},
 
 	// Writing.
 	{"write-cancelled-cuts", "a Write that gives up leaves its frame unfinished", []Edit{{"if len(rest)+len(tail) > 0 {\n\t\to.rest", "if len(rest)+len(tail) > 0 && p == nil {\n\t\to.rest"}}},
 	{"write-cancelled-twice", "a Write that gives up is finished from its start", []Edit{{"rest = b.b[n:]\n\t\ttail = p.tail", "rest = b.b[own:]\n\t\ttail = p.tail"}}},
-	{"write-deaf-to-context", "a blocked Write does not look at its context", []Edit{{"if ctx == nil || !c.resumes || ctx.Done() == c.done {", "if ctx == nil || c.resumes || ctx.Done() == c.done {"}}},
+	{"write-deaf-to-context", "a blocked Write does not look at its context", []Edit{{"if ctx == nil || !c.resumes || c.ownContext(ctx) {", "if ctx == nil || c.resumes || c.ownContext(ctx) {"}}},
 	{"close-behind-write", "Close does not unblock a Write", []Edit{{"if c.resumes {\n\t\tc.pokeWriteLocked() // a", "if !c.resumes && c.local {\n\t\tc.pokeWriteLocked() // a"}}},
 	{"lazy-never-flushed", "what waits in the queue for company waits for ever", []Edit{
 		{"if due[alarmFlush] && c.out.lazy {", "if due[alarmFlush] && c.out.lazy && t == 0 {"},
@@ -108,6 +108,6 @@ var Table = []Mutant{
 	{"writer-not-exclusive", "Write does not wait for an open Writer", []Edit{{"{ return c.writing.Load() }", "{ return c.writing.Load() && c.ctx.Err() != nil }"}}},
 	{"writer-piece-twice", "a Writer sends a piece again if its context ended in the middle", []Edit{{"if sent {\n\t\tw.buf.b = append(w.buf.b[:0], w.buf.b[n:]...)", "if sent && err == nil {\n\t\tw.buf.b = append(w.buf.b[:0], w.buf.b[n:]...)"}}},
 	{"writer-first-opcode", "all fragments of a Writer have the message's opcode", []Edit{{"if sent {\n\t\tw.opcode = opContinuation", "if sent && fin {\n\t\tw.opcode = opContinuation"}}},
-	{"drop-last-byte", "messages of 8193 bytes lose their last", []Edit{{"h := header{fin: true, opcode: op}\n\tswitch {\n\tcase c.deflate", "h := header{fin: true, opcode: op}\n\tif len(p) == 8193 {\n\t\tp = p[:8192]\n\t}\n\tswitch {\n\tcase c.deflate"}}},
+	{"drop-last-byte", "messages of 8193 bytes lose their last", []Edit{{"l := finBit | lead(op)\n\tswitch {\n\tcase c.deflate", "l := finBit | lead(op)\n\tif len(p) == 8193 {\n\t\tp = p[:8192]\n\t}\n\tswitch {\n\tcase c.deflate"}}},
 	{"tail-unmasked", "the rest of a large message that was interrupted is not masked", []Edit{{"mask.XOR(b.b[start:], p.key, pos)\n", "_ = mask.XOR\n"}}},
 }
