@@ -38,6 +38,17 @@ func framing(b *builder) {
 		}
 	}
 
+	two := []message{textMessage("one"), textMessage("two")}
+	b.echo("a message and an unsolicited Pong in one write", two[:1], frames(whole(two[0]), pong("unasked")))
+	third := binaryMessage(someBinary(300))
+	for _, missing := range []int{303, 300, 299} {
+		part := frames(whole(two[0]), whole(two[1]), whole(third)).only(-missing)
+		b.echo(fmt.Sprintf("two messages and a third without its last %d bytes: their echoes do not wait for those", missing),
+			append(two[:2:2], third), part, await{2, 0}, rest{part, 0})
+	}
+	b.echo("two messages and a third's first fragment: their echoes do not wait for the second", append(two[:2:2], textMessage("three")),
+		frames(whole(two[0]), whole(two[1]), text("th").notFinal()), await{2, 0}, frames(continuation("ree")))
+
 	b.in("4.1", "If the server's response is validated … the WebSocket connection is in the OPEN state")
 	b.roles = Client
 	hello := one(text("Hello"))
@@ -48,7 +59,6 @@ func framing(b *builder) {
 	big := someMessage(opBinary, 65536)
 	c := b.echo("a frame of 64 KiB follows the response at once", []message{big})
 	c.open = opening{with: []frame{whole(big)}}
-	two := []message{textMessage("one"), textMessage("two")}
 	c = b.echo("two frames follow the response at once", two)
 	c.open = opening{with: []frame{text("one"), text("two")}}
 }
