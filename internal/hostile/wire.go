@@ -1,0 +1,268 @@
+package main
+
+import (
+	"bufio"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+)
+
+// The first bytes of frames (RFC 6455, section 5.2).
+const (
+	fin        = 0x80
+	compressed = 0x40
+
+	continuation = 0x0
+	text         = 0x1
+	binaryFrame  = 0x2
+	closeFrame   = 0x8
+	ping         = 0x9
+	pong         = 0xA
+)
+
+// key is the masking key of all attackers.
+var key = [4]byte{0x37, 0xFA, 0x21, 0x3D}
+
+// header appends a frame's header, with the length in its shortest form.
+func header(b []byte, first byte, length uint64, masked bool) []byte {
+	mask := byte(0)
+	if masked {
+		mask = 0x80
+	}
+	switch {
+	case length < 126:
+		b = append(b, first, mask|byte(length))
+	case length < 1<<16:
+		b = binary.BigEndian.AppendUint16(append(b, first, mask|126), uint16(length))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, first, mask|127), length)
+	}
+	if masked {
+		b = append(b, key[:]...)
+	}
+	return b
+}
+
+// frame appends a whole frame.
+func frame(b []byte, first byte, payload []byte, masked bool) []byte {
+	b = header(b, first, uint64(len(payload)), masked)
+	for i, c := range payload {
+		if masked {
+			c ^= key[i%4]
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// A peer is an attacker.
+type peer struct {
+	net.Conn
+	r      *bufio.Reader
+	at     int // how much of a flood's piece was written
+	field  *field
+	leaves bool // it hangs up when it is told Close
+}
+
+// dial connects to the server under attack.
+func (f *field) dial() (*peer, error) {
+	nc, err := net.Dial("tcp", f.addr)
+	if err != nil {
+		return nil, err
+	}
+	return f.peer(nc), nil
+}
+
+// peer makes an attacker of a connection.
+func (f *field) peer(nc net.Conn) *peer {
+	f.keep(nc)
+	nc.SetReadDeadline(time.Now().Add(patience))
+	return &peer{Conn: nc, r: bufio.NewReaderSize(nc, 512), field: f}
+}
+
+func (p *peer) Write(b []byte) (int, error) {
+	n, err := p.Conn.Write(b)
+	p.field.sent.Add(int64(n))
+	return n, err
+}
+
+// nonce is the key of all handshakes.
+const nonce = "dGhlIHNhbXBsZSBub25jZQ=="
+
+// handshake is a proper request, but for the fields in extra.
+func handshake(extra string) string {
+	return "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + nonce + "\r\n" + extra + "\r\n"
+}
+
+// openOne opens a WebSocket.
+func (f *field) openOne(extra string) (*peer, error) {
+	p, err := f.dial()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(p, handshake(extra)); err != nil {
+		return nil, err
+	}
+	if status := p.status(); status != "101" {
+		return nil, fmt.Errorf("a proper handshake was answered with %q", status)
+	}
+	return p, nil
+}
+
+// status reads the head of an HTTP response, and returns its status code.
+func (p *peer) status() string {
+	status, _ := p.response()
+	return status
+}
+
+// response reads the head of an HTTP response.
+func (p *peer) response() (status, head string) {
+	for {
+		line, err := p.line()
+		if err != nil {
+			return gone(err), head
+		}
+		head += line
+		if line == "\r\n" {
+			break
+		}
+	}
+	_, rest, _ := strings.Cut(head, " ")
+	return rest[:min(3, len(rest))], head
+}
+
+// line reads a line of any length.
+func (p *peer) line() (string, error) {
+	return p.r.ReadString('\n')
+}
+
+// gone is how a connection ended.
+func gone(err error) string {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "end"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "silence"
+	}
+	return "reset"
+}
+
+// next reads a frame.
+func (p *peer) next() (opcode byte, payload []byte, err error) {
+	var head [14]byte
+	if _, err := io.ReadFull(p.r, head[:2]); err != nil {
+		return 0, nil, err
+	}
+	length, masked := uint64(head[1]&0x7F), head[1]&0x80 != 0
+	more := 0
+	switch length {
+	case 126:
+		more = 2
+	case 127:
+		more = 8
+	}
+	ahead := head[2 : 2+more]
+	if masked {
+		ahead = head[2 : 2+more+4]
+	}
+	if _, err := io.ReadFull(p.r, ahead); err != nil {
+		return 0, nil, err
+	}
+	switch more {
+	case 2:
+		length = uint64(binary.BigEndian.Uint16(ahead))
+	case 8:
+		length = binary.BigEndian.Uint64(ahead)
+	}
+	payload = make([]byte, length)
+	if _, err := io.ReadFull(p.r, payload); err != nil {
+		return 0, nil, err
+	}
+	if masked {
+		for i := range payload {
+			payload[i] ^= ahead[more+i%4]
+		}
+	}
+	return head[0] & 0xF, payload, nil
+}
+
+// verdict reads on until the connection ends, and returns how: with the code of
+// the Close frame, of which there must be one at most.
+func (p *peer) verdict() string {
+	said := ""
+	for {
+		opcode, payload, err := p.next()
+		switch {
+		case err != nil && said != "" && gone(err) != "silence":
+			return said
+		case err != nil:
+			return gone(err)
+		case opcode == closeFrame && said != "":
+			return "a second Close"
+		case opcode == closeFrame && len(payload) < 2:
+			said = "Close"
+		case opcode == closeFrame:
+			said = fmt.Sprintf("Close %d", binary.BigEndian.Uint16(payload))
+			if p.leaves {
+				return said
+			}
+		case said != "":
+			return "a frame after Close"
+		}
+	}
+}
+
+// awaitPong sends a Ping and waits for its Pong: everything before has been read then.
+func (p *peer) awaitPong() error {
+	if _, err := p.Write(frame(nil, fin|ping, []byte("there?"), true)); err != nil {
+		return err
+	}
+	for {
+		switch opcode, payload, err := p.next(); {
+		case err != nil:
+			return err
+		case opcode == pong && string(payload) == "there?":
+			return nil
+		}
+	}
+}
+
+// narrow makes the attacker's own kernel buffer little: what is sent has arrived.
+func (p *peer) narrow() { p.Conn.(*net.TCPConn).SetWriteBuffer(smallSocket) }
+
+// flood writes b again and again, until size bytes are written, or the endpoint
+// takes no more. It reports whether it took all. It can be called again, with the
+// same b, and goes on where it stopped.
+func (p *peer) flood(b []byte, size int) bool {
+	return p.floodFor(b, size, max(p.field.unit/2, 50*time.Millisecond))
+}
+
+// floodFor is flood with the time that the endpoint may take for a piece.
+func (p *peer) floodFor(b []byte, size int, wait time.Duration) bool {
+	for size > 0 {
+		p.SetWriteDeadline(time.Now().Add(wait))
+		n, err := p.Write(b[p.at:])
+		if p.at = (p.at + n) % len(b); err != nil {
+			return false
+		}
+		size -= n
+	}
+	return true
+}
+
+// acceptance is a server's proper answer to a client's handshake.
+func acceptance(head, extra string) string {
+	_, rest, _ := strings.Cut(head, "Sec-Websocket-Key: ")
+	nonce, _, _ := strings.Cut(rest, "\r\n")
+	sum := sha1.Sum([]byte(nonce + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n" + extra + "\r\n"
+}
