@@ -25,14 +25,13 @@ type Mutant struct {
 // by New.
 type Edit struct{ Old, New string }
 
-// Overlay writes the mutant's files below dir, and a file for the go command's
-// -overlay flag, whose path it returns. root is the module's root.
-func (m Mutant) Overlay(root, dir string) (string, error) {
+// edit returns the text of the files that the mutant changes, by their paths.
+func (m Mutant) edit(root string) (map[string]string, error) {
 	files, err := sources(root)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	edited := map[string]string{}
 	for _, e := range m.Edits {
 		place, times := "", 0
 		for path, text := range files {
@@ -41,13 +40,26 @@ func (m Mutant) Overlay(root, dir string) (string, error) {
 			}
 		}
 		if times != 1 {
-			return "", fmt.Errorf("mutant %s: the library has %q %d times, not once", m.Name, e.Old, times)
+			return nil, fmt.Errorf("mutant %s: the library has %q %d times, not once", m.Name, e.Old, times)
 		}
 		files[place] = strings.Replace(files[place], e.Old, e.New, 1)
-		overlay.Replace[place] = filepath.Join(dir, m.Name+"_"+filepath.Base(place))
+		edited[place] = files[place]
 	}
-	for path, copied := range overlay.Replace {
-		if err := os.WriteFile(copied, []byte(files[path]), 0o644); err != nil {
+	return edited, nil
+}
+
+// Overlay writes the mutant's files below dir, and a file for the go command's
+// -overlay flag, whose path it returns. root is the module's root.
+func (m Mutant) Overlay(root, dir string) (string, error) {
+	edited, err := m.edit(root)
+	if err != nil {
+		return "", err
+	}
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for path, text := range edited {
+		copied := filepath.Join(dir, m.Name+"_"+filepath.Base(path))
+		overlay.Replace[path] = copied
+		if err := os.WriteFile(copied, []byte(text), 0o644); err != nil {
 			return "", err
 		}
 	}

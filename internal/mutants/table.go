@@ -25,7 +25,7 @@ var Table = []Mutant{
 
 	// Text.
 	{"text-unchecked", "text is not checked", []Edit{{"in.checking = h.opcode == opText && !h.rsv1", "in.checking = false"}}},
-	{"text-not-across-frames", "text is checked anew in each frame", []Edit{{"if h.opcode != opContinuation {\n\t\t\tin.checking = h.opcode == opText && !h.rsv1\n\t\t\tin.text.Reset()",
+	{"text-not-across-frames", "text is checked anew in each frame", []Edit{{"if h.opcode != opContinuation {\n\t\tin.checking = h.opcode == opText && !h.rsv1\n\t\tin.text.Reset()",
 		"in.text.Reset()\n\t\tif h.opcode != opContinuation {\n\t\t\tin.checking = h.opcode == opText && !h.rsv1"}}},
 	{"text-end-unchecked", "text may end in the middle of a character", []Edit{{"ok = in.text.Done()", "_ = in.text.Done()"}}},
 	{"text-write-unchecked", "a Writer's text may be cut between the bytes of a character", []Edit{{"if w.isText {\n\t\tfor i := len(p) - 1;", "if w.isText && len(p) < 2 {\n\t\tfor i := len(p) - 1;"}}},
@@ -74,11 +74,11 @@ var Table = []Mutant{
 	// Pings.
 	{"no-pong", "Pings are not answered", []Edit{{"c.out.hasPong = true", "c.out.hasPong = len(payload) > 200"}}},
 	{"pong-payload", "a Pong has not the Ping's payload", []Edit{{"c.out.pong.set(payload)", "c.out.pong.set(payload[:len(payload)/2])"}}},
-	{"pong-blocks", "who reads a Ping waits until the Pong has left", []Edit{{"c.mu.Unlock()\n\t\tc.kick()\n\t\treturn nil", "c.mu.Unlock()\n\t\tif c.awaitWrite(c.ctx) == nil {\n\t\t\tc.writeOut()\n\t\t}\n\t\treturn nil"}}},
+	{"pong-blocks", "who reads a Ping waits until the Pong has left", []Edit{{"c.mu.Unlock()\n\t\tc.kick()\n\t\treturn nil", "c.mu.Unlock()\n\t\tif c.awaitWrite(c.Context()) == nil {\n\t\t\tc.writeOut()\n\t\t}\n\t\treturn nil"}}},
 	{"pong-unsolicited", "a Ping is answered twice", []Edit{{"o.pong.bytes())\n", "o.pong.bytes())\n\t\tc.appendFrame(b, finBit|lead(opPong), o.pong.bytes())\n"}}},
 	{"ping-returns-at-once", "Ping does not wait for the Pong", []Edit{{"case <-p.answered:\n", "case <-func() chan struct{} { ch := make(chan struct{}); close(ch); return ch }():\n"}}},
 	{"keepalive-never", "keepalive does not end the connection", []Edit{{"return false, ErrPingTimeout", "return false, nil"}}},
-	{"keepalive-deaf", "keepalive gives up though the peer answers", []Edit{{"c.heard.Store(now())\n\t\t\treturn n, nil", "return n, nil"},
+	{"keepalive-deaf", "keepalive gives up though the peer answers", []Edit{{"c.heard.Store(now())\n\t\t\t} else if !c.hearing.Load() {\n\t\t\t\tc.hearing.Store(true)\n\t\t\t}", "}"}, {"c.heard.Store(now())\n\tif op", "if op"},
 		{"c.pinged = 0\n\tif len(payload) != pingPayload {", "if len(payload) != pingPayload {"}}},
 	{"control-blocked-by-writer", "no Pong and no Ping leaves while a Writer's message is under way", []Edit{{"if o.hasPong || o.hasPing {", "if (o.hasPong || o.hasPing) && !o.midMessage {"},
 		{"o.rest != nil || o.hasPong || o.hasPing ||", "o.rest != nil || (o.hasPong || o.hasPing) && !o.midMessage ||"}}},
@@ -86,7 +86,7 @@ var Table = []Mutant{
 
 	// Reading.
 	{"read-cancelled-loses", "a Read that gives up loses what it had", []Edit{{"m.resume, m.partial = true, slices.Clone(buf[base:])", "m.resume, m.partial = true, slices.Clone(buf[:0])"}}},
-	{"read-ahead-swapped", "frames come out of the read-ahead in the wrong order", []Edit{{"m.frame = a.frames[0]\n", "if len(a.frames) > 1 && a.frames[0].fin && a.frames[1].fin && a.frames[0].opcode != 0 && a.frames[1].opcode != 0 {\n\t\t\ta.frames[0], a.frames[1] = a.frames[1], a.frames[0]\n\t\t}\n\t\tm.frame = a.frames[0]\n"}}},
+	{"read-ahead-swapped", "frames come out of the read-ahead in the wrong order", []Edit{{"in.message.frame = a.frames[0]\n", "if len(a.frames) > 1 && a.frames[0].fin && a.frames[1].fin && a.frames[0].opcode != 0 && a.frames[1].opcode != 0 {\n\t\t\ta.frames[0], a.frames[1] = a.frames[1], a.frames[0]\n\t\t}\n\t\tin.message.frame = a.frames[0]\n"}}},
 	{"read-ahead-loses", "the read-ahead forgets a byte when it makes room", []Edit{{"a.bytes = append(a.bytes[:0], a.bytes[a.r:]...)", "a.bytes = append(a.bytes[:0], a.bytes[min(a.r+1, len(a.bytes)):]...)"}}},
 	{"reader-keeps-message", "a message that was left in the middle is not skipped", []Edit{{"if m.resume {\n\t\t\treturn nil\n\t\t}", "if m.resume || m.size > 0 {\n\t\t\treturn nil\n\t\t}"}}},
 	{"old-reader-reads-on", "a reader whose message was discarded reads the next", []Edit{{"if m.number != r.number {", "if m.number < r.number {"}}},
@@ -95,17 +95,17 @@ var Table = []Mutant{
 
 	// Writing.
 	{"write-cancelled-cuts", "a Write that gives up leaves its frame unfinished", []Edit{{"if len(rest)+len(tail) > 0 {\n\t\to.rest", "if len(rest)+len(tail) > 0 && p == nil {\n\t\to.rest"}}},
-	{"write-cancelled-twice", "a Write that gives up is finished from its start", []Edit{{"rest = b.b[n:]\n\t\ttail = p.tail", "rest = b.b[own:]\n\t\ttail = p.tail"}}},
+	{"write-cancelled-twice", "a Write that gives up is finished from its start", []Edit{{"rest = b.b[n:]\n\t\ttail = p.tail", "rest = b.b[b.own:]\n\t\ttail = p.tail"}}},
 	{"write-deaf-to-context", "a blocked Write does not look at its context", []Edit{{"if ctx == nil || !c.resumes || c.ownContext(ctx) {", "if ctx == nil || c.resumes || c.ownContext(ctx) {"}}},
 	{"close-behind-write", "Close does not unblock a Write", []Edit{{"if c.resumes {\n\t\tc.pokeWriteLocked() // a", "if !c.resumes && c.local {\n\t\tc.pokeWriteLocked() // a"}}},
 	{"lazy-never-flushed", "what waits in the queue for company waits for ever", []Edit{
 		{"if due[alarmFlush] && c.out.lazy {", "if due[alarmFlush] && c.out.lazy && t == 0 {"},
-		{"if c.lazy.Load() {\n\t\t\tc.flushLazy()", "if c.lazy.Load() && c.ctx.Err() != nil {\n\t\t\tc.flushLazy()"}}},
+		{"if c.lazy.Load() {\n\t\t\tc.flushLazy()", "if c.lazy.Load() && c.Context().Err() != nil {\n\t\t\tc.flushLazy()"}}},
 	{"queue-not-kicked", "what came to the queue while somebody wrote is forgotten", []Edit{{"pending := c.pendingLocked() && c.writeErr == nil\n", "pending := c.pendingLocked() && c.writeErr == nil && c.out.closing\n"}}},
 	{"queue-interleaves", "queued messages leave between a Writer's fragments", []Edit{
 		{"if o.queue != nil && !o.midMessage {\n", "if o.queue != nil {\n"},
 		{"o.queue != nil && !o.lazy && !o.midMessage)", "o.queue != nil && !o.lazy)"}}},
-	{"writer-not-exclusive", "Write does not wait for an open Writer", []Edit{{"{ return c.writing.Load() }", "{ return c.writing.Load() && c.ctx.Err() != nil }"}}},
+	{"writer-not-exclusive", "Write does not wait for an open Writer", []Edit{{"{ return c.writing.Load() }", "{ return c.writing.Load() && c.Context().Err() != nil }"}}},
 	{"writer-piece-twice", "a Writer sends a piece again if its context ended in the middle", []Edit{{"if sent {\n\t\tw.buf.b = append(w.buf.b[:0], w.buf.b[n:]...)", "if sent && err == nil {\n\t\tw.buf.b = append(w.buf.b[:0], w.buf.b[n:]...)"}}},
 	{"writer-first-opcode", "all fragments of a Writer have the message's opcode", []Edit{{"if sent {\n\t\tw.opcode = opContinuation", "if sent && fin {\n\t\tw.opcode = opContinuation"}}},
 	{"drop-last-byte", "messages of 8193 bytes lose their last", []Edit{{"l := finBit | lead(op)\n\tswitch {\n\tcase c.deflate", "l := finBit | lead(op)\n\tif len(p) == 8193 {\n\t\tp = p[:8192]\n\t}\n\tswitch {\n\tcase c.deflate"}}},
