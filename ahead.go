@@ -149,8 +149,7 @@ func (c *Conn) readOneAhead() error {
 	if err := c.nextWireFrame(nobody); err != nil {
 		return err
 	}
-	h := in.frame
-	a.append(record{opcode: h.opcode, fin: h.fin, rsv1: h.rsv1, length: h.length, open: true})
+	a.append(in.record())
 	return nil
 }
 
@@ -186,19 +185,6 @@ func (c *Conn) readerDueLocked() bool {
 	}
 	c.trust = 0
 	return true
-}
-
-// awaitFrame waits for the first bytes of the next message, where it can: close
-// to the application's call. A goroutine's stack shrinks when little of it is in
-// use while it waits; waiting where frames are parsed keeps 4 KiB more of it for
-// each connection that has once had a compressed message.
-func (c *Conn) awaitFrame(ctx context.Context) error {
-	in := &c.in
-	if in.r < in.w || in.message.open || in.ahead.some() || in.over {
-		return nil
-	}
-	_, err := c.receive(ctx, nil)
-	return err
 }
 
 // takeRead waits for the read turn.

@@ -55,6 +55,10 @@ func (c *Conn) ring() {
 	}
 	c.alarms.armed = 0
 	t := now()
+	if c.hearing.Load() {
+		c.hearing.Store(false)
+		c.heard.Store(t)
+	}
 	var due [numAlarms]bool
 	for kind, at := range c.alarms.at {
 		if at != 0 && at <= t {

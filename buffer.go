@@ -42,3 +42,13 @@ func putBuffer(b *buffer) {
 	b.b, b.queued, b.own = b.b[:0], 0, 0
 	bufferPool.Put(b)
 }
+
+// largeBufferSize is how much of a large message a client masks before it writes
+// it: a write of less wakes the peer more often than the system call is worth.
+const largeBufferSize = 128 << 10
+
+var largeBufferPool = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, largeBufferSize)} }}
+
+func getLargeBuffer() *buffer { return largeBufferPool.Get().(*buffer) }
+
+func putLargeBuffer(b *buffer) { largeBufferPool.Put(b) }

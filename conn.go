@@ -40,7 +40,8 @@ type Conn struct {
 
 	// Shared without the lock.
 	readLimit atomic.Int64
-	heard     atomic.Int64 // when the last byte came, by now()
+	heard     atomic.Int64 // when the last byte came, by now(), as far as hearing does not say more
+	hearing   atomic.Bool  // bytes have come since; ring, which is never far, asks for the time
 	waiting   atomic.Bool  // more frames are read and wait to be taken
 	stalled   atomic.Bool  // the read-ahead is full
 	lazy      atomic.Bool  // the queue holds frames that wait for company

@@ -79,10 +79,15 @@ func fuzzConn(f *testing.F, client bool) {
 		if len(input) > 1<<16 {
 			return
 		}
-		whole := playConn(t, client, input, len(input)+1)
-		pieces := playConn(t, client, input, int(cut)%17+1)
-		if whole != pieces {
+		piece := int(cut)%17 + 1
+		whole := playConn(t, client, input, len(input)+1, true, 0)
+		if pieces := playConn(t, client, input, piece, true, 0); whole != pieces {
 			t.Fatalf("whole: %s\nin pieces: %s", whole, pieces)
+		}
+		// Without compression messages may be read straight into the caller's memory.
+		whole = playConn(t, client, input, len(input)+1, false, 0)
+		if into := playConn(t, client, input, piece, false, 1500); whole != into {
+			t.Fatalf("whole: %s\nin pieces into the caller's memory: %s", whole, into)
 		}
 	})
 }
@@ -93,15 +98,19 @@ func nopConn() *memconn.Conn {
 }
 
 // playConn sends input in pieces to a Conn that reads and echoes, and returns
-// what it read and how it ended.
-func playConn(t *testing.T, client bool, input []byte, piece int) (played string) {
+// what it read, into memory with so much room, and how it ended.
+func playConn(t *testing.T, client bool, input []byte, piece int, deflate bool, room int) (played string) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := memconn.Pipe(0)
 		wish, err := CompressionTuning{}.wish(CompressionContextTakeover)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := newConn(ours, config{client: client, parent: bg, readLimit: 1 << 12, settings: newSettings(0, 0, 0), deflate: newCompression(wish, client, 0)})
+		cfg := config{client: client, parent: bg, readLimit: 1 << 12, settings: newSettings(0, 0, 0)}
+		if deflate {
+			cfg.deflate = newCompression(wish, client, 0)
+		}
+		c := newConn(ours, cfg)
 		begun := time.Now()
 		var left bytes.Buffer
 		drained := start(func() error { _, err := io.Copy(&left, theirs); return err })
@@ -118,7 +127,7 @@ func playConn(t *testing.T, client bool, input []byte, piece int) (played string
 		})
 		var log bytes.Buffer
 		for {
-			typ, p, err := c.Read(bg)
+			typ, p, err := c.AppendRead(bg, make([]byte, 0, room))
 			if err != nil {
 				log.WriteString(err.Error())
 				break

@@ -25,6 +25,8 @@ type inbound struct {
 	frame header
 	left  int64 // bytes of its payload not taken yet
 	pos   int   // offset into its masking key
+	// frames counts the data frames since bytes were last waited for.
+	frames int
 	// inMessage: a fragmented message has begun on the wire and not ended.
 	inMessage bool
 	// over: the peer's Close has come. What follows is not even parsed.
@@ -47,6 +49,10 @@ type inbound struct {
 // directRead is from which size on the rest of a payload is read straight into
 // the memory it is wanted in, past the buffer.
 const directRead = bufferSize
+
+// maxDirectRead is how much is read so at once: what has just been read is unmasked,
+// and checked if it is text, while it is still in the CPU's cache.
+const maxDirectRead = 128 << 10
 
 // errYield: the reader goroutine shall let go of the read turn.
 var errYield = errors.New("yield")
@@ -73,6 +79,12 @@ func (in *inbound) room() []byte {
 		in.r = 0
 	}
 	return in.buf.b[in.w:cap(in.buf.b)]
+}
+
+// put puts bytes that came elsewhere into the buffer, which is empty.
+func (in *inbound) put(b []byte) {
+	room := in.room()
+	in.w += copy(room, b)
 }
 
 // let go of the buffer if it holds nothing.
@@ -105,7 +117,11 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 		n, err := c.wait()
 		in.dst, in.ctx = nil, nil
 		if n > 0 {
-			c.heard.Store(now())
+			if ctx == nil {
+				c.heard.Store(now())
+			} else if !c.hearing.Load() {
+				c.hearing.Store(true)
+			}
 			return n, nil
 		}
 		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -177,7 +193,7 @@ func (c *Conn) waitPlain() (int, error) {
 	}
 	n, err := c.nc.Read(in.scratch[:])
 	if n > 0 {
-		in.w += copy(in.room(), in.scratch[:n])
+		in.put(in.scratch[:n])
 	}
 	return n, err
 }
@@ -185,7 +201,7 @@ func (c *Conn) waitPlain() (int, error) {
 // watchRead makes the end of the waiting call's context interrupt the wait.
 func (c *Conn) watchRead() {
 	ctx := c.in.ctx
-	if ctx == nil || c.ownContext(ctx) {
+	if ctx == nil || c.ownContext(ctx) || ctx.Done() == nil {
 		return
 	}
 	c.mu.Lock()
@@ -257,12 +273,7 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 			}
 			continue
 		}
-		in.frame, in.left, in.pos = h, h.length, 0
-		in.inMessage = !h.fin
-		if h.opcode != opContinuation {
-			in.checking = h.opcode == opText && !h.rsv1
-			in.text.Reset()
-		}
+		in.begin(h)
 		if c.calm.Load() || c.wanted() {
 			if h.length == 0 {
 				if err := c.checkText(ctx, nil); err != nil {
@@ -273,6 +284,23 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 		}
 		in.checking = false
 	}
+}
+
+// begin goes to the payload of a data frame.
+func (in *inbound) begin(h header) {
+	in.frames++
+	in.frame, in.left, in.pos = h, h.length, 0
+	in.inMessage = !h.fin
+	if h.opcode != opContinuation {
+		in.checking = h.opcode == opText && !h.rsv1
+		in.text.Reset()
+	}
+}
+
+// record is what the application has to know of the frame on the wire.
+func (in *inbound) record() record {
+	h := &in.frame
+	return record{opcode: h.opcode, fin: h.fin, rsv1: h.rsv1, length: h.length, open: true}
 }
 
 // wanted asks the close machine whether a data frame is for the application.
@@ -305,6 +333,7 @@ func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 	}
 	n := 0
 	if in.r == in.w && len(dst) >= directRead {
+		dst = dst[:min(len(dst), maxDirectRead)]
 		var err error
 		if n, err = c.receive(ctx, dst); err != nil {
 			return 0, err

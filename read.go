@@ -81,12 +81,12 @@ func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte,
 	if err := c.takeRead(ctx); err != nil {
 		return 0, buf, err
 	}
-	err := c.awaitFrame(ctx)
+	message, err := c.awaitFrame(ctx, buf)
 	if err != nil {
 		c.leaveRead()
 		return 0, buf, err
 	}
-	typ, message, err := c.readMessage(ctx, buf, nil)
+	typ, message, err := c.readMessage(ctx, message, len(buf), nil)
 	c.leaveRead()
 	if err != nil {
 		return 0, buf, err
@@ -125,9 +125,9 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 			var borrowed *buffer
 			var typ MessageType
 			var p []byte
-			err := c.awaitFrame(ctx)
+			_, err := c.awaitFrame(ctx, nil)
 			if err == nil {
-				typ, p, err = c.readMessage(ctx, nil, &borrowed)
+				typ, p, err = c.readMessage(ctx, nil, 0, &borrowed)
 			}
 			c.leaveRead()
 			if err != nil {
@@ -150,9 +150,10 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// readMessage appends the next message to buf. If buf is nil and borrowed is
-// not, memory comes from the pool where it suffices.
-func (c *Conn) readMessage(ctx context.Context, buf []byte, borrowed **buffer) (MessageType, []byte, error) {
+// readMessage appends the next message to buf, in which it begins at base: what
+// stands there is the start of it. If buf is nil and borrowed is not, memory comes
+// from the pool where it suffices.
+func (c *Conn) readMessage(ctx context.Context, buf []byte, base int, borrowed **buffer) (MessageType, []byte, error) {
 	if err := c.beginMessage(ctx); err != nil {
 		return 0, nil, err
 	}
@@ -160,7 +161,6 @@ func (c *Conn) readMessage(ctx context.Context, buf []byte, borrowed **buffer) (
 	if m.compressed && !m.streaming {
 		return c.readInflated(ctx, buf, borrowed)
 	}
-	base := len(buf)
 	if m.resume {
 		buf = append(buf, m.partial...)
 		m.resume, m.partial = false, nil
@@ -203,7 +203,8 @@ func (c *Conn) grow(buf []byte, base int) []byte {
 		return buf
 	}
 	size := max(len(buf)-base, len(c.in.buffered()), 4096)
-	return slices.Grow(buf, int(min(left, int64(size))))
+	// The next message may come with its header into the same memory: see readInto.
+	return slices.Grow(buf, int(min(left+maxHeader, int64(size))))
 }
 
 // beginMessage goes to the start of the next message, past the rest of one that
@@ -276,9 +277,8 @@ func (c *Conn) frameLeft() int64 {
 // nextFrame goes to the next data frame: in the read-ahead, then on the wire.
 func (c *Conn) nextFrame(ctx context.Context) error {
 	in := &c.in
-	m := &in.message
 	if a := in.ahead; a.some() {
-		m.frame = a.frames[0]
+		in.message.frame = a.frames[0]
 		if a.frames = a.frames[1:]; len(a.frames) == 0 {
 			a.frames = nil
 		}
@@ -286,10 +286,14 @@ func (c *Conn) nextFrame(ctx context.Context) error {
 		if err := c.nextWireFrame(ctx); err != nil {
 			return err
 		}
-		h := &in.frame
-		m.frame = record{opcode: h.opcode, fin: h.fin, rsv1: h.rsv1, length: h.length, open: true}
+		in.message.frame = in.record()
 	}
+	return c.countFrame(ctx)
+}
 
+// countFrame holds the message, with the frame that it is at, against its limits.
+func (c *Conn) countFrame(ctx context.Context) error {
+	m := &c.in.message
 	if m.frame.opcode != opContinuation {
 		m.open, m.typ, m.size, m.empty = true, MessageType(m.frame.opcode), 0, 0
 		m.compressed = m.frame.rsv1

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,10 +74,14 @@ func (c *Conn) sendAll(ctx context.Context, b *buffer, tail []byte) error {
 	return err
 }
 
-// sendMasked writes b and then p's tail, masked on its way through b: so a large
-// message of a client costs no memory of its size. With an error, b holds all that
-// is left of the frame, masked.
+// sendMasked writes b and then p's tail, masked on its way through a borrowed
+// buffer: so a large message of a client costs no memory of its size. With an error,
+// b holds all that is left of the frame, masked.
 func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) error {
+	large := getLargeBuffer()
+	defer putLargeBuffer(large)
+	small := b.b[:0]
+	b.b = append(large.b, b.b...)
 	pos, tail := 0, p.tail
 	p.tail = nil
 	for {
@@ -87,12 +92,13 @@ func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) error {
 		tail = tail[k:]
 		if err := c.send(ctx, b, nil, true); err != nil {
 			start = len(b.b)
-			b.b = append(b.b, tail...)
+			b.b = slices.Concat(b.b, tail)
 			mask.XOR(b.b[start:], p.key, pos)
 			return err
 		}
 		p.begun = true
 		if len(tail) == 0 {
+			b.b = small
 			return nil
 		}
 		b.b = b.b[:0]

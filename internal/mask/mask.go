@@ -20,7 +20,7 @@ func XOR(b []byte, key Key, pos int) int {
 
 // Copy masks or unmasks src into dst, as [XOR] does in place, in one pass over the memory.
 // It panics if dst is shorter than src and leaves the bytes of dst beyond len(src) alone. The two may
-// be the same memory from the same start; otherwise they must not overlap.
+// overlap if dst does not begin behind src: a payload may be moved down over its frame's header.
 func Copy(dst, src []byte, key Key, pos int) int {
 	dst = dst[:len(src)]
 	next := (pos + len(src)) & 3

@@ -198,3 +198,26 @@ func BenchmarkCopy(b *testing.B) {
 		})
 	}
 }
+
+// TestCopyDown moves payloads down in their own memory, as over a header.
+func TestCopyDown(t *testing.T) {
+	key := Key{0x11, 0x22, 0x44, 0x88}
+	for distance := range 20 {
+		for length := range 300 {
+			memory := make([]byte, distance+length+5)
+			for i := range memory {
+				memory[i] = byte(i * 7)
+			}
+			want := make([]byte, length)
+			Copy(want, memory[distance:distance+length], key, 3)
+			behind := bytes.Clone(memory[distance+length:])
+			next := Copy(memory, memory[distance:distance+length], key, 3)
+			if !bytes.Equal(memory[:length], want) || next != (3+length)&3 {
+				t.Fatalf("%d bytes moved down by %d: %x, next %d; want %x", length, distance, memory[:length], next, want)
+			}
+			if !bytes.Equal(memory[distance+length:], behind) {
+				t.Fatalf("%d bytes moved down by %d: what stands behind has changed", length, distance)
+			}
+		}
+	}
+}

@@ -25,7 +25,7 @@ var Table = []Mutant{
 
 	// Text.
 	{"text-unchecked", "text is not checked", []Edit{{"in.checking = h.opcode == opText && !h.rsv1", "in.checking = false"}}},
-	{"text-not-across-frames", "text is checked anew in each frame", []Edit{{"if h.opcode != opContinuation {\n\t\t\tin.checking = h.opcode == opText && !h.rsv1\n\t\t\tin.text.Reset()",
+	{"text-not-across-frames", "text is checked anew in each frame", []Edit{{"if h.opcode != opContinuation {\n\t\tin.checking = h.opcode == opText && !h.rsv1\n\t\tin.text.Reset()",
 		"in.text.Reset()\n\t\tif h.opcode != opContinuation {\n\t\t\tin.checking = h.opcode == opText && !h.rsv1"}}},
 	{"text-end-unchecked", "text may end in the middle of a character", []Edit{{"ok = in.text.Done()", "_ = in.text.Done()"}}},
 	{"text-write-unchecked", "a Writer's text may be cut between the bytes of a character", []Edit{{"if w.isText {\n\t\tfor i := len(p) - 1;", "if w.isText && len(p) < 2 {\n\t\tfor i := len(p) - 1;"}}},
@@ -78,7 +78,7 @@ var Table = []Mutant{
 	{"pong-unsolicited", "a Ping is answered twice", []Edit{{"o.pong.bytes())\n", "o.pong.bytes())\n\t\tc.appendFrame(b, finBit|lead(opPong), o.pong.bytes())\n"}}},
 	{"ping-returns-at-once", "Ping does not wait for the Pong", []Edit{{"case <-p.answered:\n", "case <-func() chan struct{} { ch := make(chan struct{}); close(ch); return ch }():\n"}}},
 	{"keepalive-never", "keepalive does not end the connection", []Edit{{"return false, ErrPingTimeout", "return false, nil"}}},
-	{"keepalive-deaf", "keepalive gives up though the peer answers", []Edit{{"c.heard.Store(now())\n\t\t\treturn n, nil", "return n, nil"},
+	{"keepalive-deaf", "keepalive gives up though the peer answers", []Edit{{"c.heard.Store(now())\n\t\t\t} else if !c.hearing.Load() {\n\t\t\t\tc.hearing.Store(true)\n\t\t\t}", "}"}, {"c.heard.Store(now())\n\tif op", "if op"},
 		{"c.pinged = 0\n\tif len(payload) != pingPayload {", "if len(payload) != pingPayload {"}}},
 	{"control-blocked-by-writer", "no Pong and no Ping leaves while a Writer's message is under way", []Edit{{"if o.hasPong || o.hasPing {", "if (o.hasPong || o.hasPing) && !o.midMessage {"},
 		{"o.rest != nil || o.hasPong || o.hasPing ||", "o.rest != nil || (o.hasPong || o.hasPing) && !o.midMessage ||"}}},
@@ -86,12 +86,12 @@ var Table = []Mutant{
 
 	// Reading.
 	{"read-cancelled-loses", "a Read that gives up loses what it had", []Edit{{"m.resume, m.partial = true, slices.Clone(buf[base:])", "m.resume, m.partial = true, slices.Clone(buf[:0])"}}},
-	{"read-ahead-swapped", "frames come out of the read-ahead in the wrong order", []Edit{{"m.frame = a.frames[0]\n", "if len(a.frames) > 1 && a.frames[0].fin && a.frames[1].fin && a.frames[0].opcode != 0 && a.frames[1].opcode != 0 {\n\t\t\ta.frames[0], a.frames[1] = a.frames[1], a.frames[0]\n\t\t}\n\t\tm.frame = a.frames[0]\n"}}},
+	{"read-ahead-swapped", "frames come out of the read-ahead in the wrong order", []Edit{{"in.message.frame = a.frames[0]\n", "if len(a.frames) > 1 && a.frames[0].fin && a.frames[1].fin && a.frames[0].opcode != 0 && a.frames[1].opcode != 0 {\n\t\t\ta.frames[0], a.frames[1] = a.frames[1], a.frames[0]\n\t\t}\n\t\tin.message.frame = a.frames[0]\n"}}},
 	{"read-ahead-loses", "the read-ahead forgets a byte when it makes room", []Edit{{"a.bytes = append(a.bytes[:0], a.bytes[a.r:]...)", "a.bytes = append(a.bytes[:0], a.bytes[min(a.r+1, len(a.bytes)):]...)"}}},
 	{"reader-keeps-message", "a message that was left in the middle is not skipped", []Edit{{"if m.resume {\n\t\t\treturn nil\n\t\t}", "if m.resume || m.size > 0 {\n\t\t\treturn nil\n\t\t}"}}},
 	{"old-reader-reads-on", "a reader whose message was discarded reads the next", []Edit{{"if m.number != r.number {", "if m.number < r.number {"}}},
 	{"buffer-compaction", "bytes are lost when the buffer is moved", []Edit{{"in.w = copy(in.buf.b, in.buf.b[in.r:in.w])", "in.w = copy(in.buf.b, in.buf.b[min(in.r+1, in.w):in.w])"}}},
-	{"read-deaf-to-context", "Read does not look at its context while it waits", []Edit{{"if ctx == nil || c.ownContext(ctx) {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch", "if ctx == nil || ctx.Done() != nil {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch"}}},
+	{"read-deaf-to-context", "Read does not look at its context while it waits", []Edit{{"if ctx == nil || c.ownContext(ctx) || ctx.Done() == nil {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch", "if ctx == nil || ctx.Done() != nil {\n\t\treturn\n\t}\n\tc.mu.Lock()\n\tif !c.ended && !c.readWatch"}}},
 
 	// Writing.
 	{"write-cancelled-cuts", "a Write that gives up leaves its frame unfinished", []Edit{{"if len(rest)+len(tail) > 0 {\n\t\to.rest", "if len(rest)+len(tail) > 0 && p == nil {\n\t\to.rest"}}},
