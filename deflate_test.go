@@ -151,6 +151,14 @@ func testAllocations(t *testing.T, compressed bool) {
 		srv := httptest.NewServer(Handler(srvOpts, func(ctx context.Context, c *Conn) {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
+			if c.Subprotocol() == "messages" {
+				for m, err := range c.Messages(ctx) {
+					if err != nil || c.Write(ctx, m.Type, m.Data) != nil {
+						return
+					}
+				}
+				return
+			}
 			var buf []byte
 			for {
 				typ, p, err := c.AppendRead(ctx, buf[:0])
@@ -160,32 +168,43 @@ func testAllocations(t *testing.T, compressed bool) {
 				buf = p
 			}
 		}))
-		c, _, err := Dial(bg, srv.URL, opts)
-		if err != nil {
+		for _, way := range []string{"", "messages"} {
+			opts.Subprotocols, srvOpts.Subprotocols = []string{way}, []string{"messages"}
+			if way == "" {
+				opts.Subprotocols = nil
+			}
+			countAllocations(t, srv.URL, opts)
+		}
+		srv.Close()
+	}
+}
+
+// countAllocations counts those of an echo, of both ends.
+func countAllocations(t *testing.T, url string, opts *DialOptions) {
+	c, _, err := Dial(bg, url, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	ctx, cancel := context.WithCancel(bg)
+	defer cancel()
+	message := []byte(text(1000))
+	var buf []byte
+	echo := func() {
+		if err := c.Write(ctx, MessageText, message); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(bg)
-		message := []byte(text(1000))
-		var buf []byte
-		echo := func() {
-			if err := c.Write(ctx, MessageText, message); err != nil {
-				t.Fatal(err)
-			}
-			_, p, err := c.AppendRead(ctx, buf[:0])
-			if err != nil || len(p) != len(message) {
-				t.Fatal(len(p), err)
-			}
-			buf = p
+		_, p, err := c.AppendRead(ctx, buf[:0])
+		if err != nil || len(p) != len(message) {
+			t.Fatal(len(p), err)
 		}
-		for range 100 {
-			echo()
-		}
-		// Both ends are counted: a collection in between may cost a pool's content.
-		if n := testing.AllocsPerRun(2000, echo); n >= 1 {
-			t.Errorf("%v allocations for an echo, compressed %v, mode %d", n, compressed, mode)
-		}
-		cancel()
-		c.CloseNow()
-		srv.Close()
+		buf = p
+	}
+	for range 100 {
+		echo()
+	}
+	// A collection in between may cost a pool's content.
+	if n := testing.AllocsPerRun(2000, echo); n >= 1 {
+		t.Errorf("%v allocations for an echo, options %+v", n, *opts)
 	}
 }

@@ -1,0 +1,69 @@
+package websocket
+
+import (
+	"context"
+	"net/http/httptest"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// TestNothingHeldAfterBurst: when many connections have been busy at the same time,
+// two collections later they hold no buffers, and neither do the pools.
+func TestNothingHeldAfterBurst(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps memory of its own")
+	}
+	const conns, size = 100, 200 << 10
+	var busy, release sync.WaitGroup
+	release.Add(1)
+	srv := httptest.NewServer(Handler(nil, func(ctx context.Context, c *Conn) {
+		for m, err := range c.Messages(ctx) {
+			if err != nil || c.Write(ctx, m.Type, m.Data) != nil {
+				return
+			}
+		}
+	}))
+	defer srv.Close()
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	burst := func(list []*Conn) {
+		message := make([]byte, size)
+		var done sync.WaitGroup
+		for _, c := range list {
+			done.Go(func() {
+				if err := c.Write(bg, MessageBinary, message); err != nil {
+					t.Error(err)
+				}
+				busy.Done()
+				release.Wait()
+				if _, p, err := c.Read(bg); err != nil || len(p) != size {
+					t.Error(len(p), err)
+				}
+			})
+		}
+		done.Wait()
+	}
+	var list []*Conn
+	for range conns {
+		c, _, err := Dial(bg, srv.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+		list = append(list, c)
+	}
+	before := heap()
+	busy.Add(conns)
+	go func() { busy.Wait(); release.Done() }()
+	burst(list)
+	after := heap()
+	if grown := (int64(after) - int64(before)) / conns; grown > 8<<10 {
+		t.Errorf("each of %d connections holds %d bytes more than before the burst", conns, grown)
+	}
+}
