@@ -47,7 +47,7 @@ func (c *Conn) readInto(ctx context.Context, spare []byte, n int) (int, error) {
 		in.put(spare[:n])
 		return 0, nil
 	}
-	in.begin(h)
+	in.begin(&h)
 	in.message.frame = in.record()
 	if err := c.countFrame(ctx); err != nil {
 		return 0, err

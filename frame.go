@@ -154,7 +154,7 @@ type legality struct {
 }
 
 // check returns the violation that h commits, or nil.
-func (h header) check(l legality) error {
+func (h *header) check(l legality) error {
 	// Section 5.2: "MUST be 0 unless an extension is negotiated that defines
 	// meanings for non-zero values."
 	if h.rsv2 || h.rsv3 {

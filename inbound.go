@@ -273,7 +273,7 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 			}
 			continue
 		}
-		in.begin(h)
+		in.begin(&h)
 		if c.calm.Load() || c.wanted() {
 			if h.length == 0 {
 				if err := c.checkText(ctx, nil); err != nil {
@@ -287,9 +287,9 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 }
 
 // begin goes to the payload of a data frame.
-func (in *inbound) begin(h header) {
+func (in *inbound) begin(h *header) {
 	in.frames++
-	in.frame, in.left, in.pos = h, h.length, 0
+	in.frame, in.left, in.pos = *h, h.length, 0
 	in.inMessage = !h.fin
 	if h.opcode != opContinuation {
 		in.checking = h.opcode == opText && !h.rsv1

@@ -192,17 +192,17 @@ func (c *Conn) queueBehind(l lead, p []byte) (bool, error) {
 // has seen that frames wait.
 func (c *Conn) queueForCompany(l lead, p []byte) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	o := &c.out
-	if c.isStopped || o.queue != nil && !o.lazy || !c.enqueueLocked(l, p, lazySize) {
-		return false
+	queued := !c.isStopped && (o.queue == nil || o.lazy) && c.enqueueLocked(l, p, lazySize)
+	if queued && !o.lazy {
+		o.lazy = true
+		c.lazy.Store(true)
+		if c.alarms.at[alarmFlush] == 0 {
+			c.setAlarmLocked(alarmFlush, lazyDelay)
+		}
 	}
-	o.lazy = true
-	c.lazy.Store(true)
-	if c.alarms.at[alarmFlush] == 0 {
-		c.setAlarmLocked(alarmFlush, lazyDelay)
-	}
-	return true
+	c.mu.Unlock()
+	return queued
 }
 
 // awaitWrite waits for the write turn.
