@@ -31,7 +31,8 @@ type Conn struct {
 	resumes     bool // an expired write deadline leaves nc usable
 	subprotocol string
 	settings    settings
-	deflate     *compression // nil: permessage-deflate was not agreed on
+	deflate     *compression    // nil: permessage-deflate was not agreed on
+	values      context.Context // those of Context
 
 	readTurn, writeTurn turn
 
@@ -40,16 +41,16 @@ type Conn struct {
 
 	// Shared without the lock.
 	readLimit atomic.Int64
-	heard     atomic.Int64 // when the last byte came, by now(), as far as hearing does not say more
-	hearing   atomic.Bool  // bytes have come since; ring, which is never far, asks for the time
-	waiting   atomic.Bool  // more frames are read and wait to be taken
-	stalled   atomic.Bool  // the read-ahead is full
-	lazy      atomic.Bool  // the queue holds frames that wait for company
-	calm      atomic.Bool  // a data frame is for the application: nobody closes
-	writing   atomic.Bool  // a Writer is open
-	urgent    atomic.Bool  // something may wait to be written
-	expect    atomic.Int32 // calls that wait for control frames
-	finished  atomic.Bool  // Context has ended
+	heard     atomic.Int64                 // when the last byte came, by now(), as far as hearing does not say more
+	hearing   atomic.Bool                  // bytes have come since; ring, which is never far, asks for the time
+	waiting   atomic.Bool                  // more frames are read and wait to be taken
+	stalled   atomic.Bool                  // the read-ahead is full
+	lazy      atomic.Bool                  // the queue holds frames that wait for company
+	calm      atomic.Bool                  // a data frame is for the application: nobody closes
+	writing   atomic.Bool                  // a Writer is open
+	urgent    atomic.Bool                  // something may wait to be written
+	expect    atomic.Int32                 // calls that wait for control frames
+	final     atomic.Pointer[endedContext] // nil until Context ends
 	listeners atomic.Pointer[listeners]
 	visited   atomic.Bool // the application let go of the read turn since the reader's alarm rang
 	readerSet atomic.Bool // the reader's alarm is set
@@ -57,7 +58,6 @@ type Conn struct {
 	// mu guards what follows. It is never held across I/O, and nobody waits for
 	// anything while holding it.
 	mu         sync.Mutex
-	values     context.Context // of Context
 	state      closeState
 	cause      error // the first reason why the connection ends; then final
 	closeErr   error // why the closing handshake did not complete

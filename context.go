@@ -17,6 +17,10 @@ type listeners struct {
 	after []*func()
 }
 
+// An endedContext is a cancelled context with the connection's cause, where
+// context.Cause finds it.
+type endedContext struct{ context.Context }
+
 // Context returns a context that is cancelled when the connection has ended,
 // whoever ended it. [context.Cause] of it is the error that every call on the
 // connection returns from then on. It has the values of the request's context
@@ -30,8 +34,9 @@ func (c *Conn) ownContext(ctx context.Context) bool {
 	if own, ok := ctx.(*connContext); ok {
 		return (*Conn)(own) == c
 	}
+	done := ctx.Done() // which makes listeners, if it is ours
 	l := c.listeners.Load()
-	return l != nil && ctx.Done() == l.done
+	return l != nil && done == l.done
 }
 
 // done returns a channel that is closed when the connection has ended.
@@ -48,7 +53,7 @@ func (c *Conn) listenersLocked() *listeners {
 	l := c.listeners.Load()
 	if l == nil {
 		l = &listeners{done: make(chan struct{})}
-		if c.finished.Load() {
+		if c.final.Load() != nil {
 			close(l.done)
 		}
 		c.listeners.Store(l)
@@ -59,10 +64,9 @@ func (c *Conn) listenersLocked() *listeners {
 // finishContext makes the context end, with its cause.
 func (c *Conn) finishContext() {
 	c.mu.Lock()
-	values, cancel := context.WithCancelCause(c.values)
+	final, cancel := context.WithCancelCause(c.values)
 	cancel(c.cause)
-	c.values = values // where context.Cause finds the cause
-	c.finished.Store(true)
+	c.final.Store(&endedContext{final})
 	var after []*func()
 	if l := c.listeners.Load(); l != nil {
 		close(l.done)
@@ -80,18 +84,19 @@ func (x *connContext) Deadline() (deadline time.Time, ok bool) { return time.Tim
 func (x *connContext) Done() <-chan struct{} { return (*Conn)(x).done() }
 
 func (x *connContext) Err() error {
-	if x.finished.Load() {
+	if x.final.Load() != nil {
 		return context.Canceled
 	}
 	return nil
 }
 
+// Value takes no lock: package context calls it while a call that holds c.mu
+// registers for a context derived from this one.
 func (x *connContext) Value(key any) any {
-	c := (*Conn)(x)
-	c.mu.Lock()
-	values := c.values
-	c.mu.Unlock()
-	return values.Value(key)
+	if final := x.final.Load(); final != nil {
+		return final.Value(key)
+	}
+	return x.values.Value(key)
 }
 
 // AfterFunc is what package context looks for, so that a context derived from this
@@ -100,7 +105,7 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 	c := (*Conn)(x)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.finished.Load() {
+	if c.final.Load() != nil {
 		go f()
 		return func() bool { return false }
 	}

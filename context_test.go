@@ -70,6 +70,47 @@ func TestContextIsAContext(t *testing.T) {
 	})
 }
 
+// TestContextWithValueInCalls: a context that only adds values to the connection's
+// own is as good as that, from the first call on; so is one that wraps it otherwise.
+func TestContextWithValueInCalls(t *testing.T) {
+	type key struct{}
+	type wrapped struct{ context.Context }
+	var cancels []context.CancelFunc // called when all is over
+	defer func() {
+		for _, cancel := range cancels {
+			cancel()
+		}
+	}()
+	for _, derive := range []func(context.Context) context.Context{
+		func(ctx context.Context) context.Context { return context.WithValue(ctx, key{}, 1) },
+		func(ctx context.Context) context.Context { return wrapped{ctx} },
+		func(ctx context.Context) context.Context {
+			child, cancel := context.WithCancel(ctx)
+			cancels = append(cancels, cancel)
+			return wrapped{child}
+		},
+	} {
+		runConnTest(t, config{}, func(t *connTest) {
+			ctx := derive(t.c.Context())
+			read := start(func() error { _, _, err := t.c.Read(ctx); return err })
+			t.blocked("nothing comes", read)
+			if err := t.c.Write(ctx, MessageText, []byte("hello")); err != nil {
+				t.Fatal(err)
+			}
+			t.p.WantText("it leaves", "hello")
+			t.p.SendText("answer")
+			if err := t.want("Read", read); err != nil {
+				t.Fatal(err)
+			}
+			read = start(func() error { _, _, err := t.c.Read(ctx); return err })
+			t.c.CloseNow()
+			if err := t.want("Read", read); err != t.c.err() {
+				t.Fatalf("Read gave %v, want %v", err, t.c.err())
+			}
+		})
+	}
+}
+
 // TestContextOutlivesItsParent: the parent's values, not its cancellation.
 func TestContextOutlivesItsParent(t *testing.T) {
 	parent, cancel := context.WithCancelCause(bg)
