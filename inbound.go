@@ -100,9 +100,10 @@ func (in *inbound) letGo() {
 // goroutine is to yield; nothing is lost then.
 func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 	in := &c.in
-	// Whoever ends the wait changes the state first and then interrupts: so while
-	// nothing has begun to end, waiting is safe, and the lock can be spared.
-	unasked := ctx != nil && c.calm.Load()
+	// Whoever ends the wait changes the state first and then interrupts, and only we,
+	// who have the turn, can miss it: so while nothing has begun to end, waiting is
+	// safe, and the lock can be spared.
+	unasked := ctx != nil && c.calm.Load() && ctx.Err() == nil
 	for {
 		if !unasked {
 			if err := c.mayWait(ctx); err != nil {

@@ -118,8 +118,9 @@ func (f flood) play(p *session) error {
 		}
 		over <- nil
 	}()
+	still := max(unreadAtMost, p.opts.Timeout/20) // on a starved machine an endpoint may pause, too
 	for before := int64(-1); ; {
-		timer := time.NewTimer(unreadAtMost)
+		timer := time.NewTimer(still)
 		select {
 		case err := <-over:
 			timer.Stop()
