@@ -49,6 +49,10 @@ func (c *Conn) sendAll(ctx context.Context, b *buffer, tail []byte) error {
 	err := b.err
 	if err == nil {
 		c.watchWrite(ctx)
+		if c.resumes && ctx != nil && ctx.Err() != nil {
+			// It ended while we took the turn: the interruption has hit another.
+			return c.interrupted(ctx)
+		}
 	}
 	for err == nil && b.n < head+len(tail) {
 		var n int
