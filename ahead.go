@@ -11,8 +11,10 @@ import (
 // that is full, it stops reading, and TCP makes the peer wait.
 const (
 	// readAheadLimit is how many bytes the read-ahead holds: half of them in the
-	// buffer that the socket is read into, half of them parsed.
+	// buffer that the socket is read into, the others parsed.
 	readAheadLimit = 2 * bufferSize
+	// parsedLimit leaves some for the slack of what grows.
+	parsedLimit = readAheadLimit - bufferSize - 8<<10
 	// recordSize is what a frame costs in it, besides its payload.
 	recordSize = 32
 	// readerDelay is about how long no Read must have been there for the reader
@@ -57,7 +59,7 @@ func (a *ahead) some() bool { return a != nil && len(a.frames) > 0 }
 
 // left is how much more may be parsed.
 func (a *ahead) left() int {
-	return readAheadLimit - bufferSize - (len(a.bytes) - a.r) - len(a.frames)*recordSize
+	return parsedLimit - (len(a.bytes) - a.r) - len(a.frames)*recordSize
 }
 
 func (a *ahead) full() bool { return a != nil && a.left() <= 0 }

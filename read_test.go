@@ -228,7 +228,7 @@ func TestReadAheadBounded(t *testing.T) {
 				t.blocked("the peer is made to wait", sending)
 				time.Sleep(2 * readerDelay)
 				t.blocked("the peer is made to wait", sending)
-				if bytes := sent * size; bytes < 1000 || bytes > readAheadLimit+4*bufferSize {
+				if bytes := sent * size; bytes < 500 || bytes > readAheadLimit+4*bufferSize {
 					t.Fatalf("%d bytes were taken, the read-ahead has %d", bytes, readAheadLimit)
 				}
 				a := t.c.in.ahead

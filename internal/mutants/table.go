@@ -35,7 +35,7 @@ var Table = []Mutant{
 	{"limit-per-frame", "the read limit counts frames, not messages", []Edit{{"if m.size > most {", "if m.frame.length > most {"}}},
 	{"empty-fragments-unbounded", "a message may have any number of empty fragments", []Edit{{"m.empty > maxEmptyFrames {", "m.empty > maxEmptyFrames<<20 {"}}},
 	{"read-ahead-unbounded", "the read-ahead holds any number of bytes and frames", []Edit{
-		{"return readAheadLimit - bufferSize - (len(a.bytes) - a.r) - len(a.frames)*recordSize", "return 1 << 20"}}},
+		{"return parsedLimit - (len(a.bytes) - a.r) - len(a.frames)*recordSize", "return 1 << 20"}}},
 	{"queue-unbounded", "the queue has no limit", []Edit{{"if o.size+maxHeader+len(payload) > limit {", "if o.size+maxHeader+len(payload) > limit+1<<30 {"}}},
 
 	// Closing.
