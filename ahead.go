@@ -16,7 +16,7 @@ const (
 	// parsedLimit leaves some for the slack of what grows.
 	parsedLimit = readAheadLimit - bufferSize - 8<<10
 	// recordSize is what a frame costs in it, besides its payload.
-	recordSize = 32
+	recordSize = 16
 	// readerDelay is about how long no Read must have been there for the reader
 	// goroutine to start; an application that comes back at once never meets it.
 	readerDelay = 20 * time.Millisecond
@@ -30,9 +30,9 @@ const (
 type record struct {
 	opcode    opcode
 	fin, rsv1 bool
-	length    int64 // of the payload
-	n         int64 // bytes of the payload that are in the read-ahead
 	open      bool  // the rest of the payload is still on the wire
+	n         int32 // bytes of the payload that are in the read-ahead
+	length    int64 // of the payload
 }
 
 // ahead holds frames that were read before the application asked for them. The
@@ -144,7 +144,7 @@ func (c *Conn) readOneAhead() error {
 	if wanted && last.open && in.left > 0 {
 		n, err := c.wirePayload(nobody, a.room())
 		a.bytes = a.bytes[:len(a.bytes)+n]
-		last.n += int64(n)
+		last.n += int32(n)
 		return err
 	}
 	last.open = false

@@ -269,9 +269,9 @@ func (c *Conn) morePayload(ctx context.Context) (bool, error) {
 func (c *Conn) frameLeft() int64 {
 	f := &c.in.message.frame
 	if f.open {
-		return f.n + c.in.left
+		return int64(f.n) + c.in.left
 	}
-	return f.n
+	return int64(f.n)
 }
 
 // nextFrame goes to the next data frame: in the read-ahead, then on the wire.
@@ -338,11 +338,11 @@ func (c *Conn) refuse(ctx context.Context, err error) error {
 func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
 	f := &c.in.message.frame
 	if f.n > 0 {
-		if int64(len(dst)) > f.n {
+		if len(dst) > int(f.n) {
 			dst = dst[:f.n]
 		}
 		n := c.in.ahead.take(dst)
-		f.n -= int64(n)
+		f.n -= int32(n)
 		return n, nil
 	}
 	return c.wirePayload(ctx, dst)
