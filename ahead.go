@@ -13,8 +13,7 @@ const (
 	// readAheadLimit is how many bytes the read-ahead holds: half of them in the
 	// buffer that the socket is read into, the others parsed.
 	readAheadLimit = 2 * bufferSize
-	// parsedLimit leaves some for the slack of what grows.
-	parsedLimit = readAheadLimit - bufferSize - 8<<10
+	parsedLimit    = readAheadLimit - bufferSize
 	// recordSize is what a frame costs in it, besides its payload.
 	recordSize = 16
 	// readerDelay is about how long no Read must have been there for the reader
