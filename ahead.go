@@ -21,7 +21,7 @@ const (
 	readerDelay = 20 * time.Millisecond
 	// readerTrust is how often that delay may double: once for each time that the
 	// alarm rings and finds the application back in Read. A connection with a message
-	// now and then would have its alarm ring for each, at a fifth of what an echo costs.
+	// now and then would have its alarm ring for each of them.
 	readerTrust = 4
 )
 
