@@ -59,9 +59,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if len(m.partial) > 0 {
-		n := copy(p, m.partial)
-		m.partial = m.partial[n:]
+	if n := m.takePartial(p); n > 0 {
 		return n, nil
 	}
 	n, done, err := c.produce(r.ctx, p)
@@ -73,6 +71,13 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// takePartial moves to p what a Read that gave up had of the message.
+func (m *message) takePartial(p []byte) int {
+	n := copy(p, m.partial)
+	m.partial = m.partial[n:]
+	return n
 }
 
 // produce reads at least one byte of the message into dst, or finds that it is
@@ -125,9 +130,7 @@ func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (in
 		if len(p) == 0 {
 			return 0, nil
 		}
-		if len(m.partial) > 0 {
-			n := copy(p, m.partial)
-			m.partial = m.partial[n:]
+		if n := m.takePartial(p); n > 0 {
 			return n, nil
 		}
 		n, done, err := c.produce(ctx, p)
