@@ -24,9 +24,8 @@ type inbound struct {
 	// The frame on the wire.
 	frame header
 	left  int64 // bytes of its payload not taken yet
-	pos   int   // offset into its masking key
 	// frames counts the data frames since bytes were last waited for.
-	frames int
+	frames int32
 	// inMessage: a fragmented message has begun on the wire and not ended.
 	inMessage bool
 	// over: the peer's Close has come. What follows is not even parsed.
@@ -38,9 +37,9 @@ type inbound struct {
 	// What the wait for the socket works with.
 	dst     []byte // where to read to; nil: to buf
 	n       int
-	err     error
 	ctx     context.Context // of the call that waits; nil: the reader goroutine
-	scratch *[128]byte      // to wait with, where one can't wait without
+	err     error
+	scratch *[128]byte // to wait with, where one can't wait without
 
 	ahead   *ahead
 	message message
@@ -290,13 +289,17 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 // begin goes to the payload of a data frame.
 func (in *inbound) begin(h *header) {
 	in.frames++
-	in.frame, in.left, in.pos = *h, h.length, 0
+	in.frame, in.left = *h, h.length
 	in.inMessage = !h.fin
 	if h.opcode != opContinuation {
 		in.checking = h.opcode == opText && !h.rsv1
 		in.text.Reset()
 	}
 }
+
+// pos is the place in the frame's payload that is next, as far as the masking key
+// is concerned.
+func (in *inbound) pos() int { return int(in.frame.length-in.left) & 3 }
 
 // record is what the application has to know of the frame on the wire.
 func (in *inbound) record() record {
@@ -341,7 +344,7 @@ func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 		}
 		dst = dst[:n]
 		if in.frame.masked {
-			in.pos = mask.XOR(dst, in.frame.key, in.pos)
+			mask.XOR(dst, in.frame.key, in.pos())
 		}
 	} else {
 		for in.r == in.w {
@@ -353,7 +356,7 @@ func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 		n = min(len(dst), len(b))
 		dst = dst[:n]
 		if in.frame.masked {
-			in.pos = mask.Copy(dst, b[:n], in.frame.key, in.pos)
+			mask.Copy(dst, b[:n], in.frame.key, in.pos())
 		} else {
 			copy(dst, b)
 		}

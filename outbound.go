@@ -12,26 +12,26 @@ import (
 type outbound struct {
 	// queue holds data frames, encoded and whole, that Write and TryWrite left.
 	queue *buffer
-	// size counts the bytes in queue, and those of it that are on their way.
-	size int
+	// rest is what is left of frames that were written in part; it goes first.
+	rest []byte
 	// lazy: the queue waits for company.
 	lazy bool
-	// rest is what is left of frames that were written in part; it goes first.
-	// restQueued is how many bytes of it count in size.
-	rest       []byte
-	restQueued int
 	// midMessage: a fragmented message is on the wire: of data frames, only
 	// its own may leave.
 	midMessage bool
-	writer     *messageWriter // the one that is open
-
 	// Control frames have one slot for each kind.
 	hasPong, hasPing bool
-	pong             *controlPayload
 	closing          bool // our Close shall leave or has left
 	closeLeft        bool // it has begun to, or can't any more
 	closeGone        bool // all its bytes are written
-	close            *controlPayload
+
+	// size counts the bytes in queue, and those of it that are on their way.
+	size int
+	// restQueued is how many bytes of rest count in size.
+	restQueued int
+	writer     *messageWriter // the one that is open
+	pong       *controlPayload
+	close      *controlPayload
 }
 
 // A controlPayload is the payload of a control frame that waits to leave.

@@ -32,20 +32,21 @@ func (t MessageType) String() string {
 // message is how far the application has come in the stream of messages. It
 // belongs to the holder of the read turn.
 type message struct {
-	frame   record // the frame it is at
-	typ     MessageType
-	open    bool   // it has begun and was not read to its end
-	resume  bool   // a Read gave up in the middle: the next one goes on
-	partial []byte // what that Read had
-	size    int64  // bytes of payload, as far as headers have announced
-	empty   int    // frames without payload
-	number  uint64 // tells a Reader whether it is still its message
+	frame  record // the frame it is at
+	typ    MessageType
+	size   int64 // bytes of payload, as far as headers have announced
+	empty  int32 // frames without payload
+	open   bool  // it has begun and was not read to its end
+	resume bool  // a Read gave up in the middle: the next one goes on
 
 	// If it is compressed. Either it is inflated in one go, by Reads only, or it
 	// is streamed.
 	compressed bool
 	appending  bool // a Read inflated the start of it: partial
 	streaming  bool // a Reader inflated the start of it
+
+	number  uint64 // tells a Reader whether it is still its message
+	partial []byte // what a Read that gave up had of it
 }
 
 // maxEmptyFrames bounds the fragments of a message that carry nothing. All
@@ -81,12 +82,11 @@ func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte,
 	if err := c.takeRead(ctx); err != nil {
 		return 0, buf, err
 	}
-	message, err := c.awaitFrame(ctx, buf)
-	if err != nil {
-		c.leaveRead()
-		return 0, buf, err
+	message, whole, err := c.awaitFrame(ctx, buf)
+	typ := c.in.message.typ
+	if err == nil && !whole {
+		typ, message, err = c.readMessage(ctx, message, len(buf), nil)
 	}
-	typ, message, err := c.readMessage(ctx, message, len(buf), nil)
 	c.leaveRead()
 	if err != nil {
 		return 0, buf, err
@@ -125,7 +125,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 			var borrowed *buffer
 			var typ MessageType
 			var p []byte
-			_, err := c.awaitFrame(ctx, nil)
+			_, _, err := c.awaitFrame(ctx, nil)
 			if err == nil {
 				typ, p, err = c.readMessage(ctx, nil, 0, &borrowed)
 			}

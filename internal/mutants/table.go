@@ -19,8 +19,8 @@ var Table = []Mutant{
 	{"accept-nested-message", "a message may begin inside another", []Edit{{"if l.inMessage {\n\t\treturn violation", "if l.inMessage && h.rsv2 {\n\t\treturn violation"}}},
 	{"length-off-by-one", "a length of 125 is sent in 16 bits", []Edit{{"case h.length < 126:\n\t\tb = append", "case h.length < 125:\n\t\tb = append"}}},
 	{"length-65536", "a length of 65536 is sent in 16 bits", []Edit{{"case h.length <= 0xFFFF:", "case h.length <= 0x10000:"}}},
-	{"mask-offset", "the masking key begins anew with each piece of a payload", []Edit{{"in.pos = mask.Copy(dst, b[:n], in.frame.key, in.pos)", "mask.Copy(dst, b[:n], in.frame.key, in.pos)"}}},
-	{"mask-offset-direct", "the masking key begins anew with each direct read", []Edit{{"in.pos = mask.XOR(dst, in.frame.key, in.pos)", "mask.XOR(dst, in.frame.key, in.pos)"}}},
+	{"mask-offset", "the masking key begins anew with each piece of a payload", []Edit{{"mask.Copy(dst, b[:n], in.frame.key, in.pos())", "mask.Copy(dst, b[:n], in.frame.key, 0)"}}},
+	{"mask-offset-direct", "the masking key begins anew with each direct read", []Edit{{"mask.XOR(dst, in.frame.key, in.pos())", "mask.XOR(dst, in.frame.key, 0)"}}},
 	{"no-mask", "a client does not mask control frames and small messages", []Edit{{"length: int64(length)}\n\tif c.client {", "length: int64(length)}\n\tif c.client && length > 64 {"}, {"if !c.client {\n\t\tb.b = append(b.b, payload...)", "if !c.client || len(payload) <= 64 {\n\t\tb.b = append(b.b, payload...)"}}},
 
 	// Text.
@@ -33,7 +33,7 @@ var Table = []Mutant{
 	// Limits.
 	{"limit-unchecked", "the read limit is not checked", []Edit{{"if m.size > most {", "if m.size > most+1<<40 {"}}},
 	{"limit-per-frame", "the read limit counts frames, not messages", []Edit{{"if m.size > most {", "if m.frame.length > most {"}}},
-	{"empty-fragments-unbounded", "a message may have any number of empty fragments", []Edit{{"m.empty > maxEmptyFrames {", "m.empty > maxEmptyFrames<<20 {"}}},
+	{"empty-fragments-unbounded", "a message may have any number of empty fragments", []Edit{{"m.empty > maxEmptyFrames {", "m.empty > maxEmptyFrames<<18 {"}}},
 	{"read-ahead-unbounded", "the read-ahead holds any number of bytes and frames", []Edit{
 		{"return parsedLimit - (len(a.bytes) - a.r) - len(a.frames)*recordSize", "return 1 << 20"}}},
 	{"queue-unbounded", "the queue has no limit", []Edit{{"if o.size+maxHeader+len(payload) > limit {", "if o.size+maxHeader+len(payload) > limit+1<<30 {"}}},
