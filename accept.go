@@ -2,9 +2,9 @@ package websocket
 
 import (
 	"bufio"
-	"encoding/base64"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"path"
@@ -59,16 +59,10 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	subprotocol := chooseSubprotocol(r, opts.Subprotocols)
 
-	// The answer fits into the socket's buffer, unless the peer has filled that with
-	// answers to earlier requests that it does not read.
-	nc.SetWriteDeadline(time.Now().Add(answerTimeout))
 	answer := getBuffer()
-	answer.b = appendAnswer(answer.b, w.Header(), acceptKey(r.Header.Get("Sec-Websocket-Key")), subprotocol, extension)
-	_, err = nc.Write(answer.b)
+	answer.b = appendAnswer(answer.b, w.Header(), r.Header.Get("Sec-Websocket-Key"), subprotocol, extension)
+	err = sendAnswer(nc, answer)
 	putBuffer(answer)
-	if err == nil {
-		err = nc.SetWriteDeadline(time.Time{})
-	}
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("websocket: the handshake's answer was not sent: %w", err)
@@ -93,6 +87,20 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 
 // answerTimeout bounds how long a handshake's answer may take to leave.
 const answerTimeout = 10 * time.Second
+
+// sendAnswer writes the answer. It fits into the socket's buffer, unless the peer has
+// filled that with answers to earlier requests that it does not read.
+func sendAnswer(nc net.Conn, b *buffer) error {
+	b.n = 0
+	if raw := rawConn(nc); raw != nil && b.tryWrite(raw) {
+		return nil
+	}
+	nc.SetWriteDeadline(time.Now().Add(answerTimeout))
+	if _, err := nc.Write(b.b[b.n:]); err != nil {
+		return err
+	}
+	return nc.SetWriteDeadline(time.Time{})
+}
 
 // acceptDeflate agrees on permessage-deflate, if both ends want it. It returns
 // what to answer, too.
@@ -173,7 +181,7 @@ func checkRequest(r *http.Request) *refusal {
 	if len(keys) != 1 {
 		return bad("there are %d Sec-WebSocket-Key header fields, not one", len(keys))
 	}
-	if key, err := base64.StdEncoding.DecodeString(keys[0]); err != nil || len(key) != 16 {
+	if !isKey(keys[0]) {
 		return bad("Sec-WebSocket-Key %.64q is not 16 bytes in base64", keys[0])
 	}
 	// A body would be taken for frames.
@@ -248,9 +256,9 @@ var answerFields = map[string]bool{
 }
 
 // appendAnswer appends the server's answer (RFC 6455, section 4.2.2).
-func appendAnswer(b []byte, h http.Header, accept, subprotocol, extension string) []byte {
+func appendAnswer(b []byte, h http.Header, key, subprotocol, extension string) []byte {
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = append(b, accept...)
+	b = appendAcceptKey(b, key)
 	b = append(b, "\r\n"...)
 	if subprotocol != "" {
 		b = append(append(append(b, "Sec-WebSocket-Protocol: "...), subprotocol...), "\r\n"...)

@@ -22,12 +22,16 @@ type alarms struct {
 	armed int64            // when the timer goes off; 0: not armed
 }
 
-// setAlarm sets one alarm, d from now. The caller holds c.mu.
+// setAlarmLocked sets one alarm, d from now.
 func (c *Conn) setAlarmLocked(kind alarmKind, d time.Duration) {
-	if c.ended {
-		return
+	if !c.ended {
+		c.setAlarmAtLocked(now(), kind, d)
 	}
-	at := now() + int64(d)
+}
+
+// setAlarmAtLocked sets one alarm, d from t, which is now.
+func (c *Conn) setAlarmAtLocked(t int64, kind alarmKind, d time.Duration) {
+	at := t + int64(d)
 	c.alarms.at[kind] = at
 	if kind == alarmReader {
 		c.readerSet.Store(true)

@@ -39,17 +39,17 @@ type Conn struct {
 
 	// Shared without the lock.
 	readLimit atomic.Int64
-	final     atomic.Pointer[endedContext] // nil until Context ends
-	hearing   atomic.Bool                  // bytes have come since heard; ring, which is never far, asks for the time
-	waiting   atomic.Bool                  // more frames are read and wait to be taken
-	stalled   atomic.Bool                  // the read-ahead is full
-	lazy      atomic.Bool                  // the queue holds frames that wait for company
-	calm      atomic.Bool                  // a data frame is for the application: nobody closes
-	writing   atomic.Bool                  // a Writer is open
-	urgent    atomic.Bool                  // something may wait to be written
-	visited   atomic.Bool                  // the application let go of the read turn since the reader's alarm rang
-	readerSet atomic.Bool                  // the reader's alarm is set
-	expect    atomic.Int32                 // calls that wait for control frames
+	gone      atomic.Bool  // Context has ended
+	hearing   atomic.Bool  // bytes have come since heard; ring, which is never far, asks for the time
+	waiting   atomic.Bool  // more frames are read and wait to be taken
+	stalled   atomic.Bool  // the read-ahead is full
+	lazy      atomic.Bool  // the queue holds frames that wait for company
+	calm      atomic.Bool  // a data frame is for the application: nobody closes
+	writing   atomic.Bool  // a Writer is open
+	urgent    atomic.Bool  // something may wait to be written
+	visited   atomic.Bool  // the application let go of the read turn since the reader's alarm rang
+	readerSet atomic.Bool  // the reader's alarm is set
+	expect    atomic.Int32 // calls that wait for control frames
 
 	// Owned by whoever holds the read turn.
 	in inbound
@@ -137,31 +137,29 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		settings:    cfg.settings,
 		deflate:     cfg.deflate,
 	}
-	switch nc := nc.(type) {
-	case *net.TCPConn:
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn, writeResumer:
 		c.resumes = true
-		c.waitRaw(nc)
-	case *net.UnixConn:
-		c.resumes = true
-		c.waitRaw(nc)
-	case writeResumer:
-		c.resumes = true
+	}
+	if c.raw = rawConn(nc); c.raw != nil {
+		c.ready = c.readReady
 	}
 	c.values = context.WithoutCancel(cfg.parent)
 	c.readLimit.Store(cfg.readLimit)
-	c.heard.Store(now())
 	c.calm.Store(true)
 	if len(cfg.early) > 0 {
 		c.in.buf = &buffer{b: make([]byte, max(bufferSize, len(cfg.early)))}
 		c.in.w = copy(c.in.buf.b, cfg.early)
 		c.waiting.Store(true)
 	}
+	t := now()
+	c.heard.Store(t)
 	c.mu.Lock()
-	if c.settings.keepAlive > 0 {
-		c.setAlarmLocked(alarmKeepAlive, c.settings.keepAlive)
-	}
 	// Until the first Read comes, the connection reads by itself.
-	c.setAlarmLocked(alarmReader, readerDelay)
+	c.setAlarmAtLocked(t, alarmReader, readerDelay)
+	if c.settings.keepAlive > 0 {
+		c.setAlarmAtLocked(t, alarmKeepAlive, c.settings.keepAlive)
+	}
 	c.mu.Unlock()
 	return c
 }

@@ -17,10 +17,6 @@ type listeners struct {
 	after []*func()
 }
 
-// An endedContext is a cancelled context with the connection's cause, where
-// context.Cause finds it.
-type endedContext struct{ context.Context }
-
 // Context returns a context that is cancelled when the connection has ended,
 // whoever ended it. [context.Cause] of it is the error that every call on the
 // connection returns from then on. It has the values of the request's context
@@ -53,7 +49,7 @@ func (c *Conn) listenersLocked() *listeners {
 	l := c.listeners.Load()
 	if l == nil {
 		l = &listeners{done: make(chan struct{})}
-		if c.final.Load() != nil {
+		if c.gone.Load() {
 			close(l.done)
 		}
 		c.listeners.Store(l)
@@ -61,12 +57,10 @@ func (c *Conn) listenersLocked() *listeners {
 	return l
 }
 
-// finishContext makes the context end, with its cause.
+// finishContext makes the context end.
 func (c *Conn) finishContext() {
 	c.mu.Lock()
-	final, cancel := context.WithCancelCause(c.values)
-	cancel(c.cause)
-	c.final.Store(&endedContext{final})
+	c.gone.Store(true)
 	var after []*func()
 	if l := c.listeners.Load(); l != nil {
 		close(l.done)
@@ -84,7 +78,7 @@ func (x *connContext) Deadline() (deadline time.Time, ok bool) { return time.Tim
 func (x *connContext) Done() <-chan struct{} { return (*Conn)(x).done() }
 
 func (x *connContext) Err() error {
-	if x.final.Load() != nil {
+	if x.gone.Load() {
 		return context.Canceled
 	}
 	return nil
@@ -93,10 +87,14 @@ func (x *connContext) Err() error {
 // Value takes no lock: package context calls it while a call that holds c.mu
 // registers for a context derived from this one.
 func (x *connContext) Value(key any) any {
-	if final := x.final.Load(); final != nil {
-		return final.Value(key)
+	if !x.gone.Load() {
+		return x.values.Value(key)
 	}
-	return x.values.Value(key)
+	// context.Cause asks a cancelled context of package context's own for the cause,
+	// by a key that is not known here.
+	ended, cancel := context.WithCancelCause(x.values)
+	cancel(x.cause) // nobody changes it any more
+	return ended.Value(key)
 }
 
 // AfterFunc is what package context looks for, so that a context derived from this
@@ -105,7 +103,7 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 	c := (*Conn)(x)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.final.Load() != nil {
+	if c.gone.Load() {
 		go f()
 		return func() bool { return false }
 	}

@@ -65,10 +65,6 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 			c.out.close = new(controlPayload)
 			c.out.close.set(payload)
 		}
-		if c.resumes {
-			c.pokeWriteLocked()
-		}
-		c.boundCloseLocked()
 		c.expect.Add(1) // the end of TCP; for as long as the connection lives
 	case finish:
 		// Both have said it; but of ours only a half may have left yet.
@@ -79,11 +75,29 @@ func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 	c.mu.Unlock()
 	switch {
 	case action == echo:
-		c.kick()
+		c.answerClose()
 	case over:
 		c.finish()
 	}
 	return c.drain(ctx)
+}
+
+// answerClose makes our answer to the peer's Close leave: here and now if nobody is
+// writing and the kernel takes it, which spares a goroutine for most connections'
+// end.
+func (c *Conn) answerClose() {
+	if c.raw != nil && c.writeTurn.try() {
+		c.depart(nobody, nil, false)
+		c.leaveWrite() // which leaves to the writer goroutine what the kernel did not take
+	} else {
+		if c.resumes {
+			c.pokeWrite() // a blocked Write lets go of its turn
+		}
+		c.kick()
+	}
+	c.mu.Lock()
+	c.boundCloseLocked()
+	c.mu.Unlock()
 }
 
 // drain reads on after the peer's Close, and drops what comes: a second Close

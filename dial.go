@@ -191,7 +191,7 @@ func checkResponse(resp *http.Response, key string, offered []string) string {
 	if !hasToken(resp.Header, "Connection", "upgrade") {
 		return fmt.Sprintf("the answer has Connection: %.64q, not Upgrade", resp.Header.Get("Connection"))
 	}
-	if got := resp.Header["Sec-Websocket-Accept"]; len(got) != 1 || strings.TrimSpace(got[0]) != acceptKey(key) {
+	if got := resp.Header["Sec-Websocket-Accept"]; len(got) != 1 || strings.TrimSpace(got[0]) != string(appendAcceptKey(nil, key)) {
 		return fmt.Sprintf("the answer has Sec-WebSocket-Accept: %.64q, which does not belong to the key %q", strings.Join(got, ", "), key)
 	}
 	// "the client MUST _Fail the WebSocket Connection_" if there is a subprotocol

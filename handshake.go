@@ -14,10 +14,21 @@ import (
 // keyGUID is appended to the key before hashing (section 1.3).
 const keyGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// acceptKey is the Sec-WebSocket-Accept for a Sec-WebSocket-Key.
-func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + keyGUID))
-	return base64.StdEncoding.EncodeToString(sum[:])
+// appendAcceptKey appends the Sec-WebSocket-Accept for a Sec-WebSocket-Key.
+func appendAcceptKey(b []byte, key string) []byte {
+	var challenge [64]byte
+	sum := sha1.Sum(append(append(challenge[:0], key...), keyGUID...))
+	return base64.StdEncoding.AppendEncode(b, sum[:])
+}
+
+// isKey reports whether s is a Sec-WebSocket-Key: 16 bytes in base64.
+func isKey(s string) bool {
+	if len(s) != 24 {
+		return false
+	}
+	var key [18]byte
+	n, err := base64.StdEncoding.Decode(key[:], []byte(s))
+	return err == nil && n == 16
 }
 
 // eachToken yields the comma-separated elements of all lines of a header field. They

@@ -23,7 +23,7 @@ func (c *Conn) send(ctx context.Context, b *buffer, p *parcel, wait bool) error 
 	}
 	b.n, b.err = 0, nil
 	if c.raw != nil {
-		if c.tryWrite(b) {
+		if b.tryWrite(c.raw) {
 			return nil
 		}
 		if b.err == nil && !wait {

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 )
@@ -32,6 +33,10 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
 	c.mu.Lock()
+	if c.ended {
+		defer c.mu.Unlock()
+		return cmp.Or(misuse, c.closeErr)
+	}
 	if c.cause == nil {
 		c.cause = errClosed{fmt.Sprintf("the connection was closed here with %v", code)}
 		c.local = true
@@ -60,19 +65,18 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 			c.setAlarmLocked(alarmClose, lingerTime)
 		}
 	}
-	if misuse != nil {
-		return misuse
-	}
-	return err
+	return cmp.Or(misuse, err)
 }
 
 // CloseNow ends the connection at once, without a closing handshake: TCP is
 // closed, every call returns. It never blocks and returns nil; it may be called
 // in any state, any number of times. After Close or an error it does nothing.
 func (c *Conn) CloseNow() error {
-	c.end(errClosed{"the connection was closed here without a closing handshake"})
+	c.end(errClosedNow)
 	return nil
 }
+
+var errClosedNow error = errClosed{"the connection was closed here without a closing handshake"}
 
 // CloseRead says that the application expects no more messages, only to write.
 // A message that comes all the same closes the connection with 1008

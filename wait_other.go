@@ -2,12 +2,17 @@
 
 package websocket
 
-import "syscall"
+import (
+	"net"
+	"syscall"
+)
 
-// waitRaw does nothing: to wait without a buffer takes a Unix system.
-func (c *Conn) waitRaw(syscall.Conn) {}
+// rawConn returns nil: to wait without a buffer takes a Unix system.
+func rawConn(net.Conn) syscall.RawConn { return nil }
 
 func (c *Conn) wait() (int, error) { return c.waitPlain() }
 
-// tryWrite is called only where raw is set.
-func (c *Conn) tryWrite(*buffer) bool { return false }
+// readReady and tryWrite are called only where rawConn is not nil.
+func (c *Conn) readReady(uintptr) bool { return true }
+
+func (b *buffer) tryWrite(syscall.RawConn) bool { return false }

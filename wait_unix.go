@@ -4,18 +4,21 @@ package websocket
 
 import (
 	"errors"
+	"net"
 	"os"
 	"syscall"
 )
 
-// waitRaw makes the connection wait for its socket without a buffer.
-func (c *Conn) waitRaw(nc syscall.Conn) {
-	raw, err := nc.SyscallConn()
-	if err != nil {
-		return // waitPlain does it
+// rawConn returns what it takes to wait for nc's socket without a buffer, and to
+// try to write to it, or nil.
+func rawConn(nc net.Conn) syscall.RawConn {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
+			return raw
+		}
 	}
-	c.raw = raw
-	c.ready = c.readReady
+	return nil
 }
 
 // wait reads the bytes that come next: into in.dst, or into the buffer. A
@@ -63,12 +66,12 @@ func (c *Conn) readReady(fd uintptr) bool {
 // tryWrite writes as much of b as the kernel takes at once, without waiting, and
 // reports whether that was all. It spares what net.Conn's Write does before it
 // writes. What the attempt works with is borrowed together with the buffer.
-func (c *Conn) tryWrite(b *buffer) bool {
+func (b *buffer) tryWrite(raw syscall.RawConn) bool {
 	if b.write == nil {
 		b.write = b.writeNow
 	}
 	b.n, b.err = 0, nil
-	if err := c.raw.Write(b.write); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := raw.Write(b.write); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		b.err = err // a poke is no error: the caller, if he goes on, meets it again
 	}
 	return b.n == len(b.b)
