@@ -65,7 +65,7 @@ var Table = []Mutant{
 	{"close-waits-forever", "Close has no time-out", []Edit{{"if due[alarmClose] {", "if due[alarmClose] && t < 0 && t > 0 {"}}},
 	{"second-close-hangs", "a second Close takes the read turn for itself", []Edit{{
 		"c.expect.Add(1) // the peer's Close\n", "c.expect.Add(1) // the peer's Close\n\tif c.expect.Load() > 2 {\n\t\tc.mu.Unlock()\n\t\tc.readTurn.await(context.Background(), nil)\n\t\tc.mu.Lock()\n\t}\n"}}},
-	{"closenow-polite", "CloseNow waits for the closing handshake", []Edit{{"c.end(errClosed{\"the connection was closed here without a closing handshake\"})", "c.Close(StatusNormalClosure, \"\")"}}},
+	{"closenow-polite", "CloseNow waits for the closing handshake", []Edit{{"c.end(errClosedNow)", "c.Close(StatusNormalClosure, \"\")"}}},
 	{"close-ignores-context", "CloseContext does not look at its context", []Edit{{"case <-ctx.Done():\n\t\t\terr = ctx.Err()", "case <-make(chan int):\n\t\t\terr = ctx.Err()"}}},
 	{"half-close-counts", "the closing handshake is over with our Close half written", []Edit{{"c.both = c.out.closeGone\n", "c.both = true\n"}}},
 	{"cause-overwritten", "a later reason replaces the first", []Edit{{"if c.cause == nil {\n\t\tc.cause = reason\n\t}", "if reason != nil {\n\t\tc.cause = reason\n\t}"}}},
