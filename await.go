@@ -2,8 +2,6 @@ package websocket
 
 import (
 	"context"
-
-	"github.com/closeonce/websocket/internal/mask"
 )
 
 // awaitFrame waits for the first bytes of the next message, where it can: close
@@ -23,7 +21,7 @@ func (c *Conn) awaitFrame(ctx context.Context, buf []byte) (message []byte, whol
 		_, err := c.receive(ctx, nil)
 		return buf, false, err
 	}
-	n, err := c.receive(ctx, spare[:min(len(spare), bufferSize)])
+	n, err := c.receive(ctx, directPiece(spare))
 	if err == nil {
 		n, whole, err = c.readInto(ctx, spare, n)
 	}
@@ -40,37 +38,76 @@ func (c *Conn) awaitFrame(ctx context.Context, buf []byte) (message []byte, whol
 // twice, a second pass over its memory, and over TLS a second read.
 func (c *Conn) readInto(ctx context.Context, spare []byte, n int) (length int, whole bool, err error) {
 	in := &c.in
-	h, size, err := parseHeader(spare[:n])
-	if err != nil || size == 0 || h.opcode != opText && h.opcode != opBinary || h.length == 0 || !c.calm.Load() ||
-		h.check(legality{fromClient: !c.client, inMessage: in.inMessage}) != nil {
+	size, err := c.beginSimple(ctx, spare[:n])
+	if err != nil {
+		return 0, false, err
+	}
+	if size == 0 {
 		in.put(spare[:n])
 		return 0, false, nil
 	}
-	in.begin(&h)
-	in.message.frame = in.record()
-	if err := c.countFrame(ctx); err != nil {
-		return 0, false, err
-	}
-	length = int(min(h.length, int64(n-size)))
+	length = int(min(in.left, int64(n-size)))
 	if rest := spare[size+length : n]; len(rest) > 0 {
 		in.put(rest)
 	}
 	if n == len(spare) && in.left > int64(length) {
 		in.frames++ // too little memory; if that is so again, the buffer takes more at once
 	}
-	if h.masked {
-		mask.Copy(spare, spare[size:size+length], h.key, 0)
-	} else {
-		copy(spare, spare[size:size+length])
-	}
-	in.left -= int64(length)
-	if err := c.checkText(ctx, spare[:length]); err != nil {
+	whole, err = c.takeSimple(ctx, spare[:length], spare[size:])
+	if err != nil {
 		return 0, false, err
 	}
-	if in.left == 0 && h.fin {
-		c.endMessage()
-		return length, true, nil
+	return length, whole, nil
+}
+
+// readFront appends the message at the front of the buffer to message, as far as it is
+// there, and reports whether that is all of it: so it is with most that come in bursts.
+//
+// That saves them the way through the pieces of a message.
+func (c *Conn) readFront(ctx context.Context, message []byte) (_ []byte, whole bool, err error) {
+	in := &c.in
+	if in.left > 0 || in.message.open || in.ahead.some() || in.over {
+		return message, false, nil
 	}
-	in.message.resume = true // readMessage goes on with it
-	return length, false, nil
+	b := in.buffered()
+	size, err := c.beginSimple(ctx, b)
+	if err != nil || size == 0 {
+		return message, false, err
+	}
+	b = b[size:]
+	start := len(message)
+	message = c.grow(message, start)
+	n := int(min(in.left, int64(len(b)), int64(cap(message)-start)))
+	message = message[:start+n]
+	in.r += size + n
+	whole, err = c.takeSimple(ctx, message[start:], b)
+	return message, whole, err
+}
+
+// beginSimple goes to the payload of the frame at the front of b, if it begins a
+// message and there is nothing else about it. It returns the header's size, or 0 if
+// the frame is for nextWireFrame.
+func (c *Conn) beginSimple(ctx context.Context, b []byte) (size int, err error) {
+	h, size, err := parseHeader(b)
+	if err != nil || size == 0 || h.rsv1 || h.opcode != opText && h.opcode != opBinary || h.length == 0 || !c.calm.Load() ||
+		h.check(legality{fromClient: !c.client, inMessage: c.in.inMessage}) != nil {
+		return 0, nil
+	}
+	c.in.begin(&h)
+	c.in.message.frame = c.in.record()
+	return size, c.countFrame(ctx)
+}
+
+// takeSimple takes payload of the frame that beginSimple went to. If there is more of
+// the message, readMessage goes on with it.
+func (c *Conn) takeSimple(ctx context.Context, dst, src []byte) (whole bool, err error) {
+	if _, err := c.unmask(ctx, dst, src); err != nil {
+		return false, err
+	}
+	if c.in.left > 0 || !c.in.frame.fin {
+		c.in.message.resume = true
+		return false, nil
+	}
+	c.endMessage()
+	return true, nil
 }

@@ -45,7 +45,7 @@ func putBuffer(b *buffer) {
 
 // largeBufferSize is how much of a large message a client masks before it writes
 // it: a write of less wakes the peer more often than the system call is worth.
-const largeBufferSize = 128 << 10
+const largeBufferSize = maxHeader + 256<<10
 
 var largeBufferPool = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, largeBufferSize)} }}
 

@@ -49,9 +49,18 @@ type inbound struct {
 // the memory it is wanted in, past the buffer.
 const directRead = bufferSize
 
-// maxDirectRead is how much is read so at once: what has just been read is unmasked,
-// and checked if it is text, while it is still in the CPU's cache.
+// maxDirectRead is about how much is read so at once: what has just been read is
+// unmasked, and checked if it is text, while it is still in the CPU's cache.
 const maxDirectRead = 128 << 10
+
+// directPiece returns how much of dst the next such read is for. It leaves no small
+// rest: a read for a few bytes costs as much as one for many.
+func directPiece(dst []byte) []byte {
+	if len(dst) < maxDirectRead+directRead {
+		return dst
+	}
+	return dst[:maxDirectRead]
+}
 
 // errYield: the reader goroutine shall let go of the read turn.
 var errYield = errors.New("yield")
@@ -335,38 +344,44 @@ func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 	if int64(len(dst)) > in.left {
 		dst = dst[:in.left]
 	}
-	n := 0
 	if in.r == in.w && len(dst) >= directRead {
-		dst = dst[:min(len(dst), maxDirectRead)]
-		var err error
-		if n, err = c.receive(ctx, dst); err != nil {
+		n, err := c.receive(ctx, directPiece(dst))
+		if err != nil {
 			return 0, err
 		}
-		dst = dst[:n]
-		if in.frame.masked {
-			mask.XOR(dst, in.frame.key, in.pos())
-		}
-	} else {
-		for in.r == in.w {
-			if err := c.fill(ctx); err != nil {
-				return 0, err
-			}
-		}
-		b := in.buffered()
-		n = min(len(dst), len(b))
-		dst = dst[:n]
-		if in.frame.masked {
-			mask.Copy(dst, b[:n], in.frame.key, in.pos())
-		} else {
-			copy(dst, b)
-		}
-		in.r += n
+		return c.unmask(ctx, dst[:n], dst)
 	}
-	in.left -= int64(n)
+	for in.r == in.w {
+		if err := c.fill(ctx); err != nil {
+			return 0, err
+		}
+	}
+	b := in.buffered()
+	n := min(len(dst), len(b))
+	in.r += n
+	return c.unmask(ctx, dst[:n], b)
+}
+
+// unmask brings payload of the frame from src, where it came, to dst, which may be the
+// same memory, or begin before it. It returns how much dst holds then: all, or nothing.
+func (c *Conn) unmask(ctx context.Context, dst, src []byte) (int, error) {
+	in := &c.in
+	inPlace := len(dst) > 0 && &dst[0] == &src[0]
+	switch {
+	case in.frame.masked && inPlace && len(dst) >= mask.LargeSize:
+		borrowed := getBuffer()
+		mask.XORLarge(dst, in.frame.key, in.pos(), (*mask.Block)(borrowed.b[:cap(borrowed.b)]))
+		putBuffer(borrowed)
+	case in.frame.masked:
+		mask.Copy(dst, src[:len(dst)], in.frame.key, in.pos())
+	case !inPlace:
+		copy(dst, src)
+	}
+	in.left -= int64(len(dst))
 	if err := c.checkText(ctx, dst); err != nil {
 		return 0, err
 	}
-	return n, nil
+	return len(dst), nil
 }
 
 // checkText follows a text message that is not compressed, and fails at the

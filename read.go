@@ -83,6 +83,9 @@ func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte,
 		return 0, buf, err
 	}
 	message, whole, err := c.awaitFrame(ctx, buf)
+	if err == nil && !whole {
+		message, whole, err = c.readFront(ctx, message)
+	}
 	typ := c.in.message.typ
 	if err == nil && !whole {
 		typ, message, err = c.readMessage(ctx, message, len(buf), nil)

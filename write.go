@@ -55,11 +55,10 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool,
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, l, p)
+	case c.waiting.Load() && c.queueForCompany(l, p):
+		sent = true
 	case !c.tryTakeWrite():
 		sent, err = c.writeLater(ctx, l, p)
-	case c.waiting.Load() && c.queueForCompany(l, p):
-		c.leaveWrite()
-		sent = true
 	default:
 		sent, err = c.writeFrame(ctx, l, p, false)
 	}
@@ -188,12 +187,12 @@ func (c *Conn) queueBehind(l lead, p []byte) (bool, error) {
 
 // queueForCompany leaves a small message in the queue while more frames that
 // were read already wait to be handled: the answers to them leave together. It
-// saves a system call for each but the last. The caller holds the write turn, and
-// has seen that frames wait.
+// saves a system call for each but the last. The caller has seen that frames wait. He
+// needs no write turn: what is on its way already leaves before the queue.
 func (c *Conn) queueForCompany(l lead, p []byte) bool {
 	c.mu.Lock()
 	o := &c.out
-	queued := !c.isStopped && (o.queue == nil || o.lazy) && c.enqueueLocked(l, p, lazySize)
+	queued := !c.isStopped && o.writer == nil && (o.queue == nil || o.lazy) && c.enqueueLocked(l, p, lazySize)
 	if queued && !o.lazy {
 		o.lazy = true
 		c.lazy.Store(true)

@@ -4,6 +4,7 @@
 package mask
 
 import (
+	"crypto/subtle"
 	"encoding/binary"
 	"math/bits"
 )
@@ -57,3 +58,26 @@ func Copy(dst, src []byte, key Key, pos int) int {
 	}
 	return next
 }
+
+// A Block is memory that [XORLarge] works with. What is in it does not matter.
+type Block [4 << 10]byte
+
+// XORLarge is [XOR] for payloads of [LargeSize] or more, which do not fit into the first
+// of the CPU's caches. Package crypto/subtle has assembly for that; on small payloads
+// the block of keys that it takes costs more than it saves.
+func XORLarge(b []byte, key Key, pos int, block *Block) int {
+	next := (pos + len(b)) & 3
+	for i := range key {
+		block[i] = key[(pos+i)&3]
+	}
+	for n := len(key); n < len(block); n *= 2 {
+		copy(block[n:], block[:n])
+	}
+	for len(b) > 0 {
+		b = b[subtle.XORBytes(b, b, block[:]):]
+	}
+	return next
+}
+
+// LargeSize is from which size on [XORLarge] is the faster one.
+const LargeSize = 32 << 10

@@ -94,6 +94,13 @@ func check(t *testing.T, src []byte, align, pos int) {
 	copy(piece, src)
 	Copy(piece, piece, testKey, pos)
 	intact("Copy onto itself")
+
+	copy(piece, src)
+	block := Block{1, 2, 3} // left from another payload
+	if next := XORLarge(piece, testKey, pos, &block); next != wantNext {
+		t.Fatalf("XORLarge: length %d, offset %d: next offset %d, want %d", len(src), pos, next, wantNext)
+	}
+	intact("XORLarge")
 }
 
 func TestEveryLengthOffsetAndAlignment(t *testing.T) {
@@ -103,6 +110,15 @@ func TestEveryLengthOffsetAndAlignment(t *testing.T) {
 			for pos := range 8 { // beyond 3: only the remainder counts
 				check(t, memory[align:align+length], (align*3)%16, pos)
 			}
+		}
+	}
+}
+
+// TestLarge goes around the end of the block that XORLarge works with.
+func TestLarge(t *testing.T) {
+	for _, length := range []int{4<<10 - 1, 4 << 10, 4<<10 + 1, 12<<10 - 3, LargeSize, LargeSize + 5} {
+		for pos := range 4 {
+			check(t, random(length), pos, pos)
 		}
 	}
 }
@@ -143,9 +159,11 @@ func TestCopyNeedsRoom(t *testing.T) {
 
 func TestNothingIsAllocated(t *testing.T) {
 	dst, src := make([]byte, 1000), random(1000)
+	var block Block
 	if n := testing.AllocsPerRun(100, func() {
 		XOR(src, testKey, 3)
 		Copy(dst, src, testKey, 3)
+		XORLarge(src, testKey, 3, &block)
 	}); n != 0 {
 		t.Errorf("%v allocations per call, want 0", n)
 	}
@@ -170,10 +188,16 @@ func FuzzMask(f *testing.F) {
 		if next != wantNext || !bytes.Equal(got, want) {
 			t.Errorf("Copy: got %x, next %d; want %x, next %d", got, next, want, wantNext)
 		}
+		copy(got, src)
+		var block Block
+		next = XORLarge(got[at:], key, XORLarge(got[:at], key, int(pos), &block), &block)
+		if next != wantNext || !bytes.Equal(got, want) {
+			t.Errorf("XORLarge: got %x, next %d; want %x, next %d", got, next, want, wantNext)
+		}
 	})
 }
 
-var sizes = []int{5, 31, 64, 128, 4 << 10, 64 << 10}
+var sizes = []int{5, 31, 64, 128, 4 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10}
 
 func BenchmarkXOR(b *testing.B) {
 	for _, size := range sizes {
@@ -182,6 +206,19 @@ func BenchmarkXOR(b *testing.B) {
 			b.SetBytes(int64(size))
 			for b.Loop() {
 				XOR(p, testKey, 1)
+			}
+		})
+	}
+}
+
+func BenchmarkXORLarge(b *testing.B) {
+	for _, size := range []int{16 << 10, 32 << 10, 64 << 10, 128 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			p := random(size)
+			b.SetBytes(int64(size))
+			var block Block
+			for b.Loop() {
+				XORLarge(p, testKey, 1, &block)
 			}
 		})
 	}

@@ -19,8 +19,8 @@ var Table = []Mutant{
 	{"accept-nested-message", "a message may begin inside another", []Edit{{"if l.inMessage {\n\t\treturn violation", "if l.inMessage && h.rsv2 {\n\t\treturn violation"}}},
 	{"length-off-by-one", "a length of 125 is sent in 16 bits", []Edit{{"case h.length < 126:\n\t\tb = append", "case h.length < 125:\n\t\tb = append"}}},
 	{"length-65536", "a length of 65536 is sent in 16 bits", []Edit{{"case h.length <= 0xFFFF:", "case h.length <= 0x10000:"}}},
-	{"mask-offset", "the masking key begins anew with each piece of a payload", []Edit{{"mask.Copy(dst, b[:n], in.frame.key, in.pos())", "mask.Copy(dst, b[:n], in.frame.key, 0)"}}},
-	{"mask-offset-direct", "the masking key begins anew with each direct read", []Edit{{"mask.XOR(dst, in.frame.key, in.pos())", "mask.XOR(dst, in.frame.key, 0)"}}},
+	{"mask-offset", "the masking key begins anew with each piece of a payload", []Edit{{"mask.Copy(dst, src[:len(dst)], in.frame.key, in.pos())", "mask.Copy(dst, src[:len(dst)], in.frame.key, 0)"}}},
+	{"mask-offset-direct", "the masking key begins anew with each direct read", []Edit{{"mask.XORLarge(dst, in.frame.key, in.pos(), ", "mask.XORLarge(dst, in.frame.key, 0*in.pos(), "}}},
 	{"no-mask", "a client does not mask control frames and small messages", []Edit{{"length: int64(length)}\n\tif c.client {", "length: int64(length)}\n\tif c.client && length > 64 {"}, {"if !c.client {\n\t\tb.b = append(b.b, payload...)", "if !c.client || len(payload) <= 64 {\n\t\tb.b = append(b.b, payload...)"}}},
 
 	// Text.
