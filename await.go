@@ -17,10 +17,12 @@ func (c *Conn) awaitFrame(ctx context.Context, buf []byte) (message []byte, whol
 	alone := in.frames <= 1 // one frame came when bytes were last waited for
 	in.frames = 0
 	spare := buf[len(buf):cap(buf)]
-	if !alone || int64(len(spare)) < maxHeader+in.frame.length || in.left > 0 || c.deflate != nil {
+	if !alone || int64(len(spare))-maxHeader < in.frame.length || in.left > 0 || c.deflate != nil {
 		_, err := c.receive(ctx, nil)
 		return buf, false, err
 	}
+	again := maxHeader + int(in.frame.length) // of a frame like the last
+	spare = spare[:min(len(spare), max(again, bufferSize))]
 	n, err := c.receive(ctx, directPiece(spare))
 	if err == nil {
 		n, whole, err = c.readInto(ctx, spare, n)

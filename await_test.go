@@ -116,3 +116,36 @@ func TestReadIntoCancelled(t *testing.T) {
 		t.wantRead("what came behind", MessageText, "next")
 	})
 }
+
+// TestReadIntoManyBehindALarge: after a large message the next read is for another;
+// many small ones may come instead, more than the buffer holds.
+func TestReadIntoManyBehindALarge(t *testing.T) {
+	runConnTest(t, config{readLimit: 1 << 20}, func(t *connTest) {
+		large := strings.Repeat("x", 120<<10)
+		var many []wiretest.Frame
+		for i := range 1500 {
+			many = append(many, wiretest.Text(fmt.Sprintf("%050d", i)))
+		}
+		buf := make([]byte, 0, 256<<10)
+		read := func(want string) {
+			t.Helper()
+			_, p, err := t.c.AppendRead(bg, buf)
+			if err != nil || string(p) != want {
+				t.Fatalf("%d bytes, %.60q, %v; want %.60q", len(p), p, err, want)
+			}
+		}
+		for range 2 {
+			sent := start(func() error { t.p.SendRaw(t.p.Encode(wiretest.Binary(large))); return nil })
+			read(large)
+			<-sent
+			sent = start(func() error { t.p.SendRaw(t.p.Encode(many...)); return nil })
+			if !t.real {
+				synctest.Wait() // so that all of them are there
+			}
+			for i := range many {
+				read(string(many[i].Payload))
+			}
+			<-sent
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/closeonce/websocket/internal/mask"
@@ -89,10 +90,16 @@ func (in *inbound) room() []byte {
 	return in.buf.b[in.w:cap(in.buf.b)]
 }
 
-// put puts bytes that came elsewhere into the buffer, which is empty.
+// put puts bytes that came elsewhere into the buffer, which is empty; into one of
+// their size if the usual one does not hold them.
 func (in *inbound) put(b []byte) {
-	room := in.room()
-	in.w += copy(room, b)
+	in.letGo()
+	if len(b) > bufferSize {
+		in.buf = &buffer{b: slices.Clone(b)}
+		in.r, in.w = 0, len(b)
+		return
+	}
+	in.w = copy(in.room(), b)
 }
 
 // let go of the buffer if it holds nothing.
