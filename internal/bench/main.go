@@ -18,7 +18,7 @@ func main() {
 	flag.BoolVar(&f.quick, "quick", false, "few rounds, short turns, fewer connections: under two minutes")
 	flag.StringVar(&f.cases, "case", "", "only these cases, comma-separated; patterns as in 'client*'")
 	flag.StringVar(&f.libraries, "lib", "", "only these libraries, comma-separated")
-	flag.IntVar(&f.rounds, "rounds", 0, "rounds; 0: 11, or 3 with -quick")
+	flag.IntVar(&f.rounds, "rounds", 0, "rounds; 0: 15, or 6 with -quick; the processes are started anew five times, or three times, in between")
 	flag.DurationVar(&f.turn, "turn", 0, "length of one library's turn; 0: 200ms, or 60ms with -quick")
 	flag.IntVar(&f.procs, "procs", 1, "GOMAXPROCS of the process under test; above 1 it may use all CPUs")
 	flag.StringVar(&f.json, "json", "", "write all figures to this file")
@@ -93,10 +93,10 @@ const spare = 200
 
 func (f flags) plan(all []int, files int) (plan, error) {
 	underTest := all[1:]
-	p := plan{rounds: 11, lone: 3, turn: 200 * time.Millisecond, profiles: f.profiles, progress: os.Stderr}
+	p := plan{rounds: 15, casts: 5, lone: 3, turn: 200 * time.Millisecond, profiles: f.profiles, progress: os.Stderr}
 	sc := scope{idleConns: 5000, scaleConns: []int{100, 1_000, 10_000, 50_000}}
 	if f.quick {
-		p.rounds, p.lone, p.turn = 3, 1, 60*time.Millisecond
+		p.rounds, p.casts, p.lone, p.turn = 6, 3, 1, 60*time.Millisecond
 		sc = scope{idleConns: 1000, scaleConns: []int{100, 1_000}}
 	}
 	if f.rounds > 0 {

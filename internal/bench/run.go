@@ -14,6 +14,7 @@ type plan struct {
 	libraries []*library
 	cases     []testCase
 	rounds    int
+	casts     int // so often the processes of a case are started for them
 	lone      int // rounds of the cases that have one library's process at a time
 	turn      time.Duration
 	profiles  string    // directory for CPU profiles; empty: none
@@ -65,41 +66,57 @@ func (p plan) contestants(c testCase) []*outcome {
 	return list
 }
 
-// together has all libraries ready and lets them take turns.
+// together has all libraries ready and lets them take turns. In between their processes are started
+// anew: each has luck of its own, with its memory's layout or with the beat that it falls into.
 func (p plan) together(c testCase) (measurement, error) {
 	m := measurement{testCase: c, outcomes: p.contestants(c)}
+	casts := min(p.casts, p.rounds)
+	for cast := range casts {
+		rounds := p.rounds*(cast+1)/casts - p.rounds*cast/casts
+		if err := p.cast(c, m.outcomes, rounds, cast == casts-1); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+// cast is some rounds with the same processes.
+func (p plan) cast(c testCase, outcomes []*outcome, rounds int, last bool) error {
 	subjects := make(map[*outcome]subject)
 	defer func() {
 		for _, s := range subjects {
 			s.close()
 		}
 	}()
-	for _, o := range m.outcomes {
+	for _, o := range outcomes {
 		s, err := c.open(o.lib)
 		if err != nil {
-			return m, err
+			return err
 		}
 		subjects[o] = s
 		// Buffers grow, pools fill, stacks settle; nothing of it counts.
 		if _, err := s.turn(p.turn / 2); err != nil {
-			return m, err
+			return err
 		}
 	}
-	for range p.rounds {
-		for _, o := range turns(m.outcomes) {
+	for range rounds {
+		for _, o := range turns(outcomes) {
 			found, err := subjects[o].turn(p.turn)
 			if err != nil {
-				return m, err
+				return err
 			}
 			o.samples = append(o.samples, found)
 		}
 	}
+	if !last {
+		return nil
+	}
 	for o, s := range subjects {
 		if err := p.profile(c, o.lib, s); err != nil {
-			return m, err
+			return err
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // separately opens each library for its turn only.
