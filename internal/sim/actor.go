@@ -96,8 +96,8 @@ func (a *actor) context() (context.Context, func()) {
 }
 
 func (a *actor) size() int {
-	if a.biggest > 80_000 && a.draw.chance(2) {
-		return 80_000 // over some limits
+	if a.biggest > 80_000 && a.draw.chance(3) {
+		return one(a.draw, 80_000, 300_000) // over some limits; more than a client masks at once
 	}
 	n := one(a.draw, minLetter, 20, 60, 124, 125, 126, 127, 200, 1000, 4096, 8191, 8192, 8193, 20_000, 32<<10-1, 32<<10, 33<<10, 65535, 65536, 70_000)
 	if n > a.biggest {
