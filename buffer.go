@@ -24,7 +24,7 @@ type buffer struct {
 	queued, own int
 
 	// What one attempt to write b works with, and what came of it; see tryWrite.
-	write func(fd uintptr) bool
+	write func(fd uintptr)
 	n     int
 	err   error
 

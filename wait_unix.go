@@ -3,9 +3,7 @@
 package websocket
 
 import (
-	"errors"
 	"net"
-	"os"
 	"syscall"
 )
 
@@ -65,31 +63,32 @@ func (c *Conn) readReady(fd uintptr) bool {
 
 // tryWrite writes as much of b as the kernel takes at once, without waiting, and
 // reports whether that was all. It spares what net.Conn's Write does before it
-// writes. What the attempt works with is borrowed together with the buffer.
+// writes, to be able to wait: whoever writes has the write turn, and no deadline
+// concerns what does not wait. What the attempt works with is borrowed together with
+// the buffer.
 func (b *buffer) tryWrite(raw syscall.RawConn) bool {
 	if b.write == nil {
 		b.write = b.writeNow
 	}
 	b.n, b.err = 0, nil
-	if err := raw.Write(b.write); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		b.err = err // a poke is no error: the caller, if he goes on, meets it again
+	if err := raw.Control(b.write); err != nil {
+		b.err = err
 	}
 	return b.n == len(b.b)
 }
 
 // writeNow is one attempt to write b to a socket.
-func (b *buffer) writeNow(fd uintptr) bool {
+func (b *buffer) writeNow(fd uintptr) {
 	for {
 		n, err := syscall.Write(int(fd), b.b)
-		switch {
-		case err == syscall.EINTR:
+		if err == syscall.EINTR {
 			continue
-		case err == syscall.EAGAIN:
-			n, err = 0, nil
-		case err != nil:
-			n = 0
 		}
-		b.n, b.err = n, err
-		return true
+		if err == nil {
+			b.n = n
+		} else if err != syscall.EAGAIN {
+			b.err = err
+		}
+		return
 	}
 }
