@@ -3,7 +3,7 @@ package websocket
 import "context"
 
 // control deals with a control frame that came. Replies are left for the
-// writer: whoever reads never waits for a write.
+// writer, but for what takes no waiting: whoever reads never waits for a write.
 func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
 	c.heard.Store(now())
 	if op != opClose {

@@ -1,9 +1,15 @@
 package websocket
 
 import (
+	"errors"
 	"net/http"
+	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/closeonce/websocket/internal/memconn"
 )
 
 func TestAcceptKey(t *testing.T) {
@@ -79,4 +85,18 @@ func TestIsToken(t *testing.T) {
 	if legal != 77 || isToken("") || !isToken("v12.stomp") {
 		t.Error("the list of characters", legal)
 	}
+}
+
+// TestAnswerNotRead: a peer that makes no room for the handshake's answer is waited for
+// so long and no longer.
+func TestAnswerNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := memconn.Pipe(10)
+		defer theirs.Close()
+		began := time.Now()
+		err := sendAnswer(ours, &buffer{b: make([]byte, 1000), n: 990}) // n is of an earlier attempt
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != answerTimeout {
+			t.Fatalf("%v after %v", err, time.Since(began))
+		}
+	})
 }

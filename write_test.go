@@ -492,6 +492,30 @@ func TestCompany(t *testing.T) {
 	})
 }
 
+// TestCompanyBehindAnother: an answer may wait for company while another's message is
+// on its way; it leaves behind that.
+func TestCompanyBehindAnother(t *testing.T) {
+	runConnTest(t, config{}, func(t *connTest) {
+		t.p.SendRaw(t.p.Encode(wiretest.Text("one"), wiretest.Text("two"), wiretest.Text("three")))
+		t.wantRead("one of three", MessageText, "one")
+		big := bytes.Repeat([]byte("x"), t.blockedSize())
+		other := start(func() error { return t.c.Write(bg, MessageBinary, big) })
+		t.blocked("nobody reads", other)
+		answered := start(func() error { return t.c.Write(bg, MessageText, []byte("answer")) })
+		if err := t.want("Write", answered); err != nil {
+			t.Fatal(err)
+		}
+		t.blocked("nobody reads", other)
+		if f := t.p.ReadFrame("the big one"); len(f.Payload) != len(big) {
+			t.Fatalf("%d bytes", len(f.Payload))
+		}
+		t.p.WantText("the answer behind it", "answer")
+		if err := t.want("the other's Write", other); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestWriteLost: the peer is gone without a word.
 func TestWriteLost(t *testing.T) {
 	runConnTest(t, config{}, func(t *connTest) {

@@ -79,5 +79,5 @@ func XORLarge(b []byte, key Key, pos int, block *Block) int {
 	return next
 }
 
-// LargeSize is from which size on [XORLarge] is the faster one.
+// LargeSize is a size from which on [XORLarge] is clearly the faster one.
 const LargeSize = 32 << 10
