@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -388,7 +389,7 @@ func TestAllCloseCodes(t *testing.T) {
 			t.Fatalf("%d was sent as %d", code, sent)
 		}
 	}
-	for _, code := range []StatusCode{-1, -1000, 1<<16 + 1000, 1<<32 + 1000} {
+	for _, code := range []StatusCode{-1, -1000, 1<<16 + 1000, math.MinInt + 1000} {
 		if sent, _, err := checkClose(code, ""); err == nil || sent != StatusInternalError {
 			t.Errorf("%d was sent as %d, %v", code, sent, err)
 		}

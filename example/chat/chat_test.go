@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -273,7 +274,7 @@ func TestTheLargestWelcomeFitsTheQueue(t *testing.T) {
 	// Four bytes for each rune is the most that encoding makes of what clean lets
 	// through: it escapes ASCII in two.
 	wide := func(n int) string { return clean(strings.Repeat("🚀", n+1), n) }
-	said := remark{From: person{1 << 40, wide(maxName)}, Text: wide(maxText), Tag: wide(maxTag), At: 1 << 50}
+	said := remark{From: person{math.MaxInt, wide(maxName)}, Text: wide(maxText), Tag: wide(maxTag), At: 1 << 50}
 	w := welcome{Type: "welcome", You: said.From}
 	for range historySize {
 		w.History = append(w.History, said)

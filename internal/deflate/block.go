@@ -124,7 +124,8 @@ func incompressible(in []byte, header int) bool {
 		seen[b]++
 		n++
 	}
-	return 2*same*256*len(in) < n*n*(len(in)+len(in)/16+11*header)
+	size, pairs := int64(len(in)), int64(n)*int64(n)
+	return 2*256*int64(same)*size < pairs*(size+size/16+11*int64(header))
 }
 
 // dynamicHeader is about how many bytes the header of a dynamic block takes when
