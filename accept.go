@@ -92,7 +92,7 @@ const answerTimeout = 10 * time.Second
 // filled that with answers to earlier requests that it does not read.
 func sendAnswer(nc net.Conn, b *buffer) error {
 	b.n = 0
-	if raw := rawConn(nc); raw != nil && b.tryWrite(raw) {
+	if raw := rawConn(nc); raw != nil && b.tryWrite(raw, nil) {
 		return nil
 	}
 	nc.SetWriteDeadline(time.Now().Add(answerTimeout))

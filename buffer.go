@@ -25,6 +25,7 @@ type buffer struct {
 
 	// What one attempt to write b works with, and what came of it; see tryWrite.
 	write func(fd uintptr)
+	tail  []byte
 	n     int
 	err   error
 

@@ -18,28 +18,23 @@ var errWouldBlock = errors.New("would block")
 // send writes b and then p's tail; b.n is how many bytes of both were taken.
 // Nearly always that is one attempt, which the kernel takes whole.
 func (c *Conn) send(ctx context.Context, b *buffer, p *parcel, wait bool) error {
+	var tail []byte
 	if p != nil && p.tail != nil {
-		return c.sendTail(ctx, b, p)
+		if c.client {
+			return c.sendMasked(ctx, b, p)
+		}
+		tail = p.tail
 	}
 	b.n, b.err = 0, nil
 	if c.raw != nil {
-		if b.tryWrite(c.raw) {
+		if b.tryWrite(c.raw, tail) {
 			return nil
 		}
 		if b.err == nil && !wait {
 			return errWouldBlock
 		}
 	}
-	return c.sendAll(ctx, b, nil)
-}
-
-// sendTail writes b and then p's tail.
-func (c *Conn) sendTail(ctx context.Context, b *buffer, p *parcel) error {
-	if c.client {
-		return c.sendMasked(ctx, b, p)
-	}
-	b.n, b.err = 0, nil
-	return c.sendAll(ctx, b, p.tail)
+	return c.sendAll(ctx, b, tail)
 }
 
 // sendAll writes what is left of b and then tail, unless b.err says that there is

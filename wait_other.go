@@ -15,4 +15,4 @@ func (c *Conn) wait() (int, error) { return c.waitPlain() }
 // readReady and tryWrite are called only where rawConn is not nil.
 func (c *Conn) readReady(uintptr) bool { return true }
 
-func (b *buffer) tryWrite(syscall.RawConn) bool { return false }
+func (b *buffer) tryWrite(syscall.RawConn, []byte) bool { return false }

@@ -42,7 +42,7 @@ func (c *Conn) readReady(fd uintptr) bool {
 		p = in.room()
 	}
 	for {
-		n, err := syscall.Read(int(fd), p)
+		n, err := recv(fd, p)
 		switch {
 		case err == syscall.EINTR:
 			continue
@@ -61,26 +61,27 @@ func (c *Conn) readReady(fd uintptr) bool {
 	}
 }
 
-// tryWrite writes as much of b as the kernel takes at once, without waiting, and
-// reports whether that was all. It spares what net.Conn's Write does before it
-// writes, to be able to wait: whoever writes has the write turn, and no deadline
-// concerns what does not wait. What the attempt works with is borrowed together with
-// the buffer.
-func (b *buffer) tryWrite(raw syscall.RawConn) bool {
+// tryWrite writes as much of b, and then of tail, as the kernel takes at once, without
+// waiting, and reports whether that was all. It spares what net.Conn's Write does
+// before it writes, to be able to wait: whoever writes has the write turn, and no
+// deadline concerns what does not wait. What the attempt works with is borrowed
+// together with the buffer.
+func (b *buffer) tryWrite(raw syscall.RawConn, tail []byte) bool {
 	if b.write == nil {
 		b.write = b.writeNow
 	}
-	b.n, b.err = 0, nil
+	b.n, b.err, b.tail = 0, nil, tail
 	if err := raw.Control(b.write); err != nil {
 		b.err = err
 	}
-	return b.n == len(b.b)
+	b.tail = nil
+	return b.n == len(b.b)+len(tail)
 }
 
-// writeNow is one attempt to write b to a socket.
+// writeNow is one attempt to write b and its tail to a socket.
 func (b *buffer) writeNow(fd uintptr) {
 	for {
-		n, err := syscall.Write(int(fd), b.b)
+		n, err := send(fd, b.b, b.tail)
 		if err == syscall.EINTR {
 			continue
 		}
