@@ -8,18 +8,19 @@ import (
 	"unsafe"
 )
 
-// Reading and writing a socket without waiting takes the kernel microseconds. A system
-// call that might wait lets the runtime know before and after, so that it can give
-// the thread's place away meanwhile; for one that can't, RawSyscall spares that, three
-// times for each message: 9 % of an echo of 64 bytes. MSG_DONTWAIT makes sure, even if
-// somebody has made the socket a blocking one through its File.
+// A system call that might wait lets the runtime know before and after, so that it can
+// give the thread's place to another. One that can't wait needs none of that, and
+// RawSyscall spares it, three times for each message: 9 % of an echo of 64 bytes. Of
+// a call that moves 100 KiB or more the runtime would think that it waits, and go to
+// the trouble: 23 % of an echo of 256 KiB. MSG_DONTWAIT makes sure that none waits, even
+// if somebody has made the socket a blocking one through its File.
 //
 // The detectors of races and of bad memory look into package syscall, and are left
 // with what socket_unix.go calls.
 
-// quickSize is up to how much is moved so. Until it has moved, the garbage collector
-// waits for the goroutine.
-const quickSize = 64 << 10
+// quickSize is up to how much is moved so, with a header: it takes the kernel less than
+// 100 microseconds. So long the garbage collector may have to wait for the goroutine.
+const quickSize = maxHeader + 256<<10
 
 // recv reads from a socket what is there. Beside an error the count means nothing.
 func recv(fd uintptr, p []byte) (int, error) {

@@ -14,7 +14,7 @@ import (
 // the socket takes, the peer has exactly that; a socket that is full says so.
 func TestSendNow(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	noise := make([]byte, 200<<10)
+	noise := make([]byte, 300<<10)
 	for i := range noise {
 		noise[i] = byte(random.Uint32())
 	}
@@ -47,7 +47,7 @@ func TestSendNow(t *testing.T) {
 		return n, full
 	}
 
-	heads, tails := []int{1, 14, 200, 9000}, []int{0, 1, 8<<10 + 1, 16 << 10, 64<<10 - 14, 64 << 10, 100 << 10}
+	heads, tails := []int{1, 14, 200, 9000}, []int{0, 1, 8<<10 + 1, 16 << 10, 64 << 10, quickSizeOrSo - 14, quickSizeOrSo}
 	for _, head := range heads {
 		for _, tail := range tails {
 			a, b := noise[:head], noise[head:head+tail]
@@ -135,4 +135,4 @@ func TestReceiveNow(t *testing.T) {
 }
 
 // quickSizeOrSo is from which size on bytes go another way on some systems.
-const quickSizeOrSo = 64 << 10
+const quickSizeOrSo = maxHeader + 256<<10
