@@ -19,9 +19,9 @@ const (
 	// readerDelay is about how long no Read must have been there for the reader
 	// goroutine to start; an application that comes back at once never meets it.
 	readerDelay = 20 * time.Millisecond
-	// readerTrust is how often that delay may double: once for each time that the
-	// alarm rings and finds the application back in Read. A connection with a message
-	// now and then would have its alarm ring for each of them.
+	// readerTrust is how often that delay may double on a connection without a patrol:
+	// once for each time that the alarm rings and finds the application back in Read. A
+	// connection with a message now and then would have its alarm ring for each of them.
 	readerTrust = 4
 )
 
@@ -107,12 +107,11 @@ func (c *Conn) readAhead() {
 	c.mu.Lock()
 	alone := !c.ended && !c.failing && c.wantRead == 0 && !c.stalled.Load()
 	again := alone && c.expect.Load() > 0
-	if alone && !again {
-		c.setAlarmLocked(alarmReader, readerDelay)
-	}
 	c.mu.Unlock()
 	if again {
 		c.ensureReader()
+	} else if alone {
+		c.watchOver()
 	}
 }
 
@@ -165,26 +164,39 @@ func (c *Conn) ensureReader() {
 		c.readTurn.release()
 		return
 	}
+	c.trust = 0
 	c.readerUp = true
 	c.mu.Unlock()
 	go c.readAhead()
 }
 
-// readerDueLocked runs when the reader's alarm rings, and reports whether the
-// application has been away for so long that the connection shall read itself.
-func (c *Conn) readerDueLocked() bool {
+// watchOver makes sure that somebody looks whether the application comes back to Read.
+func (c *Conn) watchOver() {
+	if !c.watched.CompareAndSwap(false, true) {
+		return
+	}
+	if c.patrol != nil {
+		c.patrol.join(c)
+		return
+	}
+	c.mu.Lock()
+	c.setAlarmLocked(alarmReader, readerDelay<<c.trust)
+	c.mu.Unlock()
+}
+
+// away is that look, and reports whether the application has been away for so long
+// that the connection shall read itself. Who lets go of the read turn does that before
+// he asks whether he is watched: so he is either seen here, or asks again.
+func (c *Conn) away() bool {
+	c.watched.Store(false)
 	switch {
 	case c.readTurn.held(), c.stalled.Load():
-		if !c.readerUp && !c.stalled.Load() {
-			c.trust = min(c.trust+1, readerTrust)
-		}
-		return false // the next to let go of the turn sets the alarm
+		return false
 	case c.visited.Load():
 		c.visited.Store(false)
-		c.setAlarmLocked(alarmReader, readerDelay)
+		c.watchOver()
 		return false
 	}
-	c.trust = 0
 	return true
 }
 
@@ -250,27 +262,10 @@ func (c *Conn) leaveRead() {
 	if !c.visited.Load() {
 		c.visited.Store(true)
 	}
-	if c.expect.Load() == 0 && c.readerSet.Load() {
-		c.readTurn.release()
-		if c.expect.Load() > 0 { // somebody came, and saw the turn taken
-			c.ensureReader()
-		}
-		return
-	}
-	c.mu.Lock()
-	if !c.ended {
-		if c.expect.Load() > 0 && c.wantRead == 0 && !c.failing && !c.stalled.Load() {
-			c.readerUp = true
-			c.mu.Unlock()
-			go c.readAhead()
-			return
-		}
-		if c.alarms.at[alarmReader] == 0 {
-			c.setAlarmLocked(alarmReader, readerDelay<<c.trust)
-		}
-	}
-	c.mu.Unlock()
 	c.readTurn.release()
+	if !c.watched.Load() {
+		c.watchOver()
+	}
 	if c.expect.Load() > 0 {
 		c.ensureReader()
 	}

@@ -33,9 +33,6 @@ func (c *Conn) setAlarmLocked(kind alarmKind, d time.Duration) {
 func (c *Conn) setAlarmAtLocked(t int64, kind alarmKind, d time.Duration) {
 	at := t + int64(d)
 	c.alarms.at[kind] = at
-	if kind == alarmReader {
-		c.readerSet.Store(true)
-	}
 	if c.alarms.armed == 0 || at < c.alarms.armed {
 		c.armLocked(at, d)
 	}
@@ -59,10 +56,7 @@ func (c *Conn) ring() {
 	}
 	c.alarms.armed = 0
 	t := now()
-	if c.hearing.Load() {
-		c.hearing.Store(false)
-		c.heard.Store(t)
-	}
+	c.listened(t)
 	var due [numAlarms]bool
 	for kind, at := range c.alarms.at {
 		if at != 0 && at <= t {
@@ -71,9 +65,8 @@ func (c *Conn) ring() {
 		}
 	}
 	readNow, writeNow := false, false
-	if due[alarmReader] {
-		c.readerSet.Store(false)
-		readNow = c.readerDueLocked()
+	if due[alarmReader] && c.readTurn.held() && !c.readerUp {
+		c.trust = min(c.trust+1, readerTrust)
 	}
 	if due[alarmFlush] && c.out.lazy {
 		c.out.lazy = false
@@ -108,6 +101,12 @@ func (c *Conn) ring() {
 	}
 	if writeNow {
 		c.kick()
+	}
+	if due[alarmReader] {
+		if c.patrol == nil {
+			c.patrol = patrolOf(c.values)
+		}
+		readNow = c.away() || readNow
 	}
 	if readNow {
 		c.ensureReader()

@@ -151,7 +151,11 @@ func (s *closeScene) play() (wire, closing, read string) {
 	if s.starts == "neither" && s.wrong != "nothing" {
 		keepAlive = 0 // the default of 30 s: then "no answer" is none to its Ping
 	}
-	s.c = newConn(ours, config{client: s.client, parent: context.Background(), readLimit: defaultReadLimit, settings: newSettings(0, 0, keepAlive)})
+	cfg := config{client: s.client, parent: context.Background(), readLimit: defaultReadLimit, settings: newSettings(0, 0, keepAlive)}
+	if !s.client {
+		cfg.parent = served(cfg.parent)
+	}
+	s.c = newConn(ours, cfg)
 	defer s.c.CloseNow()
 	role := wiretest.Client
 	if s.client {

@@ -40,16 +40,20 @@ type Conn struct {
 	// Shared without the lock.
 	readLimit atomic.Int64
 	gone      atomic.Bool  // Context has ended
-	hearing   atomic.Bool  // bytes have come since heard; ring, which is never far, asks for the time
+	hearing   atomic.Bool  // bytes have come since heard; who looks next asks for the time
 	waiting   atomic.Bool  // more frames are read and wait to be taken
 	stalled   atomic.Bool  // the read-ahead is full
 	lazy      atomic.Bool  // the queue holds frames that wait for company
 	calm      atomic.Bool  // a data frame is for the application: nobody closes
 	writing   atomic.Bool  // a Writer is open
 	urgent    atomic.Bool  // something may wait to be written
-	visited   atomic.Bool  // the application let go of the read turn since the reader's alarm rang
-	readerSet atomic.Bool  // the reader's alarm is set
+	visited   atomic.Bool  // the application let go of the read turn since somebody looked
+	watched   atomic.Bool  // somebody will look: the patrol, or the reader's alarm
 	expect    atomic.Int32 // calls that wait for control frames
+
+	heard     atomic.Int64 // when the last byte came, by now(), as far as hearing does not say more
+	patrol    *patrol      // nil: there is none. Who sets watched has it, and what follows.
+	nextVisit *Conn
 
 	// Owned by whoever holds the read turn.
 	in inbound
@@ -83,7 +87,6 @@ type Conn struct {
 	alarms     alarms
 
 	// Shared without the lock, and not for each message.
-	heard     atomic.Int64 // when the last byte came, by now(), as far as hearing does not say more
 	listeners atomic.Pointer[listeners]
 
 	// Set by newConn.
@@ -155,7 +158,9 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	t := now()
 	c.heard.Store(t)
 	c.mu.Lock()
-	// Until the first Read comes, the connection reads by itself.
+	// Until the first Read comes, the connection reads by itself. It is an alarm that looks
+	// first: on a patrol's list, a connection that is soon gone would be kept in memory.
+	c.watched.Store(true)
 	c.setAlarmAtLocked(t, alarmReader, readerDelay)
 	if c.settings.keepAlive > 0 {
 		c.setAlarmAtLocked(t, alarmKeepAlive, c.settings.keepAlive)

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -66,9 +67,17 @@ func runOne(t *testing.T, cfg config, ours, theirs net.Conn, real bool, f func(t
 	if cfg.client {
 		role = wiretest.Server
 	}
+	if !cfg.client {
+		cfg.parent = served(cfg.parent)
+	}
 	c := newConn(ours, cfg)
 	defer c.CloseNow()
 	f(&connTest{t, c, wiretest.NewPeer(t, theirs, role), real})
+}
+
+// served is the context of a request that an http.Server handles.
+func served(ctx context.Context) context.Context {
+	return context.WithValue(ctx, http.ServerContextKey, new(http.Server))
 }
 
 // blocked asserts that a call does not return by itself.

@@ -155,6 +155,14 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 	}
 }
 
+// listened notes what hearing says, at t, which is now.
+func (c *Conn) listened(t int64) {
+	if c.hearing.Load() {
+		c.hearing.Store(false)
+		c.heard.Store(t)
+	}
+}
+
 // halfClosed is called at the end of the stream, and reports whether our echo
 // of the peer's Close is still to leave: the peer may have closed only its half.
 func (c *Conn) halfClosed() bool {

@@ -83,6 +83,8 @@ var Table = []Mutant{
 	{"control-blocked-by-writer", "no Pong and no Ping leaves while a Writer's message is under way", []Edit{{"if o.hasPong || o.hasPing {", "if (o.hasPong || o.hasPing) && !o.midMessage {"},
 		{"o.rest != nil || o.hasPong || o.hasPing ||", "o.rest != nil || (o.hasPong || o.hasPing) && !o.midMessage ||"}}},
 	{"nobody-reads", "without a Read nothing is read", []Edit{{"c.readerUp = true\n\tc.mu.Unlock()\n\tgo c.readAhead()", "c.mu.Unlock()\n\tc.readTurn.release()"}}},
+	{"patrol-looks-on", "the patrol starts no reader goroutine", []Edit{{"if c.away() {\n\t\t\t\tc.ensureReader()", "if c.away() && t == 0 {\n\t\t\t\tc.ensureReader()"}}},
+	{"looks-once", "who has just come out of Read is not looked at again", []Edit{{"c.visited.Store(false)\n\t\tc.watchOver()", "c.visited.Store(false)"}}},
 
 	// Reading.
 	{"read-cancelled-loses", "a Read that gives up loses what it had", []Edit{{"m.resume, m.partial = true, slices.Clone(buf[base:])", "m.resume, m.partial = true, slices.Clone(buf[:0])"}}},

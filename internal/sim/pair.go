@@ -110,8 +110,16 @@ func (w *world) harvest(client, server *peer) {
 	// pass all the same.
 	if w.draw.chance(50) && w.up.unread(client, server) && w.down.unread(server, client) {
 		var group sync.WaitGroup
-		for _, p := range peers {
-			group.Go(func() { p.mustPing("while nobody reads") })
+		if w.draw.chance(50) {
+			for _, p := range peers {
+				group.Go(func() { p.mustPing("while nobody reads", time.Minute) })
+			}
+		} else { // one end at a time: so the other has only the Ping that comes to make it read
+			group.Go(func() {
+				for _, p := range peers {
+					p.mustPing("while nobody reads", 10*time.Second)
+				}
+			})
 		}
 		w.wait("pings", &group)
 	}
@@ -159,7 +167,7 @@ func (w *world) harvest(client, server *peer) {
 	}
 	var group sync.WaitGroup
 	for _, p := range peers {
-		group.Go(func() { p.mustPing("in fair weather") })
+		group.Go(func() { p.mustPing("in fair weather", time.Minute) })
 	}
 	if !w.wait("pings", &group) {
 		return
@@ -233,8 +241,8 @@ func (o *observer) unread(from, to *peer) bool {
 }
 
 // mustPing fails if a Ping is not answered.
-func (p *peer) mustPing(when string) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func (p *peer) mustPing(when string, within time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	before := p.pongs()
 	c := p.begin("main", "Ping", ctx)
@@ -260,7 +268,7 @@ func (p *peer) pingedInTheMiddle() {
 	}
 	if err == nil {
 		p.event("a Writer has written a part")
-		p.heardBy().mustPing("in the middle of a message")
+		p.heardBy().mustPing("in the middle of a message", time.Minute)
 		_, err = w.Write(m.data[69_000:])
 	}
 	if err == nil {

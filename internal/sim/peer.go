@@ -23,6 +23,7 @@ type options struct {
 	compression  websocket.CompressionMode
 	threshold    int
 	end          string // tcp, tls, plain, or stream: what the Conn stands on
+	server       bool   // the request is one that an http.Server got
 }
 
 func drawOptions(r random) options {
@@ -34,6 +35,7 @@ func drawOptions(r random) options {
 		compression:  one(r, 0, websocket.CompressionContextTakeover, websocket.CompressionContextTakeover, websocket.CompressionNoContextTakeover),
 		threshold:    one(r, 0, 0, 1, 1000),
 		end:          one(r, "tcp", "tcp", "tcp", "tls", "plain"),
+		server:       one(r, true, false),
 	}
 	// Not the same for both ends to the nanosecond.
 	if o.closeTimeout > 0 {
@@ -86,6 +88,9 @@ func (o options) queue() int {
 func accept(nc net.Conn, r *http.Request, br *bufio.Reader, o options) (*websocket.Conn, error) {
 	if br == nil {
 		br = bufio.NewReader(nc)
+	}
+	if o.server {
+		r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, new(http.Server)))
 	}
 	w := &hijacker{nc: nc, rw: bufio.NewReadWriter(br, bufio.NewWriter(nc)), header: http.Header{}}
 	return websocket.Accept(w, r, &websocket.AcceptOptions{

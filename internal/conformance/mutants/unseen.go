@@ -20,6 +20,8 @@ var unseen = map[string]string{
 
 	"pong-blocks":       "an echo whose Pong can't leave can't send its echo either: it waits in any case",
 	"nobody-reads":      "an echo reads again as soon as it has written, and answers Pings then, in time",
+	"patrol-looks-on":   "an echo reads again as soon as it has written, and answers Pings then, in time",
+	"looks-once":        "an echo reads again as soon as it has written, and answers Pings then, in time",
 	"half-close-counts": "an echo's own Close is that of a failure, behind which it reads no Close that crosses it",
 
 	// What buffers hide.
