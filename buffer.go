@@ -22,6 +22,7 @@ type buffer struct {
 	// What is on its way in b: so many bytes from the queue, and a parcel of which
 	// the frame begins at own.
 	queued, own int
+	last        bool // TCP is closed behind it
 
 	// What one attempt to write b works with, and what came of it; see tryWrite.
 	write func(fd uintptr)
@@ -40,7 +41,7 @@ func putBuffer(b *buffer) {
 	if cap(b.b) > maxPooled {
 		return
 	}
-	b.b, b.queued, b.own = b.b[:0], 0, 0
+	b.b, b.queued, b.own, b.last = b.b[:0], 0, 0, false
 	bufferPool.Put(b)
 }
 

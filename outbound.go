@@ -183,6 +183,7 @@ func (c *Conn) gatherLocked(p *parcel) *buffer {
 				b = getBuffer()
 			}
 			c.appendFrame(b, finBit|lead(opClose), o.close.bytes())
+			b.last = !c.client && c.state == closed // RFC 6455, section 7.1.1: the server closes TCP first
 		}
 	}
 	return b

@@ -4,8 +4,10 @@ package websocket
 
 import (
 	"context"
+	"io"
 	"net"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,5 +55,59 @@ func TestBlockingSocket(t *testing.T) {
 	peerConn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if err := ct.want("Close", closed); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestSendLast: the end of the stream follows what was sent last, if all of it was.
+func TestSendLast(t *testing.T) {
+	nc, peer := tcpPair(t)
+	raw := rawConn(nc)
+	attempt := func(f func(fd uintptr, p []byte) (int, error), p []byte) (n int, err error) {
+		raw.Control(func(fd uintptr) { n, err = f(fd, p) })
+		return n, err
+	}
+	sent := 0
+	for {
+		n, err := attempt(func(fd uintptr, p []byte) (int, error) { return send(fd, p, nil) }, make([]byte, 100_000))
+		if err == syscall.EAGAIN {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		sent += n
+	}
+	read, err := io.ReadFull(peer, make([]byte, sent/2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Write(func(fd uintptr) bool {
+		n, err := sendLast(fd, make([]byte, quickSize))
+		if err != nil {
+			return err != syscall.EAGAIN
+		}
+		if n == quickSize {
+			t.Error("a socket that is half full takes everything")
+		}
+		sent += n
+		return true
+	})
+	if _, err := io.ReadFull(peer, make([]byte, sent-read)); err != nil {
+		t.Fatalf("what was sent in part: %v", err)
+	}
+	if n, err := attempt(sendLast, []byte("bye")); n != 3 || err != nil {
+		t.Fatalf("%d bytes sent, %v", n, err)
+	}
+	peer.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if b, err := io.ReadAll(peer); string(b) != "bye" || err != nil {
+		t.Fatalf("%d bytes came at last, %.20q, %v", len(b), b, err)
+	}
+	if _, err := attempt(sendLast, []byte("more")); err != syscall.EPIPE {
+		t.Errorf("after the end: %v", err)
+	}
+	if _, err := io.WriteString(peer, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(nc, make([]byte, 5)); err != nil {
+		t.Errorf("the other half: %v", err)
 	}
 }

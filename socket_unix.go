@@ -15,3 +15,6 @@ func send(fd uintptr, a, b []byte) (int, error) {
 	}
 	return syscall.Write(int(fd), a)
 }
+
+// sendLast is send for what ends the connection.
+func sendLast(fd uintptr, a []byte) (int, error) { return send(fd, a, nil) }

@@ -81,7 +81,13 @@ func (b *buffer) tryWrite(raw syscall.RawConn, tail []byte) bool {
 // writeNow is one attempt to write b and its tail to a socket.
 func (b *buffer) writeNow(fd uintptr) {
 	for {
-		n, err := send(fd, b.b, b.tail)
+		var n int
+		var err error
+		if b.last {
+			n, err = sendLast(fd, b.b)
+		} else {
+			n, err = send(fd, b.b, b.tail)
+		}
 		if err == syscall.EINTR {
 			continue
 		}
