@@ -79,6 +79,22 @@ func TestPureFiles(t *testing.T) {
 	}
 }
 
+// TestUnsafe: one file talks to the kernel by itself; all others leave memory to Go.
+func TestUnsafe(t *testing.T) {
+	const only = "socket_linux.go"
+	all := sources(t)
+	for name, file := range all {
+		for _, spec := range file.Imports {
+			if importPath(t, spec) == "unsafe" && name != only && !strings.HasSuffix(name, "_test.go") {
+				t.Errorf("%s imports unsafe; only %s may", name, only)
+			}
+		}
+	}
+	if all[only] == nil {
+		t.Errorf("there is no %s any more", only)
+	}
+}
+
 // TestPackagesAreDocumented: every package says what it is for.
 func TestPackagesAreDocumented(t *testing.T) {
 	documented := map[string]bool{}
