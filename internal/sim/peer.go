@@ -35,7 +35,6 @@ func drawOptions(r random) options {
 		compression:  one(r, 0, websocket.CompressionContextTakeover, websocket.CompressionContextTakeover, websocket.CompressionNoContextTakeover),
 		threshold:    one(r, 0, 0, 1, 1000),
 		end:          one(r, "tcp", "tcp", "tcp", "tls", "plain"),
-		server:       one(r, true, false),
 	}
 	// Not the same for both ends to the nanosecond.
 	if o.closeTimeout > 0 {

@@ -61,6 +61,7 @@ func (w *world) run() {
 // peer makes one of the peers that are ours, without its Conn.
 func (w *world) peer(role string) *peer {
 	p := &peer{world: w, role: role, opts: drawOptions(w.draw)}
+	p.opts.server = newRandom(w.seed, 99).chance(50) // not from w.draw: seeds play what they played
 	if role == "client" {
 		p.end, p.wire, p.heard = w.link.client(), w.up, w.down
 		if w.draw.chance(10) {
