@@ -231,13 +231,15 @@ func (p *peer) noReads() bool {
 // tooBig reports whether a message was announced to p that is over its limit.
 func (p *peer) tooBig() bool { return p.heard.seen().largest > p.opts.limit() }
 
-// unread reports whether little enough was sent for the read-ahead to hold.
+// unread reports whether little enough was sent for the read-ahead to hold, with the 16
+// bytes that each frame costs in it.
 func (o *observer) unread(from, to *peer) bool {
 	n := 0
 	for _, f := range o.seen().frames {
 		n += len(f.payload)
 	}
-	return n < 32<<10 && len(o.seen().frames) < 500 && o.seen().pending == 0
+	frames := len(o.seen().frames)
+	return n+frames*16 < 32<<10 && frames < 500 && o.seen().pending == 0
 }
 
 // mustPing fails if a Ping is not answered.
