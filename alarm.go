@@ -8,7 +8,7 @@ import "time"
 type alarmKind uint8
 
 const (
-	alarmReader    alarmKind = iota // no Read has been there for a moment: read ahead
+	alarmReader    alarmKind = iota // no Read has been there for a moment: read ahead; see watchOver
 	alarmKeepAlive                  // the peer has been silent for long
 	alarmFlush                      // frames left in the queue for company must leave
 	alarmClose                      // the closing handshake must be over
