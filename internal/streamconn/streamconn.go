@@ -10,8 +10,15 @@ import (
 	"time"
 )
 
-// chunkSize is how much is read from, and written to, the stream at once.
-const chunkSize = 16 << 10
+// chunkSize is how much is read from, and written to, the stream at once; and
+// waitSize is what a read waits with, until more than that comes at once.
+const (
+	chunkSize = 16 << 10
+	waitSize  = 512
+)
+
+// maxNothing is how often in a row a stream may read nothing without an error.
+const maxNothing = 100
 
 // A Conn is a net.Conn over a stream. A goroutine reads from the stream and one
 // writes to it, each when it is asked to; a caller whose deadline passes leaves
@@ -25,6 +32,7 @@ type Conn struct {
 	readTurn chan struct{} // held by the caller of Read
 	asked    bool          // the reading goroutine is at work
 	came     chan chunk    // what it brings
+	chunk    int           // how much it reads at once
 	left     []byte        // of what it brought, not taken yet
 	readErr  error
 
@@ -80,12 +88,16 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.left) == 0 && c.readErr == nil {
 		if !c.asked {
 			c.asked = true
-			go c.readChunk()
+			go c.readChunk(max(c.chunk, waitSize))
 		}
 		select {
 		case got := <-c.came:
 			c.asked = false
 			c.left, c.readErr = got.b, got.err
+			c.chunk = waitSize
+			if len(got.b) == cap(got.b) {
+				c.chunk = chunkSize
+			}
 		case <-expired:
 			return 0, os.ErrDeadlineExceeded
 		case <-c.closed:
@@ -100,13 +112,32 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (c *Conn) readChunk() {
-	b := make([]byte, chunkSize)
+func (c *Conn) readChunk(size int) {
+	b := make([]byte, size)
 	n, err := c.stream.Read(b)
-	for n == 0 && err == nil {
+	for nothing := 0; n == 0 && err == nil; nothing++ {
+		if nothing == maxNothing {
+			err = io.ErrNoProgress
+			break
+		}
 		n, err = c.stream.Read(b)
 	}
 	c.came <- chunk{b[:n], err}
+}
+
+// Settled reports whether all that was handed over has been written. It is for
+// whoever writes, not for others at the same time.
+func (c *Conn) Settled() bool {
+	if c.writing {
+		select {
+		case err := <-c.went:
+			c.writing, c.writeErr = false, err
+		default:
+			return false
+		}
+	}
+	c.out = nil
+	return c.writeErr == nil
 }
 
 // Write hands p over to the stream, chunk by chunk. A chunk that was handed over

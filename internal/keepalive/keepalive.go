@@ -1,0 +1,179 @@
+// Package keepalive knows a peer's signs of life, and the Pings that wait to be answered.
+package keepalive
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A State is what is known of a peer. Bytes that come are a sign of life, and bytes that the peer's system takes from us. It
+// guards itself.
+type State struct {
+	period time.Duration // 0: off
+
+	hearing atomic.Bool  // bytes have come since heard; who looks next asks for the time
+	heard   atomic.Int64 // when the last bytes came, as far as hearing does not say more
+
+	mu    sync.Mutex
+	sign  int64 // when the last sign of another kind was seen
+	taken int64 // how many bytes the peer's system had taken then
+	asked int64 // when our Ping was asked for; 0: none waits for its Pong
+	left  int64 // when it left; 0: it has not
+	end   int64 // how many bytes will be taken when it has; 0: it was not written
+	last  uint64
+	pings *Wait // those that wait, the newest first
+}
+
+// A Wait is a Ping that waits for its Pong.
+type Wait struct {
+	next     *Wait
+	number   uint64
+	Answered chan struct{} // closed when the Pong has come
+}
+
+// PayloadSize is the size of the number that our Pings carry.
+const PayloadSize = 8
+
+// AppendPayload appends the payload of the Ping with that number.
+func AppendPayload(b []byte, number uint64) []byte { return binary.BigEndian.AppendUint64(b, number) }
+
+// Init begins at t, which is now, with the time after which a silent peer is pinged; 0: never.
+func (k *State) Init(t int64, period time.Duration) {
+	k.period = period
+	k.heard.Store(t)
+}
+
+// Came notes that bytes have come. It costs a message next to nothing.
+func (k *State) Came() {
+	if !k.hearing.Load() {
+		k.hearing.Store(true)
+	}
+}
+
+// Listened notes what hearing says, at t, which is now.
+func (k *State) Listened(t int64) {
+	if k.hearing.Load() {
+		k.hearing.Store(false)
+		k.heard.Store(t)
+	}
+}
+
+// Verdict is what check finds.
+type Verdict uint8
+
+const (
+	// Alive: there was a sign of life lately.
+	Alive Verdict = iota
+	// Ask: a Ping is to be sent.
+	Ask
+	// Dead: there was no sign of life after a Ping.
+	Dead
+)
+
+// Check looks for signs of life, and says when to look again. t is now, taken how many bytes the peer's system has taken,
+// and outstanding how many it has not yet. A peer that was silent for a period is pinged; one that is silent for another,
+// from when the Ping has left, is dead. deaf says that nobody can hear it, because the application leaves so much unread:
+// then the silence is ours, and only a Ping that can't be written will end the connection.
+func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again time.Duration) {
+	k.Listened(t)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	behind := k.asked != 0 && k.left == 0 // our Ping waits behind other bytes
+	if taken > k.taken {
+		k.taken = taken
+		if outstanding > 0 || behind {
+			k.sign = t
+		}
+	}
+	if behind && k.end != 0 && taken >= k.end {
+		k.left = t
+	}
+	sign := max(k.sign, k.heard.Load())
+	if sign >= max(k.asked, k.left) {
+		k.asked, k.left, k.end = 0, 0, 0
+	}
+	period := int64(k.period)
+	since := t - sign
+	if k.asked != 0 {
+		since = t - max(k.asked, k.left)
+	}
+	switch {
+	case deaf:
+		k.asked, k.left, k.end = 0, 0, 0
+		return Ask, k.period
+	case since < period:
+		return Alive, time.Duration(period - since)
+	case k.asked == 0:
+		k.asked = t
+		return Ask, k.period
+	}
+	return Dead, 0
+}
+
+// Heard notes that bytes have come, at t, which is now.
+func (k *State) Heard(t int64) { k.heard.Store(t) }
+
+// littleOutstanding is taken by any peer that is alive in no time.
+const littleOutstanding = 64 << 10
+
+// PingLeft notes that a Ping was written, at t. It has left when the peer's system has taken what is outstanding now.
+func (k *State) PingLeft(t, taken, outstanding int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.asked == 0 || k.left != 0 {
+		return
+	}
+	k.end = taken + outstanding
+	if outstanding <= littleOutstanding {
+		k.left = t
+		k.taken = k.end // that it takes the Ping does not answer it
+	}
+}
+
+// Next returns the number of the next Ping, and makes w, if there is one, wait for the answer.
+func (k *State) Next(w *Wait) uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.last++
+	if w != nil {
+		w.number, w.next = k.last, k.pings
+		k.pings = w
+	}
+	return k.last
+}
+
+// Forget makes w wait no longer.
+func (k *State) Forget(w *Wait) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for at := &k.pings; *at != nil; at = &(*at).next {
+		if *at == w {
+			*at = w.next
+			return
+		}
+	}
+}
+
+// Answered is called with the payload of a Pong: it wakes the Ping that it answers, and those before.
+func (k *State) Answered(payload []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.asked, k.left, k.end = 0, 0, 0
+	if len(payload) != PayloadSize {
+		return
+	}
+	number := binary.BigEndian.Uint64(payload)
+	if number > k.last {
+		return
+	}
+	for at := &k.pings; *at != nil; {
+		if w := *at; w.number <= number {
+			close(w.Answered)
+			*at = w.next
+		} else {
+			at = &w.next
+		}
+	}
+}

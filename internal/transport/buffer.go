@@ -1,0 +1,135 @@
+package transport
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/closeonce/websocket/internal/mask"
+)
+
+// BufferSize is what a buffer from the pool holds: as much as one read takes off a socket, and so how many small frames
+// one system call brings.
+const BufferSize = 32 << 10
+
+// maxPooled is the largest buffer that goes back to the pool; a larger one was grown for a rare message and is left to
+// the garbage collector.
+const maxPooled = 2 * BufferSize
+
+// LargeSize is what a large buffer holds: a piece of a message that is too long for the usual one.
+const LargeSize = 256 << 10
+
+// headerSpace is room for a frame's header before a large piece.
+const headerSpace = 14
+
+// A Buffer is borrowed memory. A connection that waits holds none.
+type Buffer struct {
+	B []byte
+
+	// Keys are for the frames that a client puts into B.
+	Keys mask.Keys
+
+	// Last says that nothing follows B: the end of the stream may leave with it.
+	Last bool
+
+	// N is how many bytes of B, and of the tail behind it, were taken; Err is why no more can be. See Conn.TryWrite.
+	N   int
+	Err error
+
+	tail []byte
+	// The two forms of attempt that syscall.RawConn wants. They stay with the buffer, so that an attempt costs no
+	// allocation.
+	once func(fd uintptr)
+	all  func(fd uintptr) bool
+}
+
+var (
+	pool      = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, BufferSize)} }}
+	largePool = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, headerSpace+LargeSize)} }}
+)
+
+// Get borrows an empty buffer of BufferSize.
+func Get() *Buffer { return pool.Get().(*Buffer) }
+
+// Put gives a buffer back. Its memory may have been replaced.
+func Put(b *Buffer) {
+	if cap(b.B) < BufferSize || cap(b.B) > maxPooled {
+		return
+	}
+	b.B, b.Last = b.B[:0], false
+	pool.Put(b)
+}
+
+// GetLarge borrows an empty buffer that holds LargeSize bytes and a header.
+func GetLarge() *Buffer { return largePool.Get().(*Buffer) }
+
+// PutLarge gives a large buffer back.
+func PutLarge(b *Buffer) {
+	b.B, b.Last = b.B[:0], false
+	largePool.Put(b)
+}
+
+// An Inbox holds bytes that came and were not taken yet. It borrows a buffer while there are some. The zero value is
+// empty. It belongs to whoever holds the read turn.
+type Inbox struct {
+	buf  *Buffer
+	r, w int // the bytes are buf.B[r:w]
+}
+
+// Bytes returns what has come and was not taken.
+func (in *Inbox) Bytes() []byte {
+	if in.buf == nil {
+		return nil
+	}
+	return in.buf.B[in.r:in.w]
+}
+
+// Empty reports whether there is nothing in it.
+func (in *Inbox) Empty() bool { return in.r == in.w }
+
+// Take forgets the first n bytes.
+func (in *Inbox) Take(n int) { in.r += n }
+
+// Clear forgets all bytes.
+func (in *Inbox) Clear() { in.r = in.w }
+
+// Release gives the buffer back if it holds nothing.
+func (in *Inbox) Release() {
+	if in.buf != nil && in.r == in.w {
+		Put(in.buf)
+		in.buf, in.r, in.w = nil, 0, 0
+	}
+}
+
+// minRoom is room for any control frame.
+const minRoom = 14 + 125
+
+// Room returns space for bytes to come, borrowing a buffer if there is none. Came says how many did.
+func (in *Inbox) Room() []byte {
+	if in.buf == nil {
+		in.buf = Get()
+		in.buf.B = in.buf.B[:cap(in.buf.B)]
+		in.r, in.w = 0, 0
+	}
+	if in.r == in.w {
+		in.r, in.w = 0, 0
+	} else if in.r > 0 && len(in.buf.B)-in.w < minRoom {
+		in.w = copy(in.buf.B, in.buf.B[in.r:in.w])
+		in.r = 0
+	}
+	return in.buf.B[in.w:]
+}
+
+// Came says that n bytes were put where Room said.
+func (in *Inbox) Came(n int) { in.w += n }
+
+// Put puts bytes that came elsewhere into the inbox, which is empty; into a buffer of their size if the usual one does
+// not hold them.
+func (in *Inbox) Put(b []byte) {
+	in.Release()
+	if len(b) > BufferSize {
+		in.buf = &Buffer{B: slices.Clone(b)}
+		in.r, in.w = 0, len(b)
+		return
+	}
+	in.w = copy(in.Room(), b)
+}

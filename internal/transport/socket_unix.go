@@ -1,0 +1,51 @@
+//go:build unix
+
+package transport
+
+import (
+	"net"
+	"syscall"
+)
+
+// RawConn returns what it takes to wait for nc's socket without a buffer, and to try to write to it, or nil.
+func RawConn(nc net.Conn) syscall.RawConn {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
+			return raw
+		}
+	}
+	return nil
+}
+
+// readReady is called with the socket when it may have bytes, and says whether the wait is over. Who waits holds no
+// buffer: it borrows one when bytes are there.
+func (t *Conn) readReady(fd uintptr) bool {
+	p := t.dst
+	if p == nil {
+		p = t.in.Room()
+	}
+	for {
+		n, err := recv(fd, p)
+		switch {
+		case interrupted(err):
+			continue
+		case wouldBlock(err):
+			if t.dst == nil {
+				t.in.Release()
+			}
+			t.watchRead()
+			return false
+		case err != nil:
+			n = 0
+		}
+		t.n, t.err = n, eof(n, err)
+		if t.dst == nil {
+			t.in.Came(n)
+		}
+		return true
+	}
+}
+
+func interrupted(err error) bool { return err == syscall.EINTR }
+func wouldBlock(err error) bool  { return err == syscall.EAGAIN }

@@ -1,0 +1,265 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/closeonce/websocket/internal/streamconn"
+)
+
+// ErrInterrupted is returned by a call that was interrupted, with nothing lost.
+var ErrInterrupted = errors.New("interrupted")
+
+// A Conn is a net.Conn whose Read and Write can be interrupted. One goroutine at a time may read, and one may write;
+// all other methods may be called by anybody.
+type Conn struct {
+	nc   net.Conn
+	raw  syscall.RawConn // the socket, of nc or below its TLS; nil: there is none
+	kind kind
+
+	reads  interruption
+	writes atomic.Pointer[interruption] // made when it is needed
+
+	// What the Read that is under way works with.
+	ready   func(fd uintptr) bool
+	ctx     context.Context
+	owner   Owner
+	dst     []byte // where to read to; nil: to in
+	in      *Inbox
+	n       int
+	err     error
+	scratch *[128]byte // to wait with, where one can't wait without
+
+	standIn *standIn // writes where a write can't be interrupted
+	taken   atomic.Int64
+}
+
+// An Owner knows contexts that need no watching, because they end with the connection and not before.
+type Owner interface {
+	Owns(done <-chan struct{}) bool
+}
+
+// kind is what is known of a net.Conn.
+type kind uint8
+
+const (
+	// socket is TCP or Unix: read and written past package net where the system allows it.
+	socket kind = iota
+	// secured is TLS over a socket: an expired write deadline breaks it.
+	secured
+	// plain has deadlines that leave it usable.
+	plain
+)
+
+// A resumer is a net.Conn that says of itself that an expired write deadline leaves it usable: Write returned how many
+// bytes it took.
+type resumer interface{ WriteDeadlineResumes() }
+
+// Init makes t the transport over nc, which it owns from then on.
+func (t *Conn) Init(nc net.Conn) {
+	t.nc = nc
+	switch base := nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		t.kind = socket
+		if runtime.GOOS == "windows" { // a cancelled send leaves the stream unknown there
+			t.standIn = &standIn{nc: nc}
+		}
+		if t.raw = RawConn(nc); t.raw != nil {
+			t.ready = t.readReady
+		}
+	case resumer:
+		t.kind = plain
+	case interface{ NetConn() net.Conn }:
+		switch base.NetConn().(type) {
+		case *net.TCPConn, *net.UnixConn, resumer:
+			t.kind = secured
+			t.raw = RawConn(base.NetConn())
+			t.standIn = &standIn{nc: nc}
+		default:
+			t.asStream()
+		}
+	default:
+		t.asStream()
+	}
+}
+
+// asStream expects no more of the net.Conn than of any stream.
+func (t *Conn) asStream() {
+	t.kind = plain
+	t.nc = overStream{streamconn.New(t.nc), t.nc}
+}
+
+// overStream is a stream with deadlines of its own over a net.Conn that may have none.
+type overStream struct {
+	*streamconn.Conn
+	below net.Conn
+}
+
+// NetConn returns the net.Conn that Init was given.
+func (t *Conn) NetConn() net.Conn {
+	if s, ok := t.nc.(overStream); ok {
+		return s.below
+	}
+	return t.nc
+}
+
+// Read waits for bytes and reads them: into dst, or into the inbox if dst is nil. If ctx is not nil, its end interrupts
+// the call. The error is ErrInterrupted, or the net.Conn's.
+func (t *Conn) Read(ctx context.Context, dst []byte, in *Inbox, owner Owner) (n int, err error) {
+	t.ctx, t.dst, t.in, t.owner = ctx, dst, in, owner
+	if t.ready != nil {
+		t.n, t.err = 0, nil
+		if err = t.raw.Read(t.ready); err == nil {
+			n, err = t.n, t.err
+		}
+	} else {
+		n, err = t.readPlain()
+	}
+	t.ctx, t.dst, t.owner = nil, nil, nil
+	if n > 0 {
+		return n, nil // an error comes again
+	}
+	if err != nil && isTimeout(err) && t.reads.clear(t.nc.SetReadDeadline) {
+		err = ErrInterrupted
+	}
+	return 0, err
+}
+
+// readPlain reads from a net.Conn that needs memory to wait with. It may return 0, nil, as any net.Conn may.
+func (t *Conn) readPlain() (int, error) {
+	t.watchRead()
+	switch {
+	case t.dst != nil:
+		return t.nc.Read(t.dst)
+	case !t.in.Empty():
+		n, err := t.nc.Read(t.in.Room())
+		t.in.Came(n)
+		return n, err
+	}
+	t.in.Release()
+	if t.scratch == nil {
+		t.scratch = new([128]byte)
+	}
+	n, err := t.nc.Read(t.scratch[:])
+	if n > 0 {
+		t.in.Put(t.scratch[:n])
+	}
+	return n, err
+}
+
+// watchRead makes the end of the call's context interrupt it.
+func (t *Conn) watchRead() {
+	if t.ctx == nil {
+		return
+	}
+	if done := t.ctx.Done(); done != nil && !t.reads.covers(done) && !t.owner.Owns(done) {
+		t.reads.watch(t.ctx, t.InterruptRead)
+	}
+}
+
+// InterruptRead makes the Read that is under way, or the next one, return ErrInterrupted, unless bytes come first.
+func (t *Conn) InterruptRead() { t.reads.ask(t.nc.SetReadDeadline) }
+
+// InterruptWrite makes the Write that is under way, or the next one that has to wait, return ErrInterrupted.
+func (t *Conn) InterruptWrite() { t.interruptWrites().ask(t.setWriteDeadline) }
+
+func (t *Conn) interruptWrites() *interruption {
+	if i := t.writes.Load(); i != nil {
+		return i
+	}
+	t.writes.CompareAndSwap(nil, new(interruption))
+	return t.writes.Load()
+}
+
+func (t *Conn) setWriteDeadline(at time.Time) error {
+	if t.standIn != nil {
+		return t.standIn.SetWriteDeadline(at)
+	}
+	return t.nc.SetWriteDeadline(at)
+}
+
+// isTimeout reports whether an error is a time-out, of whatever kind of net.Conn.
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}
+
+// Taken returns how many bytes the peer's system has taken from us, and how many it has not yet; of a net.Conn of which
+// that can't be known, how many that one has taken, and none. If the first has grown, the peer's system is alive.
+func (t *Conn) Taken() (taken, outstanding int64) {
+	taken = t.taken.Load()
+	if t.raw != nil {
+		t.raw.Control(func(fd uintptr) { outstanding = unsent(fd) })
+	}
+	return taken - outstanding, outstanding
+}
+
+// Quiet lets go of the contexts: nobody waits any more.
+func (t *Conn) Quiet() {
+	t.reads.end()
+	t.interruptWrites().end()
+}
+
+// Close closes the net.Conn at once. TLS does not say good-bye.
+func (t *Conn) Close() {
+	if t.kind == secured {
+		t.nc.(interface{ NetConn() net.Conn }).NetConn().Close()
+	}
+	t.nc.Close()
+}
+
+// CloseGently closes the net.Conn; TLS says good-bye, in the background and for no longer than patience if that has to
+// wait.
+func (t *Conn) CloseGently(patience time.Duration) {
+	if t.kind != secured {
+		t.nc.Close()
+		return
+	}
+	if t.writable() {
+		t.nc.Close()
+		return
+	}
+	go func() {
+		giveUp := time.AfterFunc(patience, t.Close)
+		defer giveUp.Stop()
+		t.nc.Close()
+	}()
+}
+
+// Linger closes the net.Conn in the order that lets what was written last arrive: closing a socket with unread bytes
+// resets the connection, and a reset may overtake them. So our half is closed first, and what still comes is dropped
+// until the peer has closed its half, for no longer than patience. Nobody reads meanwhile.
+func (t *Conn) Linger(patience time.Duration) {
+	defer t.Close()
+	half, ok := t.NetConn().(interface{ CloseWrite() error })
+	if !ok {
+		return
+	}
+	giveUp := time.AfterFunc(patience, t.Close)
+	defer giveUp.Stop()
+	if half.CloseWrite() != nil {
+		return
+	}
+	scrap := Get()
+	defer Put(scrap)
+	for {
+		_, err := t.nc.Read(scrap.B[:cap(scrap.B)])
+		if err != nil && !(isTimeout(err) && t.reads.clear(t.nc.SetReadDeadline)) {
+			return
+		}
+	}
+}
+
+// eof is what a read of nothing means on a socket.
+func eof(n int, err error) error {
+	if n == 0 && err == nil {
+		return io.EOF
+	}
+	return err
+}

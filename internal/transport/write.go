@@ -1,0 +1,205 @@
+package transport
+
+import (
+	"context"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// TryWrite writes as much of b, and of tail behind it, as is taken without waiting, and reports whether that was all.
+// b.N is how much, b.Err why no more can be written, ever. Most writes are this one call, and one system call.
+func (t *Conn) TryWrite(b *Buffer, tail []byte) bool {
+	b.N, b.Err = 0, nil
+	switch {
+	case t.raw == nil:
+		return false
+	case t.kind == socket:
+		t.trySocket(b, tail)
+	default:
+		t.trySecured(b, tail)
+	}
+	if b.N > 0 {
+		t.taken.Add(int64(b.N))
+	}
+	return b.N == len(b.B)+len(tail)
+}
+
+// Gathers reports whether a header and a payload that lies elsewhere leave in one system call.
+func (t *Conn) Gathers() bool { return t.raw != nil && t.kind == socket }
+
+// Tries reports whether TryWrite may take something: only for sockets, and TLS over them, can one know.
+func (t *Conn) Tries() bool { return t.raw != nil && (t.kind == socket || canPoll) }
+
+func (t *Conn) trySocket(b *Buffer, tail []byte) {
+	b.tail = tail
+	b.try(t.raw)
+	b.tail = nil
+}
+
+func (b *Buffer) try(raw syscall.RawConn) {
+	if b.once == nil {
+		b.once = func(fd uintptr) { b.attempt(fd) }
+	}
+	if err := raw.Control(b.once); err != nil {
+		b.Err = err
+	}
+}
+
+// WriteNow is one attempt to write b to a net.Conn that no Conn owns. It reports whether all was taken; b.N is how much.
+func WriteNow(nc net.Conn, b *Buffer) bool {
+	b.N, b.Err = 0, nil
+	raw := RawConn(nc)
+	if raw == nil {
+		return false
+	}
+	b.try(raw)
+	return b.N == len(b.B)
+}
+
+// attempt is one attempt to write what is left to a socket. It reports whether there is nothing more to wait for.
+func (b *Buffer) attempt(fd uintptr) (done bool) {
+	for {
+		head, tail := b.left(b.tail)
+		var n int
+		var err error
+		if b.Last && b.N == 0 {
+			n, err = sendLast(fd, head)
+		} else {
+			n, err = send(fd, head, tail)
+		}
+		switch {
+		case err == nil:
+			b.N += n
+			return b.N == len(b.B)+len(b.tail)
+		case interrupted(err):
+		case wouldBlock(err):
+			return false
+		default:
+			b.Err = err
+			return true
+		}
+	}
+}
+
+// left returns what is left to be written.
+func (b *Buffer) left(tail []byte) (head, rest []byte) {
+	if b.N >= len(b.B) {
+		return tail[b.N-len(b.B):], nil
+	}
+	return b.B[b.N:], tail
+}
+
+// recordSize is what crypto/tls puts into one record, and so into one system call.
+const recordSize = 16 << 10
+
+// trySecured writes records for as long as the socket below says that it has room for one. Then it has: of a Linux
+// socket's buffer a third is free.
+func (t *Conn) trySecured(b *Buffer, tail []byte) {
+	if !canPoll || !t.standIn.settled() {
+		return
+	}
+	for b.N < len(b.B)+len(tail) {
+		piece, _ := b.left(tail)
+		piece = piece[:min(len(piece), recordSize)]
+		if !t.standIn.mayPass(len(piece), t.writable) {
+			return
+		}
+		n, err := t.nc.Write(piece)
+		b.N += n
+		if err != nil {
+			b.Err = err
+			return
+		}
+	}
+}
+
+// writable asks the socket whether it has room.
+func (t *Conn) writable() (ok bool) {
+	if t.raw != nil && canPoll {
+		t.raw.Control(func(fd uintptr) { ok = pollOut(fd) })
+	}
+	return ok
+}
+
+// pieceSize is how much of a long message is written at once where one can't see how much of it was taken.
+const pieceSize = 64 << 10
+
+// Write writes what TryWrite has left of b and tail. b.N goes on counting. If ctx is not nil, its end interrupts the
+// call. The error is ErrInterrupted, or the net.Conn's, which is final.
+func (t *Conn) Write(ctx context.Context, b *Buffer, tail []byte, owner Owner) error {
+	if b.Err != nil {
+		return b.Err
+	}
+	if ctx != nil {
+		i := t.interruptWrites()
+		if done := ctx.Done(); done != nil && !i.covers(done) && !owner.Owns(done) {
+			i.watch(ctx, t.InterruptWrite)
+		}
+		if ctx.Err() != nil {
+			return ErrInterrupted // it ended before: the interruption may have hit another
+		}
+	}
+	before := b.N
+	err := t.writeLeft(b, tail)
+	if err != nil && isTimeout(err) && t.interruptWrites().clear(t.setWriteDeadline) {
+		err = ErrInterrupted
+	}
+	if t.kind == socket && t.raw != nil && canSendBoth {
+		t.taken.Add(int64(b.N - before)) // the others have counted their pieces
+	}
+	return err
+}
+
+func (t *Conn) writeLeft(b *Buffer, tail []byte) error {
+	if t.kind == socket && t.raw != nil && canSendBoth {
+		if b.all == nil {
+			b.all = b.attempt
+		}
+		b.tail = tail
+		err := t.raw.Write(b.all)
+		b.tail = nil
+		if err == nil {
+			err = b.Err
+		}
+		return err
+	}
+	for b.N < len(b.B)+len(tail) {
+		n, err := t.writePiece(b.left(tail))
+		b.N += n
+		t.taken.Add(int64(n))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePiece writes some of head, and of tail if there is a way to write both at once.
+func (t *Conn) writePiece(head, tail []byte) (int, error) {
+	switch {
+	case t.standIn != nil:
+		return t.standIn.Write(head[:min(len(head), pieceSize)])
+	case tail != nil && t.kind == socket:
+		return writeBoth(t.nc, head, tail[:min(len(tail), pieceSize)])
+	}
+	return t.nc.Write(head[:min(len(head), pieceSize)])
+}
+
+// writeBoth writes two slices in one system call.
+func writeBoth(nc net.Conn, a, b []byte) (int, error) {
+	v := vectors.Get().(*vector)
+	v.bufs = append(v.array[:0], a, b)
+	n, err := v.bufs.WriteTo(nc)
+	v.array = [2][]byte{}
+	vectors.Put(v)
+	return int(n), err
+}
+
+// A vector is what one write of two slices needs.
+type vector struct {
+	array [2][]byte
+	bufs  net.Buffers
+}
+
+var vectors = sync.Pool{New: func() any { return new(vector) }}
