@@ -10,6 +10,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/closeonce/websocket/internal/transport"
 )
 
 // IsWebSocketUpgrade reports whether the request asks for a WebSocket, so that
@@ -59,10 +61,10 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	subprotocol := chooseSubprotocol(r, opts.Subprotocols)
 
-	answer := getBuffer()
-	answer.b = appendAnswer(answer.b, w.Header(), r.Header.Get("Sec-Websocket-Key"), subprotocol, extension)
+	answer := transport.Get()
+	answer.B = appendAnswer(answer.B, w.Header(), r.Header.Get("Sec-Websocket-Key"), subprotocol, extension)
 	err = sendAnswer(nc, answer)
-	putBuffer(answer)
+	transport.Put(answer)
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("websocket: the handshake's answer was not sent: %w", err)
@@ -90,13 +92,12 @@ const answerTimeout = 10 * time.Second
 
 // sendAnswer writes the answer. It fits into the socket's buffer, unless the peer has
 // filled that with answers to earlier requests that it does not read.
-func sendAnswer(nc net.Conn, b *buffer) error {
-	b.n = 0
-	if raw := rawConn(nc); raw != nil && b.tryWrite(raw, nil) {
+func sendAnswer(nc net.Conn, b *transport.Buffer) error {
+	if transport.WriteNow(nc, b) {
 		return nil
 	}
 	nc.SetWriteDeadline(time.Now().Add(answerTimeout))
-	if _, err := nc.Write(b.b[b.n:]); err != nil {
+	if _, err := nc.Write(b.B[b.N:]); err != nil {
 		return err
 	}
 	return nc.SetWriteDeadline(time.Time{})

@@ -1,12 +1,6 @@
 package websocket
 
-import (
-	"encoding/binary"
-	"fmt"
-	"unicode/utf8"
-)
-
-// The close machine: RFC 6455, sections 5.5.1 and 7.1.1 to 7.1.7.
+// Closing: RFC 6455, sections 5.5.1 and 7.1.1 to 7.1.7.
 //
 // "We sent Close" and "they sent Close" are independent facts, so the machine
 // is a diamond:
@@ -18,13 +12,15 @@ import (
 //	        └──────────▶ closeReceived ───────────────────────┘
 //	      fail (EOF, I/O error, timeout, CloseNow): any state ▶ closed
 //
-// Everything that decides whether a frame may leave, and what a frame that
-// came means for closing, is in closeTable and nowhere else. The table knows
-// no roles: who closes TCP first is not its business.
+// closeTable decides whether a frame may leave, and what a frame that came
+// means, and nothing else does. It knows no roles. It is asked for every frame
+// that leaves at one place, sender.collect, by the goroutine that holds the
+// write turn, and moved before the bytes go out: a Close of which half was
+// written counts as sent.
 //
-// It is asked for every frame that leaves at one place (Conn.depart), by the
-// goroutine that holds the write turn, and moved before the bytes go out: a
-// Close of which half was written counts as sent.
+// closing is all that a connection knows of its end. Its methods are what can
+// happen. Each changes the state and returns what has to be done about it; Conn
+// does that after unlocking. This file is pure.
 
 // closeState is how far the closing handshake has come.
 type closeState uint8
@@ -36,8 +32,7 @@ const (
 	closeSent
 	// closeReceived: their Close came; only our Close may leave. Left by it.
 	closeReceived
-	// closed: final.
-	closed
+	closed // final
 
 	numCloseStates
 )
@@ -46,11 +41,12 @@ const (
 type closeEvent uint8
 
 const (
-	sendClose closeEvent = iota // a Close frame of ours is about to leave
-	recvClose                   // a Close frame came
-	sendData                    // any other frame is about to leave: data, Ping, Pong
-	recvData                    // any other frame came
-	fail                        // EOF, I/O error, time-out, CloseNow
+	sendClose  closeEvent = iota // a Close frame of ours is about to leave
+	recvClose                    // a Close frame came
+	sendData                     // any other frame is about to leave: data, Ping, Pong
+	sendQueued                   // one that was accepted before, from the queue
+	recvData                     // any other frame came
+	fail                         // EOF, I/O error, time-out, CloseNow
 
 	numCloseEvents
 )
@@ -70,7 +66,7 @@ const (
 	nothing                    // it has ended already
 )
 
-// closeCell is one cell of the table: where to go, and what to do.
+// closeCell is where to go, and what to do.
 type closeCell struct {
 	next   closeState
 	action closeAction
@@ -78,11 +74,12 @@ type closeCell struct {
 
 var closeTable = [numCloseStates][numCloseEvents]closeCell{
 	open: {
-		sendClose: {closeSent, emit},
-		recvClose: {closeReceived, echo},
-		sendData:  {open, emit},
-		recvData:  {open, deliver},
-		fail:      {closed, abort},
+		sendClose:  {closeSent, emit},
+		recvClose:  {closeReceived, echo},
+		sendData:   {open, emit},
+		sendQueued: {open, emit},
+		recvData:   {open, deliver},
+		fail:       {closed, abort},
 	},
 	closeSent: {
 		// "If an endpoint receives a Close frame and did not previously send a
@@ -92,7 +89,8 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		recvClose: {closed, finish},
 		// Section 5.5.1: "The application MUST NOT send any more data frames
 		// after sending a Close frame." The same goes for Ping and Pong here.
-		sendData: {closeSent, refuse},
+		sendData:   {closeSent, refuse},
+		sendQueued: {closeSent, refuse},
 		// Section 1.4: "After sending a control frame indicating the connection
 		// should be closed, a peer does not send any further data".
 		// But it may still receive some: what was on its way is dropped.
@@ -106,93 +104,298 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		// connection should be closed, a peer discards any further data received".
 		recvClose: {closeReceived, ignore},
 		recvData:  {closeReceived, ignore},
-		// The peer has said that it will not look at data: only the echo leaves.
-		sendData: {closeReceived, refuse},
-		fail:     {closed, abort},
+		// The peer has said that it will not look at data: nothing new leaves. But
+		// "An endpoint MAY delay sending a Close frame until its current message is
+		// sent" (section 5.5.1): what was accepted before goes before the echo.
+		sendData:   {closeReceived, refuse},
+		sendQueued: {closeReceived, emit},
+		fail:       {closed, abort},
 	},
 	closed: {
-		sendClose: {closed, refuse},
-		recvClose: {closed, ignore},
-		sendData:  {closed, refuse},
-		recvData:  {closed, ignore},
-		fail:      {closed, nothing},
+		sendClose:  {closed, refuse},
+		recvClose:  {closed, ignore},
+		sendData:   {closed, refuse},
+		sendQueued: {closed, refuse},
+		recvData:   {closed, ignore},
+		fail:       {closed, nothing},
 	},
 }
 
-// step moves the machine and says what to do. An event that is refused or
-// ignored moves nothing.
+// step moves the machine and says what to do. What is refused moves nothing.
 func (s *closeState) step(e closeEvent) closeAction {
 	cell := closeTable[*s][e]
 	*s = cell.next
 	return cell.action
 }
 
-// A CloseError is what the peer's Close frame said. Calls on a connection that
-// the peer closed return an error that holds it; take it out with [errors.As],
-// or just its code with [CloseStatus].
-type CloseError struct {
-	// Code is the frame's status code, or StatusNoStatusRcvd if it held none.
-	Code StatusCode
-	// Reason is the frame's reason: UTF-8, at most 123 bytes, often empty.
-	Reason string
+// initiator is who began to close.
+type initiator uint8
+
+const (
+	nobody    initiator = iota
+	us                  // the application, or a rule that it set
+	peer                // the peer's Close came before ours was due
+	violation           // the peer broke the protocol, and we fail the connection
+)
+
+// closeFate is how far our own Close frame is.
+type closeFate uint8
+
+const (
+	none    closeFate = iota
+	due               // it leaves as soon as somebody writes
+	leaving           // it is on its way: no other frame leaves any more
+	written           // all its bytes are
+)
+
+// acts is a set of things that Conn has to do, in this order.
+type acts uint16
+
+const (
+	bound          acts = 1 << iota // the handshake has begun: it may take so long
+	hurry                           // it may take a second more
+	interruptWrite                  // a blocked Write looks again
+	interruptRead                   // a blocked Read looks again
+	wakeWriter                      // something is due to leave
+	keepReading                     // from here on somebody reads until the end
+	lastTry                         // make one attempt to write what is due, then call gone
+	closeGently                     // close the net.Conn: both ends are through with it
+	closeHard                       // close the net.Conn: it is of no more use
+	linger                          // close our half of it, then the rest; so our Close arrives
+	endContext                      // Context ends
+)
+
+// closing is all that a connection knows of its end. Conn.mu guards it.
+type closing struct {
+	state  closeState
+	ours   closeFate
+	by     initiator
+	server bool
+
+	closeRead bool // the application wants no more messages
+	eof       bool // the peer sends no more bytes
+	both      bool // both Close frames are through
+	over      bool // the reason is final: no call but Close waits for anything
+	ended     bool // the net.Conn is closed, or about to be
+
+	payload  []byte // of our Close frame
+	cause    error  // why calls fail: the first reason, which is kept
+	result   error  // what Close returns
+	writeErr error  // the net.Conn takes no more bytes
 }
 
-// Error says what the peer's Close frame said.
-func (e CloseError) Error() string {
-	return fmt.Sprintf("websocket: the peer closed the connection: %v %q", e.Code, e.Reason)
+// begin is our wish to close, for the application or because of a rule of its own.
+func (c *closing) begin(cause error, payload []byte) acts {
+	if c.ours != none || c.over {
+		return 0
+	}
+	c.by, c.ours, c.payload = us, due, payload
+	c.because(cause)
+	return bound | interruptWrite | interruptRead | keepReading | wakeWriter
 }
 
-// maxCloseReason is what a control frame holds besides the status code.
-const maxCloseReason = maxControlPayload - 2
-
-// parseClose reads the payload of a Close frame that came.
-func parseClose(p []byte) (CloseError, error) {
-	// Section 7.1.5: "If this Close control frame contains no status code,
-	// _The WebSocket Connection Close Code_ is considered to be 1005."
-	if len(p) == 0 {
-		return CloseError{Code: StatusNoStatusRcvd}, nil
-	}
-	// Section 5.5.1: "If there is a body, the first two bytes of the body MUST
-	// be a 2-byte unsigned integer".
-	if len(p) == 1 {
-		return CloseError{}, violation(StatusProtocolError, "a Close frame has a payload of one byte", "5.5.1")
-	}
-	e := CloseError{Code: StatusCode(binary.BigEndian.Uint16(p)), Reason: string(p[2:])}
-	if !e.Code.sendable() {
-		return CloseError{}, violation(StatusProtocolError, fmt.Sprintf("a Close frame has the status code %d", int(e.Code)), "7.4")
-	}
-	if !utf8.ValidString(e.Reason) {
-		return CloseError{}, violation(StatusInvalidFramePayloadData, "the reason in a Close frame is not UTF-8", "5.5.1")
-	}
-	return e, nil
-}
-
-// appendClose appends the payload of a Close frame; StatusNoStatusRcvd stands
-// for an empty one. The reason has been checked or cut.
-func appendClose(b []byte, code StatusCode, reason string) []byte {
-	if code == StatusNoStatusRcvd {
-		return b
-	}
-	b = binary.BigEndian.AppendUint16(b, uint16(code))
-	return append(b, reason...)
-}
-
-// checkClose says what is wrong with a code and a reason that the application
-// wants to send, and gives the nearest ones that may be sent.
-func checkClose(code StatusCode, reason string) (StatusCode, string, error) {
-	switch {
-	case code == StatusNoStatusRcvd && reason == "":
-		return code, "", nil
-	case !code.sendable():
-		return StatusInternalError, "", fmt.Errorf("websocket: the status code %d may not be sent in a Close frame (RFC 6455, section 7.4); 1011 was sent", int(code))
-	case !utf8.ValidString(reason):
-		return code, "", fmt.Errorf("websocket: the reason for Close is not UTF-8; it was left out")
-	case len(reason) > maxCloseReason:
-		cut := maxCloseReason
-		for !utf8.RuneStart(reason[cut]) {
-			cut--
+// received is a Close frame that came. If it is to be answered, the answer has
+// the payload that came.
+func (c *closing) received(said CloseError, payload []byte) acts {
+	switch c.state.step(recvClose) {
+	case echo:
+		c.because(said)
+		if c.writeErr != nil { // it can't be answered
+			return c.end(said)
 		}
-		return code, reason[:cut], fmt.Errorf("websocket: the reason for Close has %d bytes, at most %d fit; it was cut", len(reason), maxCloseReason)
+		if c.ours == none {
+			// Section 5.5.1: "When sending a Close frame in response, the endpoint
+			// typically echos the status code it received."
+			c.by, c.ours, c.payload = peer, due, payload
+		}
+		return bound | interruptWrite | wakeWriter | keepReading
+	case finish:
+		if c.ours == written {
+			return c.complete()
+		}
+		return keepReading // until the rest of ours has left
 	}
-	return code, reason, nil
+	return 0
+}
+
+// fail is a violation of the peer's. Section 7.1.7, "_Fail the WebSocket
+// Connection_": a Close frame with the code leaves, then TCP is closed.
+func (c *closing) fail(cause error, payload []byte) acts {
+	if c.over || c.by == violation {
+		return 0
+	}
+	c.because(cause)
+	c.by = violation
+	switch c.ours {
+	case none:
+		c.ours, c.payload = due, payload
+	case written: // there is nothing to add
+		return c.failed()
+	}
+	return bound | interruptWrite | wakeWriter
+}
+
+// mayLeave asks the table.
+func (c *closing) mayLeave(e closeEvent) bool { return c.state.step(e) == emit }
+
+// leave asks the table for our Close, if it is due, and reports whether it leaves
+// now.
+func (c *closing) leave() bool {
+	if c.ours != due {
+		return false
+	}
+	c.ours = leaving
+	return c.state.step(sendClose) == emit
+}
+
+// last reports whether nothing can follow what leaves now. Section 7.1.1: the
+// server closes TCP first.
+func (c *closing) last() bool { return c.server && c.ours == leaving && c.state == closed }
+
+// wrote is called when everything that had begun to leave is written.
+func (c *closing) wrote() acts {
+	if c.ours != leaving {
+		return 0
+	}
+	c.ours = written
+	switch {
+	case c.over:
+	case c.state == closed:
+		return c.complete()
+	case c.by == violation:
+		return c.failed()
+	}
+	return 0
+}
+
+// complete: both Close frames are through. Section 7.1.1: the server closes TCP
+// at once; the client waits for the server to do it, which spares the server
+// the TIME_WAIT state. Nobody but Close waits for that.
+func (c *closing) complete() acts {
+	c.both, c.over = true, true
+	if c.server || c.eof {
+		c.ended = true
+		return closeGently | endContext
+	}
+	return bound | keepReading | endContext
+}
+
+// failed: the peer knows why, and nothing of it is read any more.
+func (c *closing) failed() acts {
+	c.over, c.ended = true, true
+	c.result = c.cause
+	c.state.step(fail)
+	return interruptRead | linger | endContext
+}
+
+// noWrite is the net.Conn's error from a write. The peer may have sent a Close that
+// says why, which is worth more than a broken pipe: so what has come is read
+// first, for a short time. nobodyReads says that nobody can.
+func (c *closing) noWrite(err error, nobodyReads bool) acts {
+	if c.over || c.writeErr != nil {
+		return 0
+	}
+	c.writeErr = err
+	if c.state != open || nobodyReads {
+		return c.end(err)
+	}
+	return hurry | keepReading
+}
+
+// noRead is the net.Conn's error from a read; eof: the end of the stream.
+func (c *closing) noRead(err error, eof bool) acts {
+	c.eof = c.eof || eof
+	switch {
+	case c.both && !c.ended: // the server has closed TCP, as it should
+		c.ended = true
+		return closeGently
+	case eof && c.answers(): // the peer may have closed only its half
+		return 0
+	}
+	return c.end(err)
+}
+
+// answers reports whether our answer to the peer's Close has yet to leave.
+func (c *closing) answers() bool {
+	return !c.over && c.writeErr == nil && (c.state == closeReceived || c.state == closed && c.ours == leaving)
+}
+
+// timedOut: what was bounded took too long.
+func (c *closing) timedOut(err error) acts {
+	switch {
+	case c.both && !c.ended:
+		c.ended = true
+		return closeGently
+	case c.over: // the last attempt
+		return c.gone(false)
+	case c.writeErr != nil:
+		err = c.writeErr
+	}
+	return c.end(err)
+}
+
+// end ends the connection without a closing handshake. A Close of ours that is
+// due has one attempt to leave.
+func (c *closing) end(reason error) acts {
+	switch {
+	case c.both && !c.ended: // CloseNow does not wait for the server
+		c.ended = true
+		return closeHard
+	case c.over:
+		return 0
+	}
+	c.over = true
+	c.because(reason)
+	c.result = reason
+	return interruptRead | interruptWrite | lastTry | endContext
+}
+
+// gone: the last attempt has been made. wrote says that something left with it,
+// and so should arrive.
+func (c *closing) gone(wrote bool) acts {
+	if c.ended {
+		return 0
+	}
+	c.ended = true
+	c.state.step(fail)
+	if wrote && c.writeErr == nil {
+		return linger
+	}
+	return closeHard
+}
+
+// because keeps the first reason.
+func (c *closing) because(reason error) {
+	if c.cause == nil {
+		c.cause = reason
+	}
+}
+
+// stopped reports whether no message can be accepted any more.
+func (c *closing) stopped() bool {
+	return c.state != open || c.ours != none || c.over || c.writeErr != nil
+}
+
+// told reports whether calls may return the cause: not before our Close has left,
+// so that a CloseNow behind them does not overtake it.
+func (c *closing) told() bool { return c.over || c.by == us && c.ours == written }
+
+// delivers reports whether data that comes is for the application.
+func (c *closing) delivers() bool { return c.state == open && !c.drops() && !c.over }
+
+// drops reports whether data that has come, read or not, is for nobody.
+func (c *closing) drops() bool { return c.by == us || c.by == violation || c.closeRead }
+
+// reads reports whether there is a reason to read. After a violation there is none, and
+// after the end only for the client that waits for the server to close TCP.
+func (c *closing) reads() bool {
+	return !c.ended && !c.eof && c.by != violation && (c.both || !c.over)
+}
+
+// reason is why nothing can be done any more, or nil.
+func (c *closing) reason() error {
+	if c.cause == nil {
+		return c.writeErr
+	}
+	return c.cause
 }

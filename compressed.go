@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/closeonce/websocket/internal/deflate"
+	"github.com/closeonce/websocket/internal/transport"
 	"github.com/closeonce/websocket/internal/utf8"
 )
 
@@ -16,69 +17,62 @@ import (
 // writeCompressed sends one message compressed, if that makes it smaller. With
 // context takeover messages must leave in the order in which they were compressed:
 // so it compresses with the write turn.
-func (c *Conn) writeCompressed(ctx context.Context, l lead, p []byte) (sent bool, err error) {
+func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (sent bool, err error) {
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
 	}
-	if err := c.finishRest(ctx); err != nil {
+	// What moves the compressor's window must leave, and so is not compressed before its turn has surely come.
+	err = c.flushRest(ctx, untilContext)
+	if err == nil {
+		err = c.writeErr(ctx)
+	}
+	if err != nil {
 		c.leaveWrite()
 		return false, err
 	}
-	packed := getBuffer()
-	defer putBuffer(packed)
+	packed := transport.Get()
+	defer transport.Put(packed)
 	var smaller bool
-	if packed.b, smaller = c.deflate.out.AppendMessage(packed.b, p); smaller {
-		l, p = l|rsv1Bit, packed.b
+	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		first, p = first|rsv1Bit, packed.B
 	}
-	if c.waiting.Load() && c.queueForCompany(l, p) {
+	if c.supervisor.unread.Load() && c.enqueueCorked(first, p) {
 		c.leaveWrite()
 		return true, nil
 	}
-	return c.writeFrame(ctx, l, p, smaller)
+	return c.writeFrame(ctx, first, p, smaller)
 }
 
-// finishRest sends what is left of a frame that was written in part. It is called
-// with the write turn, before compressing: what has moved the compressor's window
-// must leave, and so must not be held up behind what a context may interrupt.
-func (c *Conn) finishRest(ctx context.Context) error {
-	c.mu.Lock()
-	rest := c.out.rest != nil
-	c.mu.Unlock()
-	if !rest {
-		return nil
-	}
-	_, err := c.depart(ctx, nil, true)
-	return err
-}
-
-// tryWriteCompressed leaves a message compressed in the queue. It reports
-// whether it dealt with the message: not if somebody writes at this moment,
-// because then it can't know the order.
-func (c *Conn) tryWriteCompressed(l lead, p []byte) (bool, error) {
+// tryWriteCompressed leaves a message compressed in the queue. It reports whether it dealt with the message: not if
+// somebody writes at this moment, because then it can't know the order. Room is reserved before the compressor's window
+// moves.
+func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	if !c.tryTakeWrite() {
 		return false, nil
 	}
 	defer c.leaveWrite()
-	packed := getBuffer()
-	defer putBuffer(packed)
-	if err := c.writeStopped(); err != nil {
-		return true, err
-	}
+	room := len(p) + maxHeader + deflateSlack
 	c.mu.Lock()
-	room := c.settings.queueLimit - c.out.size
-	c.mu.Unlock()
-	if room < len(p)+maxHeader+deflateSlack { // what is compressed can't be taken back
+	stopped := c.closing.stopped()
+	reserved := !stopped && c.sender.reserve(room)
+	c.unlock()
+	switch {
+	case stopped:
+		return true, errOver
+	case !reserved:
 		return true, ErrQueueFull
 	}
+	packed := transport.Get()
+	defer transport.Put(packed)
 	var smaller bool
-	if packed.b, smaller = c.deflate.out.AppendMessage(packed.b, p); smaller {
-		l, p = l|rsv1Bit, packed.b
+	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		first, p = first|rsv1Bit, packed.B
 	}
-	if err := c.enqueue(l, p); err != nil {
+	if err := c.enqueue(first, p, room); err != nil {
 		return true, err
 	}
-	if c.raw != nil {
-		c.depart(nobody, nil, false)
+	if c.transport.Tries() {
+		c.flush(nil, nil, tryOnce)
 	}
 	return true, nil
 }
@@ -96,85 +90,84 @@ func maxInflateInput(limit int64) int64 {
 }
 
 // readInflated is readMessage for a compressed message that nobody has begun to
-// stream: it is inflated in one go behind buf, where matches find their history.
-func (c *Conn) readInflated(ctx context.Context, buf []byte, borrowed **buffer) (MessageType, []byte, error) {
-	m := &c.in.message
+// stream: it is inflated in one go behind buf, where matches find their history; or
+// behind what calls before have had of it, which gave up.
+func (c *Conn) readInflated(ctx context.Context, buf []byte, base int) (MessageType, []byte, error) {
+	m := &c.receiver.message
 	z := &c.deflate.in
-	base := len(buf)
-	if borrowed != nil && buf == nil {
-		*borrowed = getBuffer()
-		buf = (*borrowed).b
+	work, start, held := buf, base, m.appending
+	if held {
+		work, start = m.held, 0
 	}
-	if m.resume {
-		buf = append(buf, m.partial...)
-		m.resume, m.partial = false, nil
-	}
-	packed := getBuffer()
-	defer putBuffer(packed)
+	m.resume, m.appending, m.held = false, false, nil
+	packed := transport.Get()
+	defer transport.Put(packed)
 	for {
 		more, err := c.morePayload(ctx)
 		if err == nil && !more {
-			if err = c.checkInflated(ctx, nil, z.Finish(buf, base), true); err == nil {
-				typ := m.typ
+			if err = c.checkInflated(nil, z.Finish(work, start), true); err == nil {
+				typ := MessageType(m.typ)
 				c.endMessage()
-				return typ, buf, nil
+				if held {
+					work = append(buf, work...)
+				}
+				return typ, work, nil
 			}
 		}
 		var n int
 		if err == nil {
-			n, err = c.payload(ctx, packed.b[:cap(packed.b)])
+			n, err = c.payload(ctx, packed.B[:cap(packed.B)])
 		}
 		if err == nil {
-			before := len(buf)
+			before := len(work)
 			var bad error
-			buf, bad = z.Append(buf, packed.b[:n], base, c.inflateLimit())
-			err = c.checkInflated(ctx, buf[before:], bad, false)
+			work, bad = z.Append(work, packed.B[:n], start, c.inflateLimit())
+			err = c.checkInflated(work[before:], bad, false)
 		}
 		if err != nil {
 			if m.open {
-				m.resume, m.appending, m.partial = true, true, slices.Clone(buf[base:])
-			}
-			if borrowed != nil {
-				putBuffer(*borrowed)
-				*borrowed = nil
+				if !held {
+					work = slices.Clone(work[start:])
+				}
+				m.resume, m.appending, m.held = true, true, work
 			}
 			return 0, nil, err
 		}
 	}
 }
 
-// gather reads the rest of a compressed message that a Read gave up in the
+// inflateRest reads the rest of a compressed message that a Read gave up in the
 // middle, so that it can be streamed from memory.
-func (c *Conn) gather(ctx context.Context) error {
-	m := &c.in.message
+func (c *Conn) inflateRest(ctx context.Context) error {
+	m := &c.receiver.message
 	number := m.number
-	typ, all, err := c.readInflated(ctx, nil, nil)
+	typ, all, err := c.readInflated(ctx, nil, 0)
 	if err != nil {
 		return err
 	}
-	*m = message{typ: typ, open: true, resume: true, partial: all, frame: record{fin: true}, number: number}
+	*m = message{typ: uint8(typ), open: true, resume: true, held: all, frame: record{fin: true}, number: number}
 	return nil
 }
 
 // inflating is how far a compressed message was inflated.
 type inflating struct {
 	text     utf8.Validator
-	size     int64   // of what a Reader had of it
-	packedIn *buffer // holds packed
-	packed   []byte  // payload that was taken, but not inflated yet
+	size     int64             // of what a Reader had of it
+	packedIn *transport.Buffer // holds packed
+	packed   []byte            // payload that was taken, but not inflated yet
 }
 
 // end: the message was read to its end.
 func (z *inflating) end() {
 	if z.packedIn != nil {
-		putBuffer(z.packedIn)
+		transport.Put(z.packedIn)
 	}
 	*z = inflating{}
 }
 
 // inflateSome is produce for a compressed message: it streams it into dst.
 func (c *Conn) inflateSome(ctx context.Context, dst []byte) (n int, done bool, err error) {
-	m := &c.in.message
+	m := &c.receiver.message
 	m.streaming = true
 	z := &c.deflate.message
 	for {
@@ -186,9 +179,9 @@ func (c *Conn) inflateSome(ctx context.Context, dst []byte) (n int, done bool, e
 			}
 			if last = !more; more {
 				if z.packedIn == nil {
-					z.packedIn = getBuffer()
+					z.packedIn = transport.Get()
 				}
-				b := z.packedIn.b[:cap(z.packedIn.b)]
+				b := z.packedIn.B[:cap(z.packedIn.B)]
 				n, err := c.payload(ctx, b)
 				if err != nil {
 					return 0, false, err
@@ -202,10 +195,10 @@ func (c *Conn) inflateSome(ctx context.Context, dst []byte) (n int, done bool, e
 			bad = nil
 		}
 		z.size += int64(n)
-		if limit := c.readLimit.Load(); bad == nil && limit >= 0 && z.size > limit {
+		if limit := c.receiver.limit.Load(); bad == nil && limit >= 0 && z.size > limit {
 			bad = deflate.ErrTooLong
 		}
-		if err := c.checkInflated(ctx, dst[:n], bad, done); err != nil {
+		if err := c.checkInflated(dst[:n], bad, done); err != nil {
 			return 0, false, err
 		}
 		if n > 0 || done {
@@ -216,7 +209,7 @@ func (c *Conn) inflateSome(ctx context.Context, dst []byte) (n int, done bool, e
 
 // inflateLimit is the read limit as the decompressor wants it.
 func (c *Conn) inflateLimit() int {
-	limit := c.readLimit.Load()
+	limit := c.receiver.limit.Load()
 	if limit < 0 || limit > math.MaxInt/2 {
 		return deflate.NoLimit
 	}
@@ -226,21 +219,21 @@ func (c *Conn) inflateLimit() int {
 // checkInflated checks what came out of the decompressor: its error, and
 // whether text is UTF-8. RFC 7692 leaves open with which code a message that
 // can't be inflated is refused; 1007 is what others send.
-func (c *Conn) checkInflated(ctx context.Context, p []byte, bad error, last bool) error {
-	m := &c.in.message
+func (c *Conn) checkInflated(p []byte, bad error, last bool) error {
+	m := &c.receiver.message
 	ok := true
-	if m.typ == MessageText {
+	if MessageType(m.typ) == MessageText {
 		if _, ok = c.deflate.message.text.Write(p); ok && last && bad == nil {
 			ok = c.deflate.message.text.Done()
 		}
 	}
 	switch {
 	case !ok: // what came before the decompressor's error counts first
-		return c.refuse(ctx, violation(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
+		return c.refuse(protocolError(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
 	case bad == deflate.ErrTooLong:
-		return c.refuse(ctx, tooBig(c.readLimit.Load()))
+		return c.refuse(tooBig(c.receiver.limit.Load()))
 	case bad != nil:
-		return c.refuse(ctx, ProtocolError{StatusInvalidFramePayloadData, "a compressed message can't be inflated: " + bad.Error()})
+		return c.refuse(ProtocolError{StatusInvalidFramePayloadData, "a compressed message can't be inflated: " + bad.Error()})
 	}
 	return nil
 }

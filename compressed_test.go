@@ -19,12 +19,12 @@ import (
 func runDeflateTest(t *testing.T, f func(t *connTest, peer *deflatePeer)) {
 	for name, mode := range map[string]CompressionMode{"takeover": CompressionContextTakeover, "no takeover": CompressionNoContextTakeover} {
 		t.Run(name, func(t *testing.T) {
-			runConnTest(t, config{}, func(t *connTest) {
-				wish, err := CompressionTuning{}.wish(mode)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.c.deflate = newCompression(wish, t.c.client, 0)
+			wish, err := CompressionTuning{}.wish(mode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			agreed := func(client bool) config { return config{deflate: newCompression(wish, client, 0)} }
+			runConnTestFor(t, agreed, func(t *connTest) {
 				f(t, &deflatePeer{connTest: t, takeover: mode == CompressionContextTakeover})
 			})
 		})

@@ -3,101 +3,89 @@ package websocket
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/closeonce/websocket/internal/alarm"
+	"github.com/closeonce/websocket/internal/keepalive"
+	"github.com/closeonce/websocket/internal/transport"
+	"github.com/closeonce/websocket/internal/turn"
 )
 
-// A Conn is a WebSocket connection, as [Accept] or [Dial] made it. All its
-// methods may be called from any goroutine at any time.
+// A Conn is a WebSocket connection, as [Accept] or [Dial] made it. All its methods may be called from any goroutine at
+// any time.
 //
-// A Conn needs no goroutine of the application to stay healthy: while nobody is
-// in Read it reads ahead by itself, answers pings and the peer's Close, and
-// notices when the peer is gone. It must be closed: by [Conn.Close],
-// [Conn.CloseNow], or by the peer. A deferred CloseNow is never wrong.
+// A Conn needs no goroutine of the application to stay healthy: while nobody is in Read it reads ahead by itself, answers
+// pings and the peer's Close, and notices when the peer is gone. It must be closed: by [Conn.Close], [Conn.CloseNow], or
+// by the peer. A deferred CloseNow is never wrong.
 //
-// A cancelled context ends the call it was given to, not the connection.
+// When a context that was passed to a method is done, that call returns; the connection stays open.
 type Conn struct {
-	// The order of the fields is that of use: what each message touches stands in
-	// front, in few lines of the CPU's cache. With thousands of connections none of
-	// them is in the cache when its message comes.
+	// The parts. Each guards itself, and has a file of its own that says how, or a package; but for the receiver, which
+	// belongs to the holder of the supervisor's turn.
+	transport  transport.Conn
+	supervisor supervisor
+	receiver   receiver
+	keepalive  keepalive.State
+	alarms     alarm.Set
+	lifetime   lifetime
 
-	// What newConn sets and nobody changes; more of it at the end.
-	nc      net.Conn
-	raw     syscall.RawConn // to wait and to try without blocking; nil: not possible here
-	ready   func(uintptr) bool
-	deflate *compression // nil: permessage-deflate was not agreed on
-	client  bool
-	resumes bool // an expired write deadline leaves nc usable
+	// writeTurn is the right to write to the transport.
+	writeTurn turn.Turn
+	// flags mirrors closing and sender, for the questions that each message asks. Only unlock writes it.
+	flags atomic.Uint32
 
-	readTurn, writeTurn turn
+	mu      sync.Mutex // guards closing, sender and moments; never held across I/O or foreign code
+	closing closing
+	sender  sender
+	moments moments
 
-	// Shared without the lock.
-	readLimit atomic.Int64
-	gone      atomic.Bool  // Context has ended
-	hearing   atomic.Bool  // bytes have come since heard; who looks next asks for the time
-	waiting   atomic.Bool  // more frames are read and wait to be taken
-	stalled   atomic.Bool  // the read-ahead is full
-	lazy      atomic.Bool  // the queue holds frames that wait for company
-	calm      atomic.Bool  // a data frame is for the application: nobody closes
-	writing   atomic.Bool  // a Writer is open
-	urgent    atomic.Bool  // something may wait to be written
-	visited   atomic.Bool  // the application let go of the read turn since somebody looked
-	watched   atomic.Bool  // somebody will look: the patrol, or the reader's alarm
-	expect    atomic.Int32 // calls that wait for control frames
-
-	heard     atomic.Int64 // when the last byte came, by now(), as far as hearing does not say more
-	patrol    *patrol      // nil: there is none. Who sets watched has it, and what follows.
-	nextVisit *Conn
-
-	// Owned by whoever holds the read turn.
-	in inbound
-
-	// mu guards what follows, as far as the next comment. It is never held across
-	// I/O, and nobody waits for anything while holding it.
-	mu         sync.Mutex
-	state      closeState
-	ended      bool  // cause is final, no call blocks any more
-	local      bool  // we began to close
-	failing    bool  // the peer broke the protocol: after our Close, TCP is closed
-	both       bool  // both Close frames are through
-	eof        bool  // the peer sends no more
-	closeRead  bool  // data is a violation of policy
-	readerUp   bool  // the reader goroutine holds the read turn
-	readPoked  bool  // the read deadline was set to interrupt
-	writePoked bool  // the write deadline was set to interrupt
-	isStopped  bool  // nothing can be written any more
-	trust      uint8 // doubles the reader's delay so many times
-	wantRead   int32 // calls that wait for the read turn
-	out        outbound
-	cause      error         // the first reason why the connection ends; then final
-	closeErr   error         // why the closing handshake did not complete
-	writeErr   error         // why nothing can be written any more
-	stopped    chan struct{} // closed when isStopped; made when needed
-	readWatch  watch
-	writeWatch watch
-	pinged     int64     // when the keepalive ping was sent, by now(); 0: none is out
-	pings      *pingWait // those that wait, the newest first
-	lastPing   uint64
-	alarms     alarms
-
-	// Shared without the lock, and not for each message.
-	listeners atomic.Pointer[listeners]
-
-	// Set by newConn.
-	settings    settings
-	subprotocol string
-	values      context.Context // those of Context
+	// What newConn sets and nobody changes. Of deflate, in belongs to the read turn and out to the write turn.
+	deflate      *compression // nil: permessage-deflate was not agreed on
+	closeTimeout time.Duration
+	onPing       func(ctx context.Context, payload []byte) bool
+	onPong       func(ctx context.Context, payload []byte)
+	subprotocol  string
+	values       context.Context // those of Context
 }
+
+// The flags.
+const (
+	delivering   uint32 = 1 << iota // data that comes is for the application
+	dropping                        // data that has come is for nobody
+	closedByUs                      // our wish to close came first
+	known                           // the reason for the end is known
+	noReads                         // there is no reason to read
+	ending                          // the last attempt to write is to be made
+	hasPending                      // something is to be written now
+	hasCorked                       // something waits briefly to be written
+	writerIsOpen                    // other messages wait for a Writer
+)
+
+// moments are closed when what they are named after has come. They are made when somebody waits.
+type moments struct {
+	stopped chan struct{} // no message is accepted any more
+	told    chan struct{} // calls may return the cause
+	hungUp  chan struct{} // the net.Conn is closed, or about to be after a violation
+	gone    bool          // hungUp has come
+}
+
+// The kinds of alarm.
+const (
+	alarmReader    alarm.Kind = iota // see whether somebody reads
+	alarmKeepAlive                   // see whether the peer is alive
+	alarmCork                        // what was left for company must leave
+	alarmClose                       // the closing handshake, or the last attempt, must be over
+)
+
+// now is the monotonic clock in nanoseconds.
+func now() int64 { return alarm.Now() }
 
 // settings are what the options say, with the defaults filled in.
 type settings struct {
-	closeTimeout time.Duration
+	closeTimeout time.Duration // 0: Close does not wait
 	keepAlive    time.Duration // 0: off
 	queueLimit   int
 	onPing       func(ctx context.Context, payload []byte) bool
@@ -123,49 +111,37 @@ type config struct {
 	settings    settings
 }
 
-// nobody is the context of the connection's own goroutines: none. They are
-// interrupted by other means, and code that both run asks for nil.
-var nobody context.Context
-
-// A writeResumer is a net.Conn that says of itself that an expired write
-// deadline leaves it usable: Write returned how many bytes it took. With
-// crypto/tls it does not.
-type writeResumer interface{ WriteDeadlineResumes() }
-
 func newConn(nc net.Conn, cfg config) *Conn {
+	s := &cfg.settings
 	c := &Conn{
-		nc:          nc,
-		client:      cfg.client,
-		subprotocol: cfg.subprotocol,
-		settings:    cfg.settings,
-		deflate:     cfg.deflate,
+		deflate:      cfg.deflate,
+		closeTimeout: s.closeTimeout,
+		onPing:       s.onPing,
+		onPong:       s.onPong,
+		subprotocol:  cfg.subprotocol,
+		values:       context.WithoutCancel(cfg.parent),
 	}
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn, writeResumer:
-		c.resumes = true
-	}
-	if c.raw = rawConn(nc); c.raw != nil {
-		c.ready = c.readReady
-	}
-	c.values = context.WithoutCancel(cfg.parent)
-	c.readLimit.Store(cfg.readLimit)
-	c.calm.Store(true)
+	c.transport.Init(nc)
+	c.receiver.client = cfg.client
+	c.receiver.limit.Store(cfg.readLimit)
+	c.sender.client, c.sender.limit = cfg.client, s.queueLimit
+	c.closing.server = !cfg.client
 	if len(cfg.early) > 0 {
-		c.in.buf = &buffer{b: make([]byte, max(bufferSize, len(cfg.early)))}
-		c.in.w = copy(c.in.buf.b, cfg.early)
-		c.waiting.Store(true)
+		c.receiver.inbox.Put(cfg.early)
+		c.supervisor.unread.Store(true)
 	}
 	t := now()
-	c.heard.Store(t)
+	c.keepalive.Init(t, s.keepAlive)
+	c.supervisor.looker = c
+	// Until the first Read comes, the connection reads by itself. It is an alarm that looks first: on a sweeper's list, a
+	// connection that is soon gone would be kept in memory.
+	c.supervisor.scheduled.Store(true)
 	c.mu.Lock()
-	// Until the first Read comes, the connection reads by itself. It is an alarm that looks
-	// first: on a patrol's list, a connection that is soon gone would be kept in memory.
-	c.watched.Store(true)
-	c.setAlarmAtLocked(t, alarmReader, readerDelay)
-	if c.settings.keepAlive > 0 {
-		c.setAlarmAtLocked(t, alarmKeepAlive, c.settings.keepAlive)
+	c.unlock()
+	c.alarms.Init(c.ring, t, alarmReader, readerDelay)
+	if s.keepAlive > 0 {
+		c.alarms.Set(t, alarmKeepAlive, s.keepAlive)
 	}
-	c.mu.Unlock()
 	return c
 }
 
@@ -173,193 +149,128 @@ func newConn(nc net.Conn, cfg config) *Conn {
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // LocalAddr returns the local network address.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
 
 // RemoteAddr returns the peer's network address: behind a proxy, the proxy's.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
 
-// SetReadLimit sets how many bytes a message may have, decoded; -1 is no limit.
-// The default is 1 MiB. It holds from the next frame on. A larger message is not
-// read: the peer is sent Close 1009, and calls return ErrMessageTooBig.
-func (c *Conn) SetReadLimit(n int64) { c.readLimit.Store(n) }
+// SetReadLimit sets how many bytes a message may have, decoded; -1 is no limit. The default is 1 MiB. It holds from the
+// next frame on. A larger message is not read: the peer is sent Close 1009, and calls return ErrMessageTooBig.
+func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 
-// errClosed is the cause after a close of our own. It says so, and is
-// net.ErrClosed.
-type errClosed struct{ what string }
-
-func (e errClosed) Error() string { return "websocket: " + e.what }
-func (e errClosed) Unwrap() error { return net.ErrClosed }
-
-// errCloseTimeout is why Close gave up.
-var errCloseTimeout = fmt.Errorf("websocket: the closing handshake took longer than the close timeout: %w", os.ErrDeadlineExceeded)
-
-// lost is the error for a connection that broke without a Close frame.
-func lost(err error) error {
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+// unlock lets go of mu, and makes flags and moments what closing and sender are.
+func (c *Conn) unlock() {
+	cl, s := &c.closing, &c.sender
+	f := bit(delivering, cl.delivers()) | bit(dropping, cl.drops()) | bit(closedByUs, cl.by == us) |
+		bit(known, cl.cause != nil) | bit(noReads, !cl.reads()) | bit(ending, cl.over && !cl.both && !cl.ended) |
+		bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != nil)
+	if c.flags.Load() != f {
+		c.flags.Store(f)
 	}
-	return fmt.Errorf("websocket: the connection was lost: %w", err)
-}
-
-// over says why ctx ends a call, and nil while it does not. A context that ended
-// because the connection did, as c.Context() and its children, is no reason: the
-// connection knows a better one, and there may be messages to read still.
-func (c *Conn) over(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
+	if f&delivering == 0 {
+		pass(&c.moments.stopped, cl.stopped())
+		pass(&c.moments.told, cl.told())
 	}
-	c.mu.Lock()
-	ended, cause := c.ended, c.cause
 	c.mu.Unlock()
-	if ended && (c.ownContext(ctx) || context.Cause(ctx) == cause) {
-		return nil
+}
+
+func bit(flag uint32, set bool) uint32 {
+	if set {
+		return flag
 	}
-	return err
+	return 0
 }
 
-// gaveUp is what a call returns that saw its context end.
-func (c *Conn) gaveUp(ctx context.Context) error {
-	if err := c.over(ctx); err != nil {
-		return err
-	}
-	return c.err()
-}
+// passed is what a moment is once it has come.
+var passed = make(chan struct{})
 
-// err returns why no call can succeed any more, or nil. After a Close of the
-// peer's there may still be messages to read.
-func (c *Conn) err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cause
-}
+func init() { close(passed) }
 
-// finish ends a connection whose closing handshake is complete, as far as it
-// is ours to end. RFC 6455, section 7.1.1: the server closes TCP at once; the
-// client waits for the server to do it, which spares the server the TIME_WAIT
-// state. The alarm for the close bounds that wait.
-func (c *Conn) finish() {
-	c.mu.Lock()
-	over := !c.client || c.eof
-	c.mu.Unlock()
-	if over {
-		c.end(nil)
+// pass lets a moment come, if it is time and it has not come before.
+func pass(moment *chan struct{}, due bool) {
+	if due && *moment != passed {
+		if *moment != nil {
+			close(*moment)
+		}
+		*moment = passed
 	}
 }
 
-// end ends the connection: TCP is closed, every call returns. Its reason is
-// kept if it is the first. nil: the closing handshake is complete.
-func (c *Conn) end(reason error) {
-	c.mu.Lock()
-	if c.ended {
-		c.mu.Unlock()
-		return
+// moment returns the channel that is closed when a moment has come. The caller holds mu.
+func moment(m *chan struct{}) <-chan struct{} {
+	if *m == nil {
+		*m = make(chan struct{})
 	}
-	graceful := c.both
-	linger := c.failing && c.state == closeSent && reason == nil
-	c.endLocked(reason)
-	c.mu.Unlock()
-
-	if linger {
-		c.pokeRead()
-		go c.linger()
-	} else {
-		c.hangUp(graceful)
-	}
-	c.finishContext()
+	return *m
 }
 
-// endLocked is the part of end that changes state.
-func (c *Conn) endLocked(reason error) {
-	c.ended = true
-	c.calm.Store(false)
-	c.state.step(fail)
-	if reason == nil && !c.both {
-		reason = c.cause
-	}
-	if !c.both {
-		c.closeErr = reason
-	}
-	if c.cause == nil {
-		c.cause = reason
-	}
-	c.stopLocked()
-	c.out.dropLocked()
-	c.readWatch.clear()
-	c.writeWatch.clear()
-	if c.alarms.timer != nil {
-		c.alarms.timer.Stop()
-	}
-}
+// has reports whether one of the flags is set.
+func (c *Conn) has(flags uint32) bool { return c.flags.Load()&flags != 0 }
 
-// stopLocked makes those return who wait to write.
-func (c *Conn) stopLocked() {
-	if c.isStopped {
-		return
+// perform does what closing wants done. The caller may hold either turn, but not mu.
+func (c *Conn) perform(a acts) {
+	if a&bound != 0 {
+		c.alarms.SetOnce(now(), alarmClose, orDefault(c.closeTimeout, lingerTime, 0))
 	}
-	c.isStopped = true
-	if c.stopped != nil {
-		close(c.stopped)
+	if a&hurry != 0 {
+		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
 	}
-}
-
-// stoppedLocked returns a channel that is closed when nothing can be written
-// any more.
-func (c *Conn) stoppedLocked() <-chan struct{} {
-	if c.stopped == nil {
-		c.stopped = make(chan struct{})
-		if c.isStopped {
-			close(c.stopped)
+	if a&interruptWrite != 0 {
+		c.transport.InterruptWrite()
+	}
+	if a&interruptRead != 0 {
+		c.transport.InterruptRead()
+	}
+	if a&keepReading != 0 {
+		c.supervisor.expecting.Add(1) // for as long as the connection lives
+		c.rest()
+	}
+	if a&wakeWriter != 0 {
+		c.flushNow()
+	}
+	if a&lastTry != 0 {
+		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
+		if c.writeTurn.Try() {
+			c.leaveWrite()
 		}
 	}
-	return c.stopped
-}
-
-// hangUp closes the net.Conn.
-func (c *Conn) hangUp(graceful bool) {
-	if !graceful {
-		// crypto/tls says good-bye when it is closed, and waits up to five
-		// seconds for a peer that does not read. Not when we are in a hurry.
-		if t, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
-			t.NetConn().Close()
-		}
+	if a&(closeGently|closeHard|linger) != 0 {
+		c.hangUp(a)
 	}
-	c.nc.Close()
+	if a&endContext != 0 {
+		c.lifetime.finish()
+	}
 }
 
-// lingerTime bounds how long a connection is kept for a peer that broke the
-// protocol to read the Close frame that says so.
+// lingerTime bounds what is done in the background for an end in good order.
 const lingerTime = time.Second
 
-// linger closes TCP in the order that lets our Close frame arrive: closing a
-// socket with unread bytes resets the connection, and a reset may overtake the
-// frame. So our side is closed first, and what still comes is dropped until the
-// peer has closed its side, for a short time.
-func (c *Conn) linger() {
-	defer c.hangUp(false)
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
+// hangUp closes the net.Conn.
+func (c *Conn) hangUp(how acts) {
+	switch {
+	case how&linger != 0:
+		go func() {
+			c.supervisor.turn.Await(nil, nil) // who has it sees that there is no reason to read
+			c.transport.Linger(lingerTime)
+			c.supervisor.turn.Release()
+		}()
+	case how&closeGently != 0:
+		c.transport.CloseGently(lingerTime)
+	default:
+		c.transport.Close()
 	}
-	// Who holds the read turn sees that the connection has ended, and lets go;
-	// nobody touches the net.Conn after that.
-	c.readTurn.await(context.Background(), nil)
-	c.readTurn.release()
-	if c.nc.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
-		return
-	}
-	scrap := getBuffer()
-	defer putBuffer(scrap)
-	for {
-		if _, err := c.nc.Read(scrap.b[:cap(scrap.b)]); err != nil {
-			return
-		}
-	}
+	c.alarms.End()
+	c.transport.Quiet()
+	c.mu.Lock()
+	c.sender.drop()
+	c.moments.gone = true
+	pass(&c.moments.hungUp, true)
+	c.unlock()
 }
 
-// violated is called when the peer did what it must not do. RFC 6455, section
-// 7.1.7: a Close frame with the code leaves, then TCP is closed.
-func (c *Conn) violated(err error) {
+// fail closes the connection because the peer did what it must not do, and returns errOver. RFC 6455, section 7.1.7:
+// "_Fail the WebSocket Connection_".
+func (c *Conn) fail(err error) error {
 	code, reason := StatusProtocolError, err.Error()
 	var p ProtocolError
 	switch {
@@ -368,25 +279,116 @@ func (c *Conn) violated(err error) {
 	case errors.Is(err, ErrMessageTooBig):
 		code, reason = StatusMessageTooBig, "the message is larger than the read limit"
 	}
-	if len(reason) > maxCloseReason {
-		reason = reason[:maxCloseReason]
+	payload := appendClose(nil, code, reason[:min(len(reason), maxCloseReason)])
+	c.mu.Lock()
+	a := c.closing.fail(err, payload)
+	c.unlock()
+	c.perform(a)
+	return errOver
+}
+
+// closeFor closes the connection because of a rule of our own.
+func (c *Conn) closeFor(cause error, code StatusCode, reason string) {
+	c.mu.Lock()
+	a := c.closing.begin(cause, appendClose(nil, code, reason))
+	c.unlock()
+	c.perform(a)
+}
+
+// end ends the connection without a closing handshake.
+func (c *Conn) end(reason error) {
+	c.mu.Lock()
+	a := c.closing.end(reason)
+	c.unlock()
+	c.perform(a)
+}
+
+// reason returns why nothing can be done any more. It waits until our Close has left, so that a CloseNow behind the error
+// does not overtake it; but not if ctx is done, nor for more than a second, if the peer does not read. A reason that is
+// known comes before the context's error.
+func (c *Conn) reason(ctx context.Context) error {
+	c.mu.Lock()
+	told := moment(&c.moments.told)
+	c.unlock()
+	select {
+	case <-told:
+	default:
+		patience := time.NewTimer(lingerTime)
+		defer patience.Stop()
+		select {
+		case <-told:
+		case <-ctx.Done():
+		case <-patience.C:
+		}
 	}
 	c.mu.Lock()
-	if c.failing {
-		c.mu.Unlock()
+	reason := c.closing.reason()
+	c.unlock()
+	if reason == nil {
+		reason = ctx.Err()
+	}
+	return reason
+}
+
+// contextErr returns why a call whose context is done fails: the reason for the connection's end, if there is one.
+func (c *Conn) contextErr(ctx context.Context) error {
+	err := ctx.Err()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if reason := c.closing.reason(); reason != nil && err != nil {
+		return reason
+	}
+	return err
+}
+
+// ring does what is due.
+func (c *Conn) ring() {
+	t := now()
+	due := c.alarms.Take(t)
+	c.keepalive.Listened(t)
+	if due.Has(alarmCork) {
+		c.mu.Lock()
+		c.sender.corked = false
+		c.unlock()
+		if c.has(hasPending) {
+			c.flushNow()
+		}
+	}
+	if due.Has(alarmKeepAlive) {
+		c.checkAlive(t)
+	}
+	if due.Has(alarmClose) {
+		c.mu.Lock()
+		a := c.closing.timedOut(errCloseTimeout)
+		c.unlock()
+		c.perform(a)
+	}
+	if due.Has(alarmReader) {
+		if c.supervisor.sweeper == nil {
+			c.supervisor.sweeper = sweeperOf(c.values)
+		}
+		if c.supervisor.turn.Held() && !c.supervisor.running.Load() {
+			c.supervisor.trust()
+		}
+		c.look(t)
+	}
+}
+
+// checkAlive looks for signs of life of the peer.
+func (c *Conn) checkAlive(t int64) {
+	if !c.has(delivering) && c.has(known) {
+		return // no Ping may leave any more, and the close timeout bounds what is left
+	}
+	deaf := !c.supervisor.turn.Held() && c.supervisor.stalled.Load()
+	taken, outstanding := c.transport.Taken()
+	v, again := c.keepalive.Check(t, taken, outstanding, deaf)
+	switch v {
+	case keepalive.Dead:
+		c.end(ErrPingTimeout)
 		return
+	case keepalive.Ask:
+		c.sendPing(c.keepalive.Next(nil))
+		c.startReader()
 	}
-	if c.cause == nil {
-		c.cause = err
-	}
-	if c.state != open || c.local {
-		// Our Close has left or will: there is nothing to add to it.
-		c.mu.Unlock()
-		c.end(err)
-		return
-	}
-	c.failing = true
-	c.beginCloseLocked(code, reason)
-	c.mu.Unlock()
-	c.kick()
+	c.alarms.Set(t, alarmKeepAlive, again)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket/internal/memconn"
+	"github.com/closeonce/websocket/internal/transport"
 	"github.com/closeonce/websocket/internal/wiretest"
 )
 
@@ -31,29 +32,35 @@ type connTest struct {
 // runConnTest runs a test as client and as server, over a wire in memory, over
 // TLS in memory (both in a bubble, where time is fake), and over TCP.
 func runConnTest(t *testing.T, cfg config, f func(t *connTest)) {
+	runConnTestFor(t, func(bool) config { return cfg }, f)
+}
+
+// runConnTestFor is runConnTest with a configuration of its own for each role, anew
+// for each connection.
+func runConnTestFor(t *testing.T, configure func(client bool) config, f func(t *connTest)) {
 	for _, role := range []string{"client", "server"} {
-		cfg := cfg
-		cfg.client = role == "client"
+		client := role == "client"
 		t.Run(role+"/memory", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := memconn.Pipe(1 << 10)
-				runOne(t, cfg, a, b, false, f)
+				runOne(t, client, configure(client), a, b, false, f)
 			})
 		})
 		t.Run(role+"/tls", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, b := tlsPair(t, cfg.client)
-				runOne(t, cfg, a, b, false, f)
+				a, b := tlsPair(t, client)
+				runOne(t, client, configure(client), a, b, false, f)
 			})
 		})
 		t.Run(role+"/tcp", func(t *testing.T) {
 			a, b := tcpPair(t)
-			runOne(t, cfg, a, b, true, f)
+			runOne(t, client, configure(client), a, b, true, f)
 		})
 	}
 }
 
-func runOne(t *testing.T, cfg config, ours, theirs net.Conn, real bool, f func(t *connTest)) {
+func runOne(t *testing.T, client bool, cfg config, ours, theirs net.Conn, real bool, f func(t *connTest)) {
+	cfg.client = client
 	if cfg.parent == nil {
 		cfg.parent = context.Background()
 	}
@@ -137,6 +144,20 @@ func (t *connTest) wantRead(why string, typ MessageType, want string) {
 }
 
 var bg = context.Background()
+
+const bufferSize = transport.BufferSize
+
+// err returns why no call can succeed any more, or nil.
+func (c *Conn) err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing.cause
+}
+
+// owned reports whether nothing has to interrupt a call on c under ctx.
+func owned(c *Conn, ctx context.Context) bool {
+	return c.watched(ctx) == nil || (*connContext)(c).Owns(ctx.Done())
+}
 
 func tcpPair(t *testing.T) (a, b net.Conn) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,124 +2,148 @@ package websocket
 
 import (
 	"context"
-	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// connContext is a Conn as the context that ends with it. It is the Conn itself,
-// and costs memory only once somebody asks for its Done channel or hangs something
-// on its end: a connection that waits in its own context needs neither.
-type connContext Conn
+// A lifetime is what the connection's Context ends by. It costs memory only once somebody asks for the Done channel, or
+// hangs something on its end: a connection that waits in its own context needs neither. It guards itself.
+type lifetime struct {
+	past      atomic.Bool
+	listeners atomic.Pointer[listeners]
+}
 
-// listeners are who wants to know of the connection's end. c.mu guards after.
+// listeners are who wants to know of the connection's end.
 type listeners struct {
-	done  chan struct{}
-	after []*func()
+	done chan struct{}
+
+	mu    sync.Mutex // guards what follows; nothing else is locked or called under it
+	past  bool
+	after map[*func()]struct{}
 }
 
-// Context returns a context that is cancelled when the connection has ended,
-// whoever ended it. [context.Cause] of it is the error that every call on the
-// connection returns from then on. It has the values of the request's context
-// on a server, and of Dial's context on a client, but not their cancellation.
-func (c *Conn) Context() context.Context { return (*connContext)(c) }
-
-// ownContext reports whether ctx ends with the connection and not before: it is
-// the connection's own, or one with values on top of it. Nothing has to interrupt
-// a call under it.
-func (c *Conn) ownContext(ctx context.Context) bool {
-	if own, ok := ctx.(*connContext); ok {
-		return (*Conn)(own) == c
+// listen returns the listeners, which it makes when somebody needs them first.
+func (t *lifetime) listen() *listeners {
+	if l := t.listeners.Load(); l != nil {
+		return l
 	}
-	done := ctx.Done() // which makes listeners, if it is ours
-	l := c.listeners.Load()
-	return l != nil && done == l.done
-}
-
-// done returns a channel that is closed when the connection has ended.
-func (c *Conn) done() <-chan struct{} {
-	if l := c.listeners.Load(); l != nil {
-		return l.done
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.listenersLocked().done
-}
-
-func (c *Conn) listenersLocked() *listeners {
-	l := c.listeners.Load()
-	if l == nil {
-		l = &listeners{done: make(chan struct{})}
-		if c.gone.Load() {
-			close(l.done)
-		}
-		c.listeners.Store(l)
+	t.listeners.CompareAndSwap(nil, &listeners{done: make(chan struct{})})
+	l := t.listeners.Load()
+	if t.past.Load() { // it has ended meanwhile
+		l.end()
 	}
 	return l
 }
 
-// finishContext makes the context end.
-func (c *Conn) finishContext() {
-	c.mu.Lock()
-	c.gone.Store(true)
-	var after []*func()
-	if l := c.listeners.Load(); l != nil {
-		close(l.done)
-		after, l.after = l.after, nil
+// finish makes the context end.
+func (t *lifetime) finish() {
+	t.past.Store(true)
+	if l := t.listeners.Load(); l != nil {
+		l.end()
 	}
-	c.mu.Unlock()
-	for _, f := range after {
+}
+
+func (l *listeners) end() {
+	l.mu.Lock()
+	past, after := l.past, l.after
+	l.past, l.after = true, nil
+	l.mu.Unlock()
+	if past {
+		return
+	}
+	close(l.done)
+	for f := range after {
 		go (*f)()
 	}
+}
+
+// add has f called in a goroutine of its own at the end.
+func (l *listeners) add(f func()) (stop func() bool) {
+	key := &f
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.past {
+		go f()
+		return func() bool { return false }
+	}
+	if l.after == nil {
+		l.after = map[*func()]struct{}{}
+	}
+	l.after[key] = struct{}{}
+	return func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		_, ok := l.after[key]
+		delete(l.after, key)
+		return ok
+	}
+}
+
+// connContext is a Conn as the context that ends with it.
+type connContext Conn
+
+// Context returns a context that is cancelled when the connection has ended, whoever ended it: when both Close frames are
+// through, or no Close will come. [context.Cause] of it is the error that every call on the connection returns from then
+// on. It has the values of the request's context on a server, and of Dial's context on a client, but not their
+// cancellation.
+func (c *Conn) Context() context.Context { return (*connContext)(c) }
+
+// Owns reports whether a context with this Done channel ends with the connection and not before: it is the connection's
+// own, or one with values on top of it. Nothing has to interrupt a call under it.
+func (x *connContext) Owns(done <-chan struct{}) bool {
+	l := x.lifetime.listeners.Load()
+	return l != nil && done == l.done
+}
+
+// watched returns the context whose end has to interrupt a call under ctx, or nil.
+func (c *Conn) watched(ctx context.Context) context.Context {
+	if own, ok := ctx.(*connContext); ok && (*Conn)(own) == c {
+		return nil
+	}
+	return ctx
 }
 
 // Deadline, Done, Err and Value make it a [context.Context].
 func (x *connContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
-func (x *connContext) Done() <-chan struct{} { return (*Conn)(x).done() }
+func (x *connContext) Done() <-chan struct{} { return x.lifetime.listen().done }
 
 func (x *connContext) Err() error {
-	if x.gone.Load() {
+	if x.lifetime.past.Load() {
 		return context.Canceled
 	}
 	return nil
 }
 
-// Value takes no lock: package context calls it while a call that holds c.mu
-// registers for a context derived from this one.
+// Value takes no lock: package context calls it with locks of its own.
 func (x *connContext) Value(key any) any {
-	if !x.gone.Load() {
+	if !x.lifetime.past.Load() {
 		return x.values.Value(key)
 	}
-	// context.Cause asks a cancelled context of package context's own for the cause,
-	// by a key that is not known here.
+	// context.Cause asks a cancelled context of package context's own for the cause, by a key that is not known here.
 	ended, cancel := context.WithCancelCause(x.values)
-	cancel(x.cause) // nobody changes it any more
+	cancel(x.closing.cause) // nobody changes it any more
 	return ended.Value(key)
 }
 
-// AfterFunc is what package context looks for, so that a context derived from this
-// one needs no goroutine to learn of its end.
-func (x *connContext) AfterFunc(f func()) (stop func() bool) {
-	c := (*Conn)(x)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.gone.Load() {
-		go f()
-		return func() bool { return false }
-	}
-	l := c.listenersLocked()
-	l.after = append(l.after, &f)
-	return func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		i := slices.Index(l.after, &f)
-		if i < 0 {
-			return false
-		}
-		l.after = slices.Delete(l.after, i, i+1)
-		return true
-	}
-}
+// AfterFunc is what package context looks for, so that a context derived from this one needs no goroutine to learn of
+// its end.
+func (x *connContext) AfterFunc(f func()) (stop func() bool) { return x.lifetime.listen().add(f) }
 
 // String says what it is where contexts are printed.
 func (x *connContext) String() string { return "websocket.Conn.Context" }
+
+// A readClosed is the context that CloseRead returns for one that can't be cancelled: it ends with the connection, and
+// costs no registration.
+type readClosed struct {
+	*connContext
+	values context.Context
+}
+
+func (x readClosed) Value(key any) any {
+	if v := x.values.Value(key); v != nil {
+		return v
+	}
+	return x.connContext.Value(key)
+}

@@ -36,7 +36,7 @@ func TestContextIsAContext(t *testing.T) {
 		if !unwanted() || unwanted() {
 			t.Fatal("a function is taken back once")
 		}
-		if !t.c.ownContext(ctx) || !t.c.ownContext(withValue) || t.c.ownContext(child) || t.c.ownContext(bg) {
+		if !owned(t.c, ctx) || !owned(t.c, withValue) || owned(t.c, child) || owned(t.c, bg) {
 			t.Fatal("ctx and what has only values on top of it end with the connection, and nothing else")
 		}
 

@@ -1,131 +1,225 @@
 package websocket
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
 
-// control deals with a control frame that came. Replies are left for the
-// writer, but for what takes no waiting: whoever reads never waits for a write.
-func (c *Conn) control(ctx context.Context, op opcode, payload []byte) error {
-	c.heard.Store(now())
-	if op != opClose {
-		c.mu.Lock()
-		action := c.state.step(recvData)
-		c.mu.Unlock()
-		if action != deliver {
-			return nil
-		}
-	}
-	switch op {
-	case opPing:
-		// RFC 6455, section 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST
-		// send a Pong frame in response, unless it already received a Close frame."
-		if c.settings.onPing != nil && !c.settings.onPing(c.Context(), append([]byte(nil), payload...)) {
-			return nil
-		}
-		// Section 5.5.3: "If an endpoint receives a Ping frame and has not yet
-		// sent Pong frame(s) in response to previous Ping frame(s), the endpoint
-		// MAY elect to send a Pong frame for only the most recently processed".
-		c.mu.Lock()
-		if c.out.pong == nil {
-			c.out.pong = new(controlPayload)
-		}
-		c.out.pong.set(payload)
-		c.out.hasPong = true
-		c.urgent.Store(true)
-		c.mu.Unlock()
-		c.kick()
-		return nil
-	case opPong:
-		c.ponged(payload)
-		if c.settings.onPong != nil {
-			c.settings.onPong(c.Context(), append([]byte(nil), payload...))
-		}
-		return nil
-	}
+	"github.com/closeonce/websocket/internal/keepalive"
+)
 
-	said, err := parseClose(payload)
-	if err != nil {
-		c.violated(err)
-		return c.awaitEnd(ctx)
-	}
-	c.in.over = true
-	c.mu.Lock()
-	action := c.state.step(recvClose)
-	c.calm.Store(false)
-	switch action {
-	case echo:
-		if c.cause == nil {
-			c.cause = said
-		}
-		c.stopLocked()
-		if !c.out.closing {
-			// Section 5.5.1: "When sending a Close frame in response, the endpoint
-			// typically echos the status code it received."
-			c.out.closing = true
-			c.urgent.Store(true)
-			c.out.close = new(controlPayload)
-			c.out.close.set(payload)
-		}
-		c.expect.Add(1) // the end of TCP; for as long as the connection lives
-	case finish:
-		// Both have said it; but of ours only a half may have left yet.
-		c.both = c.out.closeGone
-		c.expect.Add(1)
-	}
-	over := c.both
-	c.mu.Unlock()
-	switch {
-	case action == echo:
-		c.answerClose()
-	case over:
-		c.finish()
-	}
-	return c.drain(ctx)
+// Close performs the closing handshake (RFC 6455, section 7.1.2): it sends a Close frame with code and reason, waits for
+// the peer's, and closes TCP; a client waits for the server to close TCP first.
+//
+// It returns nil if both Close frames were exchanged, whoever began. It waits at most the close timeout (an option, 5 s by
+// default), then ends the connection anyway and returns an error. Messages that Write accepted before are sent first;
+// what the peer sends meanwhile is read and dropped.
+//
+// Close makes a blocked Write return. Every call on the connection returns an error that is [net.ErrClosed] from then on,
+// once the Close frame has left. Several Closes, at once or one after the other, send one frame, and all return what the
+// first returned.
+//
+// A reason has at most 123 bytes of UTF-8, and the code must be one that may be sent: 1000-1003, 1007-1014, 3000-4999, or
+// StatusNoStatusRcvd for a Close frame without code. For others Close returns an error, having closed the connection with
+// the nearest that may.
+func (c *Conn) Close(code StatusCode, reason string) error {
+	return c.CloseContext(context.Background(), code, reason)
 }
 
-// answerClose makes our answer to the peer's Close leave: here and now if nobody is
-// writing and the kernel takes it, which spares a goroutine for most connections'
-// end.
-func (c *Conn) answerClose() {
-	if c.raw != nil && c.writeTurn.try() {
-		c.depart(nobody, nil, false)
-		c.leaveWrite() // which leaves to the writer goroutine what the kernel did not take
-	} else {
-		if c.resumes {
-			c.pokeWrite() // a blocked Write lets go of its turn
+// CloseContext is [Conn.Close], and waits no longer than ctx: then it returns the context's error, and the handshake has a
+// last second in the background before the connection ends. With a context that is done it just sends the Close frame.
+func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
+	code, reason, misuse := checkClose(code, reason)
+	c.closeFor(errClosed{fmt.Sprintf("the connection was closed here with %v", code)}, code, reason)
+	c.mu.Lock()
+	hungUp := moment(&c.moments.hungUp)
+	c.unlock()
+
+	var err error
+	if c.closeTimeout > 0 {
+		select {
+		case <-hungUp:
+		case <-ctx.Done():
+			err = ctx.Err()
 		}
-		c.kick()
 	}
 	c.mu.Lock()
-	c.boundCloseLocked()
-	c.mu.Unlock()
+	gone := c.moments.gone
+	if gone {
+		err = c.closing.result
+	}
+	c.unlock()
+	if !gone { // the reader goroutine sees it through
+		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
+	}
+	return cmp.Or(misuse, err)
 }
 
-// drain reads on after the peer's Close, and drops what comes: a second Close
-// and anything else after the first is ignored. It returns when the connection
-// has ended, or before with the reason not to wait.
-func (c *Conn) drain(ctx context.Context) error {
-	in := &c.in
-	in.frame, in.left = header{}, 0
-	for {
-		in.r = in.w
-		in.letGo()
-		if err := c.fill(ctx); err != nil {
+// CloseNow ends the connection at once, without a closing handshake: TCP is closed, every call returns. It never blocks
+// and returns nil; it may be called in any state, any number of times. After Close or an error it does nothing.
+//
+// Messages that Write accepted, and a Close frame that is due because of a Close under way, have one attempt to leave
+// that does not wait; if one leaves, our half of TCP is closed, and the rest of it when the peer has closed its half, in
+// the background and within a second, so that they arrive.
+func (c *Conn) CloseNow() error {
+	c.end(errClosedNow)
+	return nil
+}
+
+// CloseRead says that the application expects no more messages, only to write. A message that comes all the same, or has
+// come and was not read, closes the connection with 1008 (StatusPolicyViolation). The context it returns has the values of
+// ctx and ends with it or with the connection. It may be called more than once.
+func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	c.mu.Lock()
+	first := !c.closing.closeRead
+	c.closing.closeRead = true
+	c.unlock()
+	if first {
+		c.perform(interruptRead | keepReading) // a reader that is under way looks again
+	}
+	if ctx.Done() == nil {
+		return readClosed{(*connContext)(c), ctx}
+	}
+	ended := c.Context()
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(ended, func() { cancel(context.Cause(ended)) })
+	context.AfterFunc(ctx, func() { stop() })
+	return ctx
+}
+
+// unexpected closes the connection because of a message after CloseRead.
+func (c *Conn) unexpected() {
+	c.closeFor(errClosed{"the peer sent a message after CloseRead; closed with StatusPolicyViolation"},
+		StatusPolicyViolation, "unexpected data message")
+}
+
+// Ping sends a Ping frame and waits for the peer's Pong (RFC 6455, sections 5.5.2 and 5.5.3), or for ctx to be done, which
+// the connection survives. It needs no concurrent Read; but while the application leaves so much unread that the
+// read-ahead is full, no Pong can be seen.
+//
+// The Pong to a later Ping answers earlier ones too. If several Pings wait to be written, only the newest is sent.
+func (c *Conn) Ping(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return c.contextErr(ctx)
+	}
+	w := &keepalive.Wait{Answered: make(chan struct{})}
+	number := c.keepalive.Next(w)
+	defer c.keepalive.Forget(w)
+	if !c.sendPing(number) {
+		return c.reason(ctx)
+	}
+	c.supervisor.expecting.Add(1)
+	defer c.supervisor.expecting.Add(-1)
+	c.rest()
+
+	c.mu.Lock()
+	told := moment(&c.moments.told)
+	c.unlock()
+	select {
+	case <-w.Answered:
+		return nil
+	case <-ctx.Done():
+		return c.contextErr(ctx)
+	case <-told:
+		return c.reason(ctx)
+	}
+}
+
+// sendPing makes a Ping pending, unless no frame may leave any more.
+func (c *Conn) sendPing(number uint64) bool {
+	c.mu.Lock()
+	stopped := c.closing.stopped()
+	if !stopped {
+		c.sender.ping = max(c.sender.ping, number)
+	}
+	c.unlock()
+	if !stopped {
+		c.flushNow()
+	}
+	return !stopped
+}
+
+// control deals with a control frame that came. Replies leave when the frames that came with it are dealt with: whoever
+// reads never waits for a write.
+func (c *Conn) control(op opcode, payload []byte) error {
+	c.keepalive.Heard(now())
+	if op == opClose {
+		return c.closeReceived(payload)
+	}
+	c.mu.Lock()
+	action := c.closing.state.step(recvData)
+	c.unlock()
+	if action != deliver {
+		return nil
+	}
+	if op == opPong {
+		c.keepalive.Answered(payload)
+		if c.onPong != nil {
+			return c.call("OnPongReceived", func() { c.onPong(c.Context(), slices.Clone(payload)) })
+		}
+		return nil
+	}
+	// RFC 6455, section 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
+	// already received a Close frame."
+	answer := true
+	if c.onPing != nil {
+		if err := c.call("OnPingReceived", func() { answer = c.onPing(c.Context(), slices.Clone(payload)) }); err != nil {
 			return err
 		}
 	}
+	if answer {
+		c.pong(payload)
+	}
+	return nil
 }
 
-// awaitEnd waits for our Close frame to leave, so that a CloseNow right behind
-// the error does not overtake it. The alarm for the close bounds it.
-func (c *Conn) awaitEnd(ctx context.Context) error {
-	if ctx == nil {
-		<-c.done()
-		return c.err()
+// pong makes the answer to a Ping pending. While more has been read, it waits for company.
+func (c *Conn) pong(payload []byte) {
+	c.mu.Lock()
+	s := &c.sender
+	corked := !c.receiver.inbox.Empty() && (s.corked || s.pongCount == 0 && s.queue == nil)
+	s.addPong(payload)
+	s.corked = corked
+	c.unlock()
+	if corked {
+		c.alarms.SetOnce(now(), alarmCork, corkDelay)
 	}
-	select {
-	case <-c.done():
-		return c.err()
-	case <-ctx.Done():
-		return c.gaveUp(ctx)
+}
+
+// closeReceived deals with the peer's Close frame.
+func (c *Conn) closeReceived(payload []byte) error {
+	said, err := parseClose(payload)
+	if err != nil {
+		return c.failRead(err)
 	}
+	c.receiver.stop()
+	c.mu.Lock()
+	a := c.closing.received(said, slices.Clone(payload))
+	c.unlock()
+	c.perform(a)
+	return errOver
+}
+
+// call runs a callback of the application's. A callback that panics closes the connection with 1011, wherever it runs, and
+// calls return an error that says so: it may run in a goroutine of the connection's, where the panic would end the
+// process.
+func (c *Conn) call(name string, callback func()) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		c.closeFor(&panicError{name, v, debug.Stack()}, StatusInternalError, "internal error")
+		err = errOver
+		if v == nil { // runtime.Goexit: whoever reads ends here
+			c.supervisor.running.Store(false)
+			c.releaseRead()
+		}
+	}()
+	callback()
+	returned = true
+	return nil
 }

@@ -3,6 +3,9 @@ package websocket
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"os"
 )
 
 var (
@@ -34,7 +37,141 @@ func (e ProtocolError) Error() string {
 	return fmt.Sprintf("websocket: the peer broke the protocol: %s; closed with %d", e.Reason, int(e.Code))
 }
 
-// violation makes a ProtocolError; section is that of RFC 6455.
-func violation(code StatusCode, reason, section string) error {
+// protocolError makes a ProtocolError; section is that of RFC 6455.
+func protocolError(code StatusCode, reason, section string) error {
 	return ProtocolError{Code: code, Reason: reason + " (RFC 6455, section " + section + ")"}
+}
+
+// A CloseError is what the peer's Close frame said. Calls on a connection that
+// the peer closed return an error that holds it; take it out with [errors.As],
+// or just its code with [CloseStatus].
+type CloseError struct {
+	// Code is the frame's status code, or StatusNoStatusRcvd if it held none.
+	Code StatusCode
+	// Reason is the frame's reason: UTF-8, at most 123 bytes, often empty.
+	Reason string
+}
+
+// Error says what the peer's Close frame said.
+func (e CloseError) Error() string {
+	return fmt.Sprintf("websocket: the peer closed the connection: %v %q", e.Code, e.Reason)
+}
+
+// errClosed is the cause after a close of our own. It is net.ErrClosed.
+type errClosed struct{ what string }
+
+func (e errClosed) Error() string { return "websocket: " + e.what }
+func (e errClosed) Unwrap() error { return net.ErrClosed }
+
+var errClosedNow error = errClosed{"the connection was closed here without a closing handshake"}
+
+// errCloseTimeout is why Close gave up.
+var errCloseTimeout = fmt.Errorf("websocket: the closing handshake took longer than the close timeout: %w", os.ErrDeadlineExceeded)
+
+// errOver ends a call inside the package: the connection is closing or has ended. Conn.reason says why.
+var errOver = errors.New("over")
+
+// connectionLost is the error for a connection that broke without a Close frame.
+func connectionLost(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("websocket: the connection was lost: %w", err)
+}
+
+func tooBig(limit int64) error {
+	return fmt.Errorf("%w of %d bytes; closed with %d", ErrMessageTooBig, limit, int(StatusMessageTooBig))
+}
+
+// A panicError is the cause when a callback panicked.
+type panicError struct {
+	callback string
+	value    any
+	stack    []byte
+}
+
+func (e *panicError) Error() string {
+	return fmt.Sprintf("websocket: %s panicked: %v; closed with %d\n%s", e.callback, e.value, int(StatusInternalError), e.stack)
+}
+
+// Unwrap returns the panic's value if it is an error.
+func (e *panicError) Unwrap() error {
+	err, _ := e.value.(error)
+	return err
+}
+
+// A StatusCode says in a Close frame why a connection is closed
+// (RFC 6455, section 7.4). Codes 3000 to 3999 are registered with IANA, 4000 to
+// 4999 are for applications.
+type StatusCode int
+
+// The status codes of RFC 6455, section 7.4.1, and of IANA's registry.
+// StatusNoStatusRcvd, StatusAbnormalClosure and StatusTLSHandshake never stand
+// in a frame.
+const (
+	StatusNormalClosure           StatusCode = 1000
+	StatusGoingAway               StatusCode = 1001
+	StatusProtocolError           StatusCode = 1002
+	StatusUnsupportedData         StatusCode = 1003
+	StatusNoStatusRcvd            StatusCode = 1005
+	StatusAbnormalClosure         StatusCode = 1006
+	StatusInvalidFramePayloadData StatusCode = 1007
+	StatusPolicyViolation         StatusCode = 1008
+	StatusMessageTooBig           StatusCode = 1009
+	StatusMandatoryExtension      StatusCode = 1010
+	StatusInternalError           StatusCode = 1011
+	StatusServiceRestart          StatusCode = 1012
+	StatusTryAgainLater           StatusCode = 1013
+	StatusBadGateway              StatusCode = 1014
+	StatusTLSHandshake            StatusCode = 1015
+)
+
+var statusNames = map[StatusCode]string{
+	StatusNormalClosure:           "StatusNormalClosure",
+	StatusGoingAway:               "StatusGoingAway",
+	StatusProtocolError:           "StatusProtocolError",
+	StatusUnsupportedData:         "StatusUnsupportedData",
+	StatusNoStatusRcvd:            "StatusNoStatusRcvd",
+	StatusAbnormalClosure:         "StatusAbnormalClosure",
+	StatusInvalidFramePayloadData: "StatusInvalidFramePayloadData",
+	StatusPolicyViolation:         "StatusPolicyViolation",
+	StatusMessageTooBig:           "StatusMessageTooBig",
+	StatusMandatoryExtension:      "StatusMandatoryExtension",
+	StatusInternalError:           "StatusInternalError",
+	StatusServiceRestart:          "StatusServiceRestart",
+	StatusTryAgainLater:           "StatusTryAgainLater",
+	StatusBadGateway:              "StatusBadGateway",
+	StatusTLSHandshake:            "StatusTLSHandshake",
+}
+
+// String returns the constant's name, or StatusCode(n) for a code without one.
+func (c StatusCode) String() string {
+	if name, ok := statusNames[c]; ok {
+		return name
+	}
+	return fmt.Sprintf("StatusCode(%d)", int(c))
+}
+
+// sendable reports whether the code may stand in a Close frame. Section 7.4.2:
+// 0-999 are not used, 1000-2999 are reserved for the protocol, 3000-4999 are
+// free. Of the protocol's, only those that are assigned and not "MUST NOT be
+// set as a status code in a Close control frame" (1005, 1006, 1015).
+func (c StatusCode) sendable() bool {
+	switch {
+	case c < 1000, c == 1004, c == StatusNoStatusRcvd, c == StatusAbnormalClosure:
+		return false
+	case c <= StatusBadGateway:
+		return true
+	}
+	return 3000 <= c && c <= 4999
+}
+
+// CloseStatus returns the status code of the peer's Close frame if err comes
+// from it, and -1 otherwise, nil included.
+func CloseStatus(err error) StatusCode {
+	var e CloseError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return -1
 }

@@ -2,6 +2,8 @@ package websocket
 
 import (
 	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
 
 	"github.com/closeonce/websocket/internal/mask"
 )
@@ -73,7 +75,7 @@ func parseHeader(b []byte) (h header, n int, err error) {
 		length = uint64(binary.BigEndian.Uint16(b[2:]))
 		// "the minimal number of bytes MUST be used to encode the length"
 		if length < 126 {
-			return h, 0, violation(StatusProtocolError, "the payload length is not in its shortest form", "5.2")
+			return h, 0, protocolError(StatusProtocolError, "the payload length is not in its shortest form", "5.2")
 		}
 	case 127:
 		if n = 10; len(b) < n {
@@ -82,10 +84,10 @@ func parseHeader(b []byte) (h header, n int, err error) {
 		length = binary.BigEndian.Uint64(b[2:])
 		// "a 64-bit unsigned integer (the most significant bit MUST be 0)"
 		if length>>63 != 0 {
-			return h, 0, violation(StatusProtocolError, "the top bit of the 64-bit payload length is set", "5.2")
+			return h, 0, protocolError(StatusProtocolError, "the top bit of the 64-bit payload length is set", "5.2")
 		}
 		if length <= 0xFFFF {
-			return h, 0, violation(StatusProtocolError, "the payload length is not in its shortest form", "5.2")
+			return h, 0, protocolError(StatusProtocolError, "the payload length is not in its shortest form", "5.2")
 		}
 	}
 	h = header{
@@ -158,41 +160,39 @@ func (h *header) check(l legality) error {
 	// Section 5.2: "MUST be 0 unless an extension is negotiated that defines
 	// meanings for non-zero values."
 	if h.rsv2 || h.rsv3 {
-		return violation(StatusProtocolError, "RSV2 or RSV3 is set, which no extension here defines", "5.2")
+		return protocolError(StatusProtocolError, "RSV2 or RSV3 is set, which no extension here defines", "5.2")
 	}
 	if h.rsv1 && !l.deflate {
-		return violation(StatusProtocolError, "RSV1 is set, but no extension was negotiated that defines it", "5.2")
+		return protocolError(StatusProtocolError, "RSV1 is set, but no extension was negotiated that defines it", "5.2")
 	}
 
-	switch h.opcode {
-	case opContinuation, opText, opBinary, opClose, opPing, opPong:
-	default:
+	if h.opcode > opPong || h.opcode > opBinary && !h.opcode.control() {
 		// "If an unknown opcode is received, the receiving endpoint MUST
 		// _Fail the WebSocket Connection_."
-		return violation(StatusProtocolError, "reserved opcode", "5.2")
+		return protocolError(StatusProtocolError, "reserved opcode", "5.2")
 	}
 
 	// Section 5.1: "a client MUST mask all frames that it sends to the server"
 	// and "A server MUST NOT mask any frames that it sends to the client."
 	if l.fromClient && !h.masked {
-		return violation(StatusProtocolError, "a frame from the client is not masked", "5.1")
+		return protocolError(StatusProtocolError, "a frame from the client is not masked", "5.1")
 	}
 	if !l.fromClient && h.masked {
-		return violation(StatusProtocolError, "a frame from the server is masked", "5.1")
+		return protocolError(StatusProtocolError, "a frame from the server is masked", "5.1")
 	}
 
 	if h.opcode.control() {
 		// Section 5.5: "All control frames MUST have a payload length of 125
 		// bytes or less and MUST NOT be fragmented."
 		if h.length > maxControlPayload {
-			return violation(StatusProtocolError, "a control frame has more than 125 bytes", "5.5")
+			return protocolError(StatusProtocolError, "a control frame has more than 125 bytes", "5.5")
 		}
 		if !h.fin {
-			return violation(StatusProtocolError, "a control frame is fragmented", "5.5")
+			return protocolError(StatusProtocolError, "a control frame is fragmented", "5.5")
 		}
 		// RFC 7692, section 6: control frames are never compressed.
 		if h.rsv1 {
-			return violation(StatusProtocolError, "RSV1 is set on a control frame", "5.5")
+			return protocolError(StatusProtocolError, "RSV1 is set on a control frame", "5.5")
 		}
 		return nil
 	}
@@ -201,17 +201,72 @@ func (h *header) check(l legality) error {
 	// data opcode and then continuations; fragments of two messages do not mix.
 	if h.opcode == opContinuation {
 		if !l.inMessage {
-			return violation(StatusProtocolError, "a continuation frame without a message to continue", "5.4")
+			return protocolError(StatusProtocolError, "a continuation frame without a message to continue", "5.4")
 		}
 		// RFC 7692, section 6.1: "An endpoint MUST NOT set the "Per-Message
 		// Compressed" bit of control frames and non-first fragments of a data message."
 		if h.rsv1 {
-			return violation(StatusProtocolError, "RSV1 is set on a continuation frame", "5.4")
+			return protocolError(StatusProtocolError, "RSV1 is set on a continuation frame", "5.4")
 		}
 		return nil
 	}
 	if l.inMessage {
-		return violation(StatusProtocolError, "a new message begins inside a fragmented one", "5.4")
+		return protocolError(StatusProtocolError, "a new message begins inside a fragmented one", "5.4")
 	}
 	return nil
+}
+
+// maxCloseReason is what a control frame holds besides the status code.
+const maxCloseReason = maxControlPayload - 2
+
+// parseClose reads the payload of a Close frame that came.
+func parseClose(p []byte) (CloseError, error) {
+	// Section 7.1.5: "If this Close control frame contains no status code,
+	// _The WebSocket Connection Close Code_ is considered to be 1005."
+	if len(p) == 0 {
+		return CloseError{Code: StatusNoStatusRcvd}, nil
+	}
+	// Section 5.5.1: "If there is a body, the first two bytes of the body MUST
+	// be a 2-byte unsigned integer".
+	if len(p) == 1 {
+		return CloseError{}, protocolError(StatusProtocolError, "a Close frame has a payload of one byte", "5.5.1")
+	}
+	e := CloseError{Code: StatusCode(binary.BigEndian.Uint16(p)), Reason: string(p[2:])}
+	if !e.Code.sendable() {
+		return CloseError{}, protocolError(StatusProtocolError, fmt.Sprintf("a Close frame has the status code %d", int(e.Code)), "7.4")
+	}
+	if !utf8.ValidString(e.Reason) {
+		return CloseError{}, protocolError(StatusInvalidFramePayloadData, "the reason in a Close frame is not UTF-8", "5.5.1")
+	}
+	return e, nil
+}
+
+// appendClose appends the payload of a Close frame; StatusNoStatusRcvd stands
+// for an empty one. The reason has been checked or cut.
+func appendClose(b []byte, code StatusCode, reason string) []byte {
+	if code == StatusNoStatusRcvd {
+		return b
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(code))
+	return append(b, reason...)
+}
+
+// checkClose says what is wrong with a code and a reason that the application
+// wants to send, and gives the nearest ones that may be sent.
+func checkClose(code StatusCode, reason string) (StatusCode, string, error) {
+	switch {
+	case code == StatusNoStatusRcvd && reason == "":
+		return code, "", nil
+	case !code.sendable():
+		return StatusInternalError, "", fmt.Errorf("websocket: the status code %d may not be sent in a Close frame (RFC 6455, section 7.4); 1011 was sent", int(code))
+	case !utf8.ValidString(reason):
+		return code, "", fmt.Errorf("websocket: the reason for Close is not UTF-8; it was left out")
+	case len(reason) > maxCloseReason:
+		cut := maxCloseReason
+		for !utf8.RuneStart(reason[cut]) {
+			cut--
+		}
+		return code, reason[:cut], fmt.Errorf("websocket: the reason for Close has %d bytes, at most %d fit; it was cut", len(reason), maxCloseReason)
+	}
+	return code, reason, nil
 }

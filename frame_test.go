@@ -304,7 +304,7 @@ func FuzzHeaderRoundTrip(f *testing.F) {
 }
 
 func ExampleProtocolError() {
-	err := fmt.Errorf("read: %w", violation(StatusProtocolError, "RSV2 or RSV3 is set", "5.2"))
+	err := fmt.Errorf("read: %w", protocolError(StatusProtocolError, "RSV2 or RSV3 is set", "5.2"))
 	if p := (ProtocolError{}); errors.As(err, &p) {
 		fmt.Println(int(p.Code), p.Reason)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket/internal/memconn"
+	"github.com/closeonce/websocket/internal/transport"
 )
 
 func TestAcceptKey(t *testing.T) {
@@ -94,7 +95,7 @@ func TestAnswerNotRead(t *testing.T) {
 		ours, theirs := memconn.Pipe(10)
 		defer theirs.Close()
 		began := time.Now()
-		err := sendAnswer(ours, &buffer{b: make([]byte, 1000), n: 990}) // n is of an earlier attempt
+		err := sendAnswer(ours, &transport.Buffer{B: make([]byte, 1000), N: 990}) // n is of an earlier attempt
 		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != answerTimeout {
 			t.Fatalf("%v after %v", err, time.Since(began))
 		}

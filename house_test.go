@@ -46,7 +46,7 @@ func TestNoDependencies(t *testing.T) {
 
 // TestPureFiles: what decides does no I/O, keeps no time and shares nothing.
 func TestPureFiles(t *testing.T) {
-	pure := []string{"frame.go", "close.go", "status.go", "errors.go", "internal/mask/mask.go", "internal/utf8/*.go", "internal/deflate/*.go"}
+	pure := []string{"frame.go", "close.go", "internal/mask/mask.go", "internal/utf8/*.go", "internal/deflate/*.go"}
 	except := []string{"internal/deflate/pool.go"} // borrows memory
 	impure := []string{"net", "time", "sync", "context", "os", "bufio", "log", "syscall", "runtime", "unsafe", "crypto/rand", "crypto/tls", "math/rand"}
 	all := sources(t)
@@ -81,7 +81,7 @@ func TestPureFiles(t *testing.T) {
 
 // TestUnsafe: one file talks to the kernel by itself; all others leave memory to Go.
 func TestUnsafe(t *testing.T) {
-	const only = "socket_linux.go"
+	const only = "internal/transport/socket_linux.go"
 	all := sources(t)
 	for name, file := range all {
 		for _, spec := range file.Imports {
@@ -93,6 +93,133 @@ func TestUnsafe(t *testing.T) {
 	if all[only] == nil {
 		t.Errorf("there is no %s any more", only)
 	}
+}
+
+// TestParts: the parts of a connection know nothing of it. Each stands in a file of its own.
+func TestParts(t *testing.T) {
+	parts := map[string]string{"closing": "close.go", "sender": "send.go", "receiver": "receive.go", "supervisor": "supervisor.go"}
+	all := sources(t)
+	for part, name := range parts {
+		file := all[name]
+		if file == nil || file.Scope.Lookup(part) == nil {
+			t.Errorf("%s has no %s", name, part)
+			continue
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if id, ok := n.(*ast.Ident); ok && id.Name == "Conn" {
+				t.Errorf("%s names Conn", name)
+			}
+			return true
+		})
+	}
+	for name, file := range all {
+		if !strings.HasPrefix(name, "internal/transport/") && !strings.HasPrefix(name, "internal/keepalive/") &&
+			!strings.HasPrefix(name, "internal/alarm/") && !strings.HasPrefix(name, "internal/turn/") {
+			continue
+		}
+		for _, spec := range file.Imports {
+			if importPath(t, spec) == "github.com/closeonce/websocket" {
+				t.Errorf("%s imports the root package", name)
+			}
+		}
+	}
+}
+
+// TestSize: Conn is a coordinator of parts, and a file or a function can be taken in at once.
+func TestSize(t *testing.T) {
+	const maxFields, maxLines, maxFunction = 20, 400, 60
+	for name, file := range sources(t) {
+		if path.Dir(name) != "." || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), "\n"); n > maxLines {
+			t.Errorf("%s has %d lines", name, n)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if lines := strings.Count(string(text[n.Pos()-file.FileStart:n.End()-file.FileStart]), "\n") + 1; lines > maxFunction {
+					t.Errorf("%s: %s has %d lines", name, n.Name, lines)
+				}
+			case *ast.TypeSpec:
+				if s, ok := n.Type.(*ast.StructType); ok && n.Name.Name == "Conn" {
+					fields := 0
+					for _, f := range s.Fields.List {
+						fields += max(len(f.Names), 1)
+					}
+					if fields > maxFields {
+						t.Errorf("Conn has %d fields", fields)
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// foreign is code that is not ours, or that may be: contexts, callbacks, and the net.Conn.
+var foreign = map[string]bool{"Done": true, "AfterFunc": true, "Err": true, "Cause": true, "onPing": true, "onPong": true,
+	"SetReadDeadline": true, "SetWriteDeadline": true, "SetDeadline": true, "InterruptRead": true, "InterruptWrite": true}
+
+// TestNoForeignCodeUnderLock: between Lock and Unlock of a mutex nothing foreign is called. It looks at each block of
+// statements that locks.
+func TestNoForeignCodeUnderLock(t *testing.T) {
+	looked := 0
+	for name, file := range sources(t) {
+		dir := path.Dir(name)
+		if dir != "." && dir != "internal/transport" && dir != "internal/keepalive" && dir != "internal/alarm" || strings.HasSuffix(name, "_test.go") || name == "netconn.go" {
+			continue
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			block, ok := n.(*ast.BlockStmt)
+			if !ok {
+				return true
+			}
+			locked := false
+			for _, stmt := range block.List {
+				switch calls := called(stmt); {
+				case calls["Lock"]:
+					locked = true
+					looked++
+				case calls["Unlock"], calls["unlock"]:
+					if _, deferred := stmt.(*ast.DeferStmt); !deferred {
+						locked = false
+					}
+				case locked:
+					for f := range calls {
+						if foreign[f] && !(f == "AfterFunc" && dir == "internal/alarm") { // time's
+							t.Errorf("%s calls %s under a lock", name, f)
+						}
+					}
+				}
+			}
+			return true
+		})
+	}
+	if looked < 30 {
+		t.Errorf("only %d places that lock were found", looked)
+	}
+}
+
+// called returns the names of the methods and functions that a statement calls.
+func called(stmt ast.Stmt) map[string]bool {
+	names := map[string]bool{}
+	ast.Inspect(stmt, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			switch f := call.Fun.(type) {
+			case *ast.SelectorExpr:
+				names[f.Sel.Name] = true
+			case *ast.Ident:
+				names[f.Name] = true
+			}
+		}
+		return true
+	})
+	return names
 }
 
 // TestPackagesAreDocumented: every package says what it is for.

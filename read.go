@@ -2,10 +2,13 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
-	"math"
 	"slices"
+
+	"github.com/closeonce/websocket/internal/transport"
 )
 
 // MessageType is the type of a message (RFC 6455, section 5.6).
@@ -29,41 +32,15 @@ func (t MessageType) String() string {
 	return fmt.Sprintf("MessageType(%d)", int(t))
 }
 
-// message is how far the application has come in the stream of messages. It
-// belongs to the holder of the read turn.
-type message struct {
-	frame  record // the frame it is at
-	typ    MessageType
-	size   int64 // bytes of payload, as far as headers have announced
-	empty  int32 // frames without payload
-	open   bool  // it has begun and was not read to its end
-	resume bool  // a Read gave up in the middle: the next one goes on
-
-	// If it is compressed. Either it is inflated in one go, by Reads only, or it
-	// is streamed.
-	compressed bool
-	appending  bool // a Read inflated the start of it: partial
-	streaming  bool // a Reader inflated the start of it
-
-	number  uint64 // tells a Reader whether it is still its message
-	partial []byte // what a Read that gave up had of it
-}
-
-// maxEmptyFrames bounds the fragments of a message that carry nothing. All
-// others are bounded by the read limit.
-const maxEmptyFrames = 4096
-
 // Read waits for the next message and returns it whole (RFC 6455, section 6.2).
 //
-// When ctx ends it returns ctx.Err(); nothing is lost then, the next Read goes
-// on where this one stopped, and the connection lives. Several goroutines may
-// read; each gets whole messages. A message that a [Conn.Reader] left unread in
-// the middle is skipped.
+// When ctx is done, Read returns ctx.Err(); nothing is lost then, the next Read goes on where this one stopped, and the
+// connection stays open. Several goroutines may read; each gets whole messages. A message that a [Conn.Reader] left
+// unread in the middle is skipped.
 //
-// After the peer's Close, Read returns what came before it, then an error that
-// holds a [CloseError]. A message larger than the read limit closes the
-// connection, see [Conn.SetReadLimit]. Text is UTF-8; other text closes the
-// connection with 1007.
+// After the peer's Close, Read returns what came before it, then an error that holds a [CloseError]; that, and any other
+// reason for the connection's end that is known, comes before ctx.Err(). A message larger than the read limit closes the
+// connection, see [Conn.SetReadLimit]. Text is UTF-8; other text closes the connection with 1007.
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	typ, p, err := c.AppendRead(ctx, nil)
 	if err != nil {
@@ -75,26 +52,33 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	return typ, p, nil
 }
 
-// AppendRead is [Conn.Read] into the caller's memory: it appends the message to
-// buf and returns the result. It allocates only if buf's capacity is too small.
-// With an error it returns buf as it was given.
+// AppendRead is [Conn.Read] into the caller's memory: it appends the message to buf and returns the result. It allocates
+// only if buf's capacity is too small. With an error it returns buf as it was given.
 func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte, error) {
 	if err := c.takeRead(ctx); err != nil {
-		return 0, buf, err
+		return 0, buf, c.explain(ctx, err)
 	}
 	message, whole, err := c.awaitFrame(ctx, buf)
 	if err == nil && !whole {
-		message, whole, err = c.readFront(ctx, message)
+		message, whole, err = c.readFront(message)
 	}
-	typ := c.in.message.typ
+	typ := MessageType(c.receiver.message.typ)
 	if err == nil && !whole {
-		typ, message, err = c.readMessage(ctx, message, len(buf), nil)
+		typ, message, err = c.readMessage(ctx, message, len(buf))
 	}
 	c.leaveRead()
 	if err != nil {
-		return 0, buf, err
+		return 0, buf, c.explain(ctx, err)
 	}
 	return typ, message, nil
+}
+
+// explain returns the error for the caller: errOver becomes the reason.
+func (c *Conn) explain(ctx context.Context, err error) error {
+	if err == errOver {
+		return c.reason(ctx)
+	}
+	return err
 }
 
 // A Message is what [Conn.Messages] yields.
@@ -113,26 +97,13 @@ type Message struct {
 //		...
 //	}
 //
-// It ends without an error when the peer closes the connection with
-// StatusNormalClosure, StatusGoingAway or no status, and with one last error
-// otherwise, ctx.Err() included. The memory of a message is used again for the
-// next; copy what is to stay. Breaking out of the loop leaves the connection as
-// it is; a new loop goes on with the next message.
+// It ends without an error when the peer closes the connection with StatusNormalClosure, StatusGoingAway or no status,
+// and with one last error otherwise, ctx.Err() included. The memory of a message is used again for the next; copy what
+// is to stay. Breaking out of the loop leaves the connection as it is; a new loop goes on with the next message.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
-			if err := c.takeRead(ctx); err != nil {
-				yield(Message{}, err)
-				return
-			}
-			var borrowed *buffer
-			var typ MessageType
-			var p []byte
-			_, _, err := c.awaitFrame(ctx, nil)
-			if err == nil {
-				typ, p, err = c.readMessage(ctx, nil, 0, &borrowed)
-			}
-			c.leaveRead()
+			typ, b, err := c.readBorrowed(ctx)
 			if err != nil {
 				switch CloseStatus(err) {
 				case StatusNormalClosure, StatusGoingAway, StatusNoStatusRcvd:
@@ -141,11 +112,8 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 				}
 				return
 			}
-			ok := yield(Message{typ, p}, nil)
-			if borrowed != nil {
-				borrowed.b = p
-				putBuffer(borrowed)
-			}
+			ok := yield(Message{typ, b.B}, nil)
+			transport.Put(b)
 			if !ok {
 				return
 			}
@@ -153,200 +121,275 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// readMessage appends the next message to buf, in which it begins at base: what
-// stands there is the start of it. If buf is nil and borrowed is not, memory comes
-// from the pool where it suffices.
-func (c *Conn) readMessage(ctx context.Context, buf []byte, base int, borrowed **buffer) (MessageType, []byte, error) {
-	if err := c.beginMessage(ctx); err != nil {
-		return 0, nil, err
+// readBorrowed is Read into borrowed memory, which the caller gives back.
+func (c *Conn) readBorrowed(ctx context.Context) (MessageType, *transport.Buffer, error) {
+	if err := c.takeRead(ctx); err != nil {
+		return 0, nil, c.explain(ctx, err)
 	}
-	m := &c.in.message
-	if m.compressed && !m.streaming {
-		return c.readInflated(ctx, buf, borrowed)
-	}
-	if m.resume {
-		buf = append(buf, m.partial...)
-		m.resume, m.partial = false, nil
-	}
-	for {
-		if borrowed != nil && *borrowed == nil && buf == nil && m.size <= bufferSize {
-			*borrowed = getBuffer()
-			buf = (*borrowed).b
-		}
-		buf = c.grow(buf, base)
-		n, done, err := c.produce(ctx, buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if done {
-			typ := m.typ
-			c.endMessage()
-			return typ, buf, nil
-		}
-		if err != nil {
-			if m.open {
-				m.resume, m.partial = true, slices.Clone(buf[base:])
-			}
-			if borrowed != nil && *borrowed != nil {
-				putBuffer(*borrowed)
-				*borrowed = nil
-			}
-			return 0, nil, err
+	var b *transport.Buffer
+	var typ MessageType
+	_, _, err := c.awaitFrame(ctx, nil)
+	if err == nil {
+		var p []byte
+		b = transport.Get()
+		if typ, p, err = c.readMessage(ctx, b.B, 0); err == nil {
+			b.B = p
+		} else {
+			transport.Put(b)
 		}
 	}
+	c.leaveRead()
+	if err != nil {
+		return 0, nil, c.explain(ctx, err)
+	}
+	return typ, b, nil
 }
 
-// grow makes room for payload behind buf. Memory grows with bytes received,
-// never with a length that a header announces: at most as much again as there
-// is, or what is read already, or a little.
-func (c *Conn) grow(buf []byte, base int) []byte {
-	left := c.frameLeft()
-	if c.in.message.compressed {
-		left = max(left, 512)
+// errDiscarded is what a message's reader returns when it lost its message.
+var errDiscarded = errors.New("websocket: this message was discarded by a later Read or Reader")
+
+// Reader waits for the next message and returns a reader for its payload, which may be read while the message is still
+// coming. ctx bounds the wait and all reading from it.
+//
+// A message need not be read to its end: the next Read or Reader skips the rest, and this message's reader returns an
+// error from then on. The read limit counts here too.
+func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
+	if err := c.takeRead(ctx); err != nil {
+		return 0, nil, c.explain(ctx, err)
 	}
-	if int64(cap(buf)-len(buf)) >= left {
-		return buf
+	err := c.beginMessage(ctx)
+	if err == nil && c.receiver.message.appending {
+		err = c.inflateRest(ctx)
 	}
-	size := max(len(buf)-base, len(c.in.buffered()), 4096)
-	// The next message may come with its header into the same memory: see readInto.
-	return slices.Grow(buf, int(min(left+maxHeader, int64(size))))
+	m := &c.receiver.message
+	m.resume = false
+	typ, number := MessageType(m.typ), m.number
+	c.leaveRead()
+	if err != nil {
+		return 0, nil, c.explain(ctx, err)
+	}
+	return typ, &messageReader{c: c, ctx: ctx, number: number}, nil
 }
 
-// beginMessage goes to the start of the next message, past the rest of one that
-// was left in the middle; or, if a Read gave up in the middle, it stays there.
-func (c *Conn) beginMessage(ctx context.Context) error {
-	m := &c.in.message
-	if m.open {
-		if m.resume {
-			return nil
+// A messageReader reads the payload of one message.
+type messageReader struct {
+	c      *Conn
+	ctx    context.Context
+	number uint64
+	done   bool
+}
+
+// Read reads payload; it returns io.EOF at the message's end.
+func (r *messageReader) Read(p []byte) (int, error) {
+	if r.done {
+		return 0, io.EOF
+	}
+	c := r.c
+	if err := c.takeRead(r.ctx); err != nil {
+		return 0, c.explain(r.ctx, err)
+	}
+	n, err := r.read(p)
+	c.leaveRead()
+	return n, c.explain(r.ctx, err)
+}
+
+// read is Read with the read turn.
+func (r *messageReader) read(p []byte) (int, error) {
+	m := &r.c.receiver.message
+	if m.number != r.number {
+		return 0, errDiscarded
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if n := m.takeHeld(p); n > 0 {
+		return n, nil
+	}
+	n, done, err := r.c.produce(r.ctx, p)
+	if done {
+		r.done = true
+		r.c.endMessage()
+		if n == 0 {
+			return 0, io.EOF
 		}
-		m.number++ // its reader has lost it
-		if err := c.discardMessage(ctx); err != nil {
+	}
+	return n, err
+}
+
+// takeHeld moves to p what a Read that gave up had of the message.
+func (m *message) takeHeld(p []byte) int {
+	n := copy(p, m.held)
+	m.held = m.held[n:]
+	return n
+}
+
+// takeRead waits for the read turn.
+func (c *Conn) takeRead(ctx context.Context) error {
+	if ctx.Err() != nil {
+		if err := c.readContextErr(ctx); err != nil {
 			return err
 		}
 	}
-	return c.nextFrame(ctx)
-}
-
-// discardMessage reads the rest of the message and forgets it.
-func (c *Conn) discardMessage(ctx context.Context) error {
-	scrap := getBuffer()
-	defer putBuffer(scrap)
-	for {
-		_, done, err := c.produce(ctx, scrap.b[:cap(scrap.b)])
-		if err != nil {
+	if !c.supervisor.turn.Try() {
+		if err := c.awaitRead(ctx); err != nil {
 			return err
 		}
-		if done {
-			c.endMessage()
-			return nil
-		}
 	}
-}
-
-// endMessage: the message was read to its end.
-func (c *Conn) endMessage() {
-	m := &c.in.message
-	m.open, m.resume, m.partial = false, false, nil
-	m.number++
-	if m.compressed {
-		m.compressed, m.appending, m.streaming = false, false, false
-		c.deflate.message.end()
-	}
-}
-
-// morePayload reports whether the message has more payload, going to its next
-// frame if need be.
-func (c *Conn) morePayload(ctx context.Context) (bool, error) {
-	m := &c.in.message
-	for c.frameLeft() == 0 {
-		if m.frame.fin {
-			return false, nil
-		}
-		if err := c.nextFrame(ctx); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// frameLeft is how much of the current frame's payload was not taken yet.
-func (c *Conn) frameLeft() int64 {
-	f := &c.in.message.frame
-	if f.open {
-		return int64(f.n) + c.in.left
-	}
-	return int64(f.n)
-}
-
-// nextFrame goes to the next data frame: in the read-ahead, then on the wire.
-func (c *Conn) nextFrame(ctx context.Context) error {
-	in := &c.in
-	if a := in.ahead; a.some() {
-		in.message.frame = a.frames[0]
-		if a.frames = a.frames[1:]; len(a.frames) == 0 {
-			a.frames = nil
-		}
-	} else {
-		if err := c.nextWireFrame(ctx); err != nil {
-			return err
-		}
-		in.message.frame = in.record()
-	}
-	return c.countFrame(ctx)
-}
-
-// countFrame holds the message, with the frame that it is at, against its limits.
-func (c *Conn) countFrame(ctx context.Context) error {
-	m := &c.in.message
-	if m.frame.opcode != opContinuation {
-		m.open, m.typ, m.size, m.empty = true, MessageType(m.frame.opcode), 0, 0
-		m.compressed = m.frame.rsv1
-	}
-	if m.frame.length == 0 {
-		if m.empty++; m.empty > maxEmptyFrames {
-			return c.refuse(ctx, violation(StatusPolicyViolation, "a message has too many empty fragments", "10.4"))
-		}
-	}
-	m.size += min(m.frame.length, math.MaxInt64-m.size) // a lie may be as large as that
-	limit := c.readLimit.Load()
-	if limit < 0 {
-		return nil
-	}
-	most := limit
-	if m.compressed {
-		most = maxInflateInput(limit)
-	}
-	if m.size > most {
-		return c.refuse(ctx, tooBig(limit))
+	if c.has(closedByUs) { // what still comes is not for the application
+		c.leaveRead()
+		return errOver
 	}
 	return nil
 }
 
-func tooBig(limit int64) error {
-	return fmt.Errorf("%w of %d bytes; closed with %d", ErrMessageTooBig, limit, int(StatusMessageTooBig))
-}
-
-// refuse closes the connection because of the message that it is at. Nothing of
-// it is given to the application any more, nor of those behind it.
-func (c *Conn) refuse(ctx context.Context, err error) error {
-	in := &c.in
-	in.ahead, in.message = nil, message{number: in.message.number + 1}
-	in.frame, in.left = header{}, 0
-	in.r = in.w
-	in.letGo()
-	c.violated(err)
-	return c.awaitEnd(ctx)
-}
-
-// payload reads at least one byte of the current frame's payload into dst.
-func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
-	f := &c.in.message.frame
-	if f.n > 0 {
-		if len(dst) > int(f.n) {
-			dst = dst[:f.n]
-		}
-		n := c.in.ahead.take(dst)
-		f.n -= int32(n)
-		return n, nil
+// readContextErr returns why a read under ctx, which is done, fails, or nil. A context that is done because the connection
+// has ended is no reason while there are messages to read.
+func (c *Conn) readContextErr(ctx context.Context) error {
+	c.mu.Lock()
+	cause, ours := c.closing.cause, c.closing.by == us
+	c.unlock()
+	switch {
+	case cause == nil:
+		return ctx.Err()
+	case ours, !c.supervisor.unread.Load():
+		return errOver
+	case c.watched(ctx) == nil, context.Cause(ctx) == cause:
+		return nil
 	}
-	return c.wirePayload(ctx, dst)
+	return ctx.Err()
+}
+
+// awaitRead is takeRead when somebody has the turn. If that is the reader goroutine, it is asked to step aside.
+func (c *Conn) awaitRead(ctx context.Context) error {
+	s := &c.supervisor
+	s.wanting.Add(1)
+	if s.running.Load() {
+		c.transport.InterruptRead()
+	}
+	var err error
+	got := s.turn.Await(ctx.Done(), nil)
+	if !got {
+		if err = c.readContextErr(ctx); err == nil { // the connection has ended: whoever has the turn lets go
+			got = s.turn.Await(nil, nil)
+		}
+	}
+	s.wanting.Add(-1)
+	if !got {
+		c.rest() // the reader goroutine may have stepped aside for us
+	}
+	return err
+}
+
+// leaveRead gives the read turn back after a call of the application's.
+func (c *Conn) leaveRead() {
+	if !c.supervisor.readSince.Load() {
+		c.supervisor.readSince.Store(true)
+	}
+	if c.has(hasPending) {
+		c.flushNow() // Pongs do not wait for the application
+	}
+	c.releaseRead()
+}
+
+// awaitFrame waits for the first bytes of the next message, where it can: close to the application's call. A goroutine's
+// stack shrinks when little of it is in use while it waits; waiting where frames are parsed keeps 2 KiB more of it for
+// each connection. It returns buf with what has come of the message behind it, and whether that is all of it.
+func (c *Conn) awaitFrame(ctx context.Context, buf []byte) (message []byte, whole bool, err error) {
+	r := &c.receiver
+	if !r.inbox.Empty() || r.message.open || r.ahead.some() || r.over {
+		return buf, false, nil
+	}
+	alone := r.frames <= 1 // one frame came when bytes were last waited for
+	r.frames = 0
+	spare := buf[len(buf):cap(buf)]
+	if !alone || int64(len(spare))-maxHeader < r.frame.length || r.left > 0 || c.deflate != nil {
+		_, err := c.receive(ctx, nil)
+		return buf, false, err
+	}
+	again := maxHeader + int(r.frame.length) // of a frame like the last
+	spare = spare[:min(len(spare), max(again, transport.BufferSize))]
+	n, err := c.receive(ctx, directPiece(spare))
+	if err == nil {
+		n, whole, err = c.readInto(spare, n)
+	}
+	return buf[:len(buf)+n], whole, err
+}
+
+// readInto is for the n bytes that came straight into the memory that the application wants the message in, because there
+// is enough of it for another frame like the last. If they begin with a data frame, its payload is unmasked to where it
+// belongs, and what follows goes to the inbox; if not, all of it does. It returns how much of the message there is, and
+// whether that is all.
+//
+// That saves a message that comes alone its way through the inbox: borrowing a buffer twice, a second pass over its
+// memory, and over TLS a second read.
+func (c *Conn) readInto(spare []byte, n int) (length int, whole bool, err error) {
+	r := &c.receiver
+	h, size := r.simple(spare[:n])
+	if size == 0 || !c.has(delivering) {
+		r.inbox.Put(spare[:n])
+		return 0, false, nil
+	}
+	length = int(min(h.length, int64(n-size)))
+	if rest := spare[size+length : n]; len(rest) > 0 {
+		r.inbox.Put(rest)
+	}
+	whole, err = c.takeSimple(&h, spare[:length], spare[size:])
+	if n == len(spare) && r.left > 0 {
+		r.frames++ // too little memory; if that is so again, the inbox takes more at once
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return length, whole, nil
+}
+
+// readFront appends the message at the front of the inbox to buf, if it is all there and nothing else is about it: so it
+// is with most that come in bursts. It saves them the way through the pieces of a message.
+func (c *Conn) readFront(buf []byte) (message []byte, whole bool, err error) {
+	r := &c.receiver
+	if r.left > 0 || r.message.open || r.ahead.some() || r.over || !c.has(delivering) {
+		return buf, false, nil
+	}
+	b := r.inbox.Bytes()
+	h, size := r.simple(b)
+	if size == 0 || int64(len(b)-size) < h.length {
+		return buf, false, nil
+	}
+	start, n := len(buf), int(h.length)
+	message = growFor(buf, n)[:start+n]
+	r.inbox.Take(size + n)
+	whole, err = c.takeSimple(&h, message[start:], b[size:])
+	if !whole {
+		message = message[:start+n]
+	}
+	return message, whole, err
+}
+
+// takeSimple takes payload of a frame that begins a message. If there is more of the message, readMessage goes on with it.
+func (c *Conn) takeSimple(h *header, dst, src []byte) (whole bool, err error) {
+	r := &c.receiver
+	r.begin(h)
+	if err := r.enter(r.record()); err != nil {
+		return false, c.refuse(err)
+	}
+	if err := r.take(dst, src); err != nil {
+		return false, c.failRead(err)
+	}
+	if r.left > 0 || !h.fin {
+		r.message.resume = true
+		return false, nil
+	}
+	c.endMessage()
+	return true, nil
+}
+
+// growFor makes room for n bytes behind buf. The next message may come with its header into the same memory.
+func growFor(buf []byte, n int) []byte {
+	if cap(buf)-len(buf) >= n {
+		return buf
+	}
+	if buf != nil {
+		n += maxHeader
+	}
+	return slices.Grow(buf, n)
 }

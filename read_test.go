@@ -231,7 +231,7 @@ func TestReadAheadBounded(t *testing.T) {
 				if bytes := sent * size; bytes < 500 || bytes > readAheadLimit+4*bufferSize {
 					t.Fatalf("%d bytes were taken, the read-ahead has %d", bytes, readAheadLimit)
 				}
-				a := t.c.in.ahead
+				a := t.c.receiver.ahead
 				if held := cap(a.bytes) + cap(a.frames)*recordSize; held > readAheadLimit-bufferSize+8<<10 {
 					t.Fatalf("%d frames were taken, in %d bytes", len(a.frames), held)
 				}
@@ -420,7 +420,7 @@ func TestIllegalFrames(t *testing.T) {
 func TestWrongMasking(t *testing.T) {
 	runConnTest(t, config{}, func(t *connTest) {
 		f := wiretest.Text("x")
-		f.Masked = t.c.client
+		f.Masked = t.c.sender.client
 		t.p.SendExactly(f)
 		t.p.WantClosed("masking is a matter of role", 1002)
 	})
@@ -654,7 +654,7 @@ func TestLimitOverflow(t *testing.T) {
 // reads it.
 func TestAfterTheirClose(t *testing.T) {
 	runConnTest(t, config{}, func(t *connTest) {
-		if !t.c.client {
+		if !t.c.sender.client {
 			return // a server closes TCP at once
 		}
 		closing := start(func() error { return t.c.Close(1000, "") })

@@ -4,141 +4,212 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"github.com/closeonce/websocket/internal/transport"
 )
 
-// errDiscarded is what a message's reader returns when it lost its message.
-var errDiscarded = errors.New("websocket: this message was discarded by a later Read or Reader")
+// This file is how bytes come: the wait for them, the reader goroutine, and how somebody comes to read.
 
-// Reader waits for the next message and returns a reader for its payload, which
-// may be read while the message is still coming. ctx bounds the wait and all
-// reading from it.
-//
-// A message need not be read to its end: the next Read or Reader skips the
-// rest, and this message's reader returns an error from then on. The read limit
-// counts here too.
-func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
-	if err := c.takeRead(ctx); err != nil {
-		return 0, nil, err
-	}
-	defer c.leaveRead()
-	if err := c.beginMessage(ctx); err != nil {
-		return 0, nil, err
-	}
-	m := &c.in.message
-	if m.appending {
-		if err := c.gather(ctx); err != nil {
-			return 0, nil, err
-		}
-	}
-	m.resume = false
-	return m.typ, &messageReader{c: c, ctx: ctx, number: m.number}, nil
+// fill reads more bytes into the inbox.
+func (c *Conn) fill(ctx context.Context) error {
+	_, err := c.receive(ctx, nil)
+	return err
 }
 
-// A messageReader reads the payload of one message.
-type messageReader struct {
-	c      *Conn
-	ctx    context.Context
-	number uint64
-	done   bool
-}
-
-// Read reads payload; it returns io.EOF at the message's end.
-func (r *messageReader) Read(p []byte) (int, error) {
-	if r.done {
-		return 0, io.EOF
-	}
-	c := r.c
-	if err := c.takeRead(r.ctx); err != nil {
-		return 0, err
-	}
-	defer c.leaveRead()
-	m := &c.in.message
-	if m.number != r.number {
-		return 0, errDiscarded
-	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if n := m.takePartial(p); n > 0 {
-		return n, nil
-	}
-	n, done, err := c.produce(r.ctx, p)
-	if done {
-		r.done = true
-		c.endMessage()
-		if n == 0 {
-			return 0, io.EOF
-		}
-	}
-	return n, err
-}
-
-// takePartial moves to p what a Read that gave up had of the message.
-func (m *message) takePartial(p []byte) int {
-	n := copy(p, m.partial)
-	m.partial = m.partial[n:]
-	return n
-}
-
-// produce reads at least one byte of the message into dst, or finds that it is
-// done: then there may be bytes too.
-func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err error) {
-	if c.in.message.compressed {
-		return c.inflateSome(ctx, dst)
-	}
-	more, err := c.morePayload(ctx)
-	if err != nil || !more {
-		return 0, err == nil, err
-	}
-	n, err = c.payload(ctx, dst)
-	return n, false, err
-}
-
-// readStream reads into p from messages of one type, as if they were a stream.
-func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, error) {
-	if err := c.takeRead(ctx); err != nil {
-		return 0, err
-	}
-	n, err := c.streamPayload(ctx, typ, p)
-	c.leaveRead()
-	if err == errMessageType {
-		c.CloseContext(ctx, StatusUnsupportedData, "unexpected message type")
-	}
-	return n, err
-}
-
-var errMessageType = errors.New("websocket: NetConn got a message of the other type; closed with StatusUnsupportedData")
-
-// streamPayload is readStream's work, with the read turn.
-func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (int, error) {
-	m := &c.in.message
+// receive waits for bytes and reads them: into dst, or into the inbox if dst is nil. It returns early if ctx is done, or,
+// without ctx, if the reader goroutine is to step aside; nothing is lost then.
+func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
+	// Whoever ends the wait changes the state first and then interrupts, and only we, who have the turn, can be hit: so
+	// while nothing has begun to end, waiting is safe.
+	quiet := ctx != nil && c.has(delivering) && ctx.Err() == nil
+	watched := c.watched(ctx)
 	for {
-		if !m.open {
-			if err := c.nextFrame(ctx); err != nil {
-				return 0, err
-			}
-			m.resume = true // another NetConn or Read may go on with it
-		}
-		if m.typ != typ {
-			return 0, errMessageType
-		}
-		if m.appending {
-			if err := c.gather(ctx); err != nil {
+		if !quiet {
+			if err := c.mayWait(ctx); err != nil {
 				return 0, err
 			}
 		}
-		if len(p) == 0 {
-			return 0, nil
+		quiet = false
+		if c.has(hasPending | hasCorked) {
+			c.flushNow() // nobody comes any more to share a system call with
 		}
-		if n := m.takePartial(p); n > 0 {
+		n, err := c.transport.Read(watched, dst, &c.receiver.inbox, (*connContext)(c))
+		switch {
+		case n > 0:
+			if ctx == nil {
+				c.keepalive.Heard(now())
+			} else {
+				c.keepalive.Came()
+			}
 			return n, nil
+		case err != nil && err != transport.ErrInterrupted:
+			c.readFailed(err)
+			return 0, errOver
 		}
-		n, done, err := c.produce(ctx, p)
-		if done {
-			c.endMessage()
+	}
+}
+
+// mayWait says why the read turn's holder should not wait for bytes, or nil.
+func (c *Conn) mayWait(ctx context.Context) error {
+	switch {
+	case c.has(noReads):
+		return errOver
+	case ctx == nil && c.supervisor.wanting.Load() > 0:
+		return errStepAside
+	case ctx == nil:
+		return nil
+	case c.has(known):
+		return errOver
+	case ctx.Err() != nil:
+		return c.contextErr(ctx)
+	}
+	return nil
+}
+
+// readFailed is called when the net.Conn gave an error to a read.
+func (c *Conn) readFailed(err error) {
+	c.mu.Lock()
+	a := c.closing.noRead(connectionLost(err), err == io.EOF)
+	c.unlock()
+	c.perform(a)
+}
+
+// errStepAside: the reader goroutine shall let go of the read turn.
+var errStepAside = errors.New("step aside")
+
+// readAhead is the reader goroutine. It has the read turn, and ends when a call wants to read, when the read-ahead is
+// full, or with the connection.
+func (c *Conn) readAhead() {
+	for {
+		err := c.readOneAhead()
+		if err != nil && !(err == errOver && c.receiver.over && !c.has(noReads)) {
+			break
 		}
-		if n > 0 || err != nil {
-			return n, err
-		}
+	}
+	if a := c.receiver.ahead; a != nil && len(a.bytes) == 0 && len(a.frames) == 0 {
+		c.receiver.ahead = nil
+	}
+	if c.has(hasPending) {
+		c.flushNow()
+	}
+	c.supervisor.running.Store(false)
+	c.releaseRead()
+}
+
+// readOneAhead reads one frame's header, or a piece of its payload.
+func (c *Conn) readOneAhead() error {
+	r := &c.receiver
+	if r.over { // after the peer's Close all is dropped, until it closes TCP
+		r.inbox.Clear()
+		r.inbox.Release()
+		return c.fill(nil)
+	}
+	drops := c.has(dropping)
+	if drops {
+		c.dropUnread()
+	}
+	if r.ahead == nil {
+		r.ahead = new(readAhead)
+	}
+	a := r.ahead
+	last := &r.message.frame
+	if len(a.frames) > 0 {
+		last = &a.frames[len(a.frames)-1]
+	}
+	if a.full() {
+		c.supervisor.stalled.Store(true)
+		return errStepAside
+	}
+	if !drops && last.open && r.left > 0 {
+		n, err := c.wirePayload(nil, a.room())
+		a.bytes = a.bytes[:len(a.bytes)+n]
+		last.n += int32(n)
+		return err
+	}
+	last.open = false
+	if err := c.nextWireFrame(nil); err != nil {
+		return err
+	}
+	a.append(r.record())
+	return nil
+}
+
+// dropUnread forgets what came before the application wanted no more messages. A message that came before CloseRead is
+// one that it does not expect.
+func (c *Conn) dropUnread() {
+	some := c.receiver.dropAhead()
+	c.supervisor.stalled.Store(false)
+	c.mu.Lock()
+	unexpected := some && c.closing.closeRead
+	c.unlock()
+	if unexpected {
+		c.unexpected()
+	}
+}
+
+// releaseRead gives the read turn back. It is the only function that does. Who has taken it for the application calls
+// leaveRead.
+func (c *Conn) releaseRead() {
+	r, s := &c.receiver, &c.supervisor
+	r.inbox.Release() // the answer may have the same memory, which is in the cache
+	if unread := !r.inbox.Empty() || r.ahead.some(); s.unread.Load() != unread {
+		s.unread.Store(unread)
+	}
+	if s.stalled.Load() && !r.ahead.full() {
+		s.stalled.Store(false)
+	}
+	s.turn.Release()
+	c.rest()
+}
+
+// rest sees to it that somebody reads. It is called by everybody who lets go of the read turn, or stops wanting it.
+func (c *Conn) rest() {
+	s := &c.supervisor
+	if s.scheduled.Load() && s.expecting.Load() == 0 || c.has(noReads) {
+		return
+	}
+	switch s.next(c.has(dropping)) {
+	case stepLook:
+		c.schedule()
+	case stepRead:
+		c.startReader()
+	}
+}
+
+// schedule has somebody look whether the application comes back to Read.
+func (c *Conn) schedule() {
+	if s := &c.supervisor; s.sweeper != nil {
+		s.sweeper.join(s)
+	} else {
+		c.alarms.Set(now(), alarmReader, s.delay())
+	}
+}
+
+// look is that look.
+func (c *Conn) look(t int64) {
+	c.keepalive.Listened(t)
+	away, again := c.supervisor.away()
+	if c.has(noReads) {
+		return
+	}
+	if again {
+		c.schedule()
+	}
+	if away {
+		c.startReader()
+	}
+}
+
+// startReader starts the reader goroutine if nobody reads.
+func (c *Conn) startReader() {
+	if c.has(noReads) {
+		return
+	}
+	taken, left := c.supervisor.takeForReader(c.has(dropping))
+	switch {
+	case taken:
+		go c.readAhead()
+	case left:
+		c.releaseRead()
 	}
 }

@@ -1,225 +1,264 @@
 package websocket
 
 import (
-	"context"
-	"errors"
-	"net"
-	"os"
 	"slices"
-	"sync"
-	"time"
 
+	"github.com/closeonce/websocket/internal/keepalive"
 	"github.com/closeonce/websocket/internal/mask"
+	"github.com/closeonce/websocket/internal/transport"
 )
 
-// errWouldBlock: the kernel takes no more at the moment.
-var errWouldBlock = errors.New("would block")
+// A sender is what is pending: frames in, one batch out. It does no I/O. Conn.mu guards it.
+type sender struct {
+	client bool
+	limit  int // of size, in bytes
 
-// send writes b and then p's tail; b.n is how many bytes of both were taken.
-// Nearly always that is one attempt, which the kernel takes whole.
-func (c *Conn) send(ctx context.Context, b *buffer, p *parcel, wait bool) error {
-	var tail []byte
-	if p != nil && p.tail != nil {
-		if c.client {
-			return c.sendMasked(ctx, b, p)
-		}
-		tail = p.tail
-	}
-	b.n, b.err = 0, nil
-	if c.raw != nil {
-		if b.tryWrite(c.raw, tail) {
-			return nil
-		}
-		if b.err == nil && !wait {
-			return errWouldBlock
-		}
-	}
-	return c.sendAll(ctx, b, tail)
+	// queue holds data frames, encoded and whole, that Write and TryWrite left.
+	queue *transport.Buffer
+	// corked: what is queued may wait briefly for more, so that they share a system call.
+	corked bool
+	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
+	midMessage bool
+	// pinging: a Ping is on its way.
+	pinging bool
+	// pongs holds the payloads of Pongs, each behind its length.
+	pongs     []byte
+	pongCount uint8
+	// ping is the number that the next Ping carries; 0: there is none to send.
+	ping uint64
+	// rest is what is left of frames that were written in part. It goes first.
+	rest []byte
+	// size counts the bytes in queue, those of it that are on their way, and what is reserved; restQueued are those in
+	// rest.
+	size, restQueued int
+
+	writer *messageWriter // the one that is open
 }
 
-// sendAll writes what is left of b and then tail, unless b.err says that there is
-// no point.
-func (c *Conn) sendAll(ctx context.Context, b *buffer, tail []byte) error {
-	head := len(b.b)
-	err := b.err
-	if err == nil {
-		c.watchWrite(ctx)
-		if c.resumes && ctx != nil && ctx.Err() != nil {
-			// It ended while we took the turn: the interruption has hit another.
-			return c.interrupted(ctx)
-		}
-	}
-	for err == nil && b.n < head+len(tail) {
-		var n int
-		switch {
-		case b.n >= head:
-			n, err = c.nc.Write(tail[b.n-head:])
-		case tail != nil:
-			n, err = writeBoth(c.nc, b.b[b.n:], tail)
-		default:
-			n, err = c.nc.Write(b.b[b.n:])
-		}
-		b.n += n
-		if err != nil && c.resumes && errors.Is(err, os.ErrDeadlineExceeded) {
-			c.unpokeWrite()
-			if err = c.interrupted(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	if err != nil {
-		err = c.writeFailed(err)
-	}
-	return err
+// A firstByte is the first byte of a frame of ours: FIN, RSV1 and the opcode.
+type firstByte byte
+
+func (f firstByte) opcode() opcode { return opcode(f & 0x0F) }
+func (f firstByte) fin() bool      { return f&finBit != 0 }
+func (f firstByte) rsv1() bool     { return f&rsv1Bit != 0 }
+
+// An outFrame is a data frame that leaves besides what is pending.
+type outFrame struct {
+	first     firstByte
+	head      *transport.Buffer // the frame, encoded, or the start of it
+	tail      []byte            // the rest of it, written from where it lies
+	key       mask.Key          // if the tail is to be masked
+	mustSend  bool              // its compression has moved a window
+	committed bool              // it leaves, though its caller may not wait for it
 }
 
-// sendMasked writes b and then p's tail, masked on its way through a borrowed
-// buffer: so a large message of a client costs no memory of its size. With an error,
-// b holds all that is left of the frame, masked.
-func (c *Conn) sendMasked(ctx context.Context, b *buffer, p *parcel) error {
-	large := getLargeBuffer()
-	defer putLargeBuffer(large)
-	small := b.b[:0]
-	b.b = append(large.b, b.b...)
-	pos, tail := 0, p.tail
-	p.tail = nil
-	for {
-		k := min(cap(b.b)-len(b.b), len(tail))
-		start := len(b.b)
-		b.b = b.b[:start+k]
-		pos = mask.Copy(b.b[start:], tail[:k], p.key, pos)
-		tail = tail[k:]
-		if err := c.send(ctx, b, nil, true); err != nil {
-			start = len(b.b)
-			b.b = slices.Concat(b.b, tail)
-			mask.XOR(b.b[start:], p.key, pos)
-			return err
-		}
-		p.begun = true
-		if len(tail) == 0 {
-			b.b = small
-			return nil
-		}
-		b.b = b.b[:0]
-	}
+// A batch is what leaves in one system call, besides the frame's tail.
+type batch struct {
+	buf    *transport.Buffer // nil: nothing leaves
+	own    int               // where the frame begins
+	queued int               // bytes that were in the queue
 }
 
-// writeBoth writes two slices in one system call where the net.Conn can.
-func writeBoth(nc net.Conn, a, b []byte) (int, error) {
-	v := vectors.Get().(*vector)
-	v.bufs = append(v.array[:0], a, b)
-	n, err := v.bufs.WriteTo(nc)
-	v.array = [2][]byte{}
-	vectors.Put(v)
-	return int(n), err
+// appendStart appends the header of a frame, with a key if we are the client.
+func (s *sender) appendStart(b *transport.Buffer, first firstByte, length int) (key mask.Key) {
+	h := header{fin: first.fin(), rsv1: first.rsv1(), opcode: first.opcode(), length: int64(length)}
+	if s.client {
+		key = b.Keys.Next()
+		h.masked, h.key = true, key
+	}
+	b.B = appendHeader(b.B, h)
+	return key
 }
 
-// interrupted says why a write under ctx should stop. The writer goroutine has
-// no ctx, and only the end of the connection stops it.
-func (c *Conn) interrupted(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.ended:
-		return c.cause
-	case ctx == nil:
-		return nil
-	case c.isStopped:
-		return c.stoppedReason()
-	}
-	return ctx.Err()
-}
-
-// stoppedReason is why nothing can be written any more. The caller holds c.mu.
-func (c *Conn) stoppedReason() error {
-	if c.cause != nil {
-		return c.cause
-	}
-	return c.writeErr
-}
-
-// writeFailed is called when the net.Conn took no more. The peer may have sent
-// a Close that says why, which is worth more than a broken pipe: so what has
-// come is read first, for a short time. See verdict.
-func (c *Conn) writeFailed(err error) error {
-	err = lost(err)
-	c.mu.Lock()
-	final := c.writeErr != nil || c.state != open || c.stalled.Load() || c.ended
-	if !final {
-		c.writeErr = err
-		c.stopLocked()
-		c.expect.Add(1)
-		if at := c.alarms.at[alarmClose]; at == 0 || at > now()+int64(lingerTime) {
-			c.setAlarmLocked(alarmClose, lingerTime)
-		}
-	}
-	c.mu.Unlock()
-	if final {
-		c.end(err)
-		return c.err()
-	}
-	c.ensureReader()
-	return err
-}
-
-// verdict is what a call that wrote returns: if writing failed, the reason that
-// the reader finds out. The caller has let go of the write turn.
-func (c *Conn) verdict(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	c.mu.Lock()
-	failed := err == c.writeErr
-	c.mu.Unlock()
-	if !failed {
-		return err
-	}
-	select {
-	case <-c.done():
-		return c.err()
-	case <-ctx.Done():
-		return c.gaveUp(ctx)
-	}
-}
-
-// watchWrite makes the end of ctx interrupt a blocked write.
-func (c *Conn) watchWrite(ctx context.Context) {
-	if ctx == nil || !c.resumes || c.ownContext(ctx) {
+// appendFrame appends a whole frame, masked if we are the client.
+func (s *sender) appendFrame(b *transport.Buffer, first firstByte, payload []byte) {
+	key := s.appendStart(b, first, len(payload))
+	if !s.client {
+		b.B = append(b.B, payload...)
 		return
 	}
-	c.mu.Lock()
-	if !c.ended && !c.writeWatch.covers(ctx) {
-		c.writeWatch.set(ctx, c.pokeWrite)
+	n := len(b.B)
+	b.B = slices.Grow(b.B, len(payload))[:n+len(payload)]
+	mask.Copy(b.B[n:], payload, key, 0)
+}
+
+// collect asks the close machine for each frame that is pending, and for f, and puts those that may leave into one
+// buffer: control frames first, our Close last. It is the only place where frames begin to leave. The caller holds the
+// write turn, and nothing is left of frames before.
+func (s *sender) collect(c *closing, f *outFrame) (b batch) {
+	if s.pongCount > 0 || s.ping != 0 {
+		b.buf = s.collectControl(c)
 	}
-	c.mu.Unlock()
-}
-
-// pokeWrite interrupts whoever is blocked in a write. The one who is
-// interrupted finds out himself whether he was meant.
-func (c *Conn) pokeWrite() {
-	c.mu.Lock()
-	c.pokeWriteLocked()
-	c.mu.Unlock()
-}
-
-func (c *Conn) pokeWriteLocked() {
-	c.writePoked = true
-	c.nc.SetWriteDeadline(longAgo)
-}
-
-func (c *Conn) unpokeWrite() {
-	c.mu.Lock()
-	if c.writePoked {
-		c.writePoked = false
-		c.nc.SetWriteDeadline(time.Time{})
+	if s.queue != nil && !s.midMessage {
+		b = s.collectQueue(c, b.buf)
 	}
-	c.mu.Unlock()
+	s.corked = s.corked && s.queue != nil
+	if f != nil && c.mayLeave(sendData) {
+		s.midMessage = !f.first.fin()
+		if b.buf == nil {
+			b.buf = f.head
+		} else {
+			b.own = len(b.buf.B)
+			b.buf.B = append(b.buf.B, f.head.B...)
+			transport.Put(f.head)
+		}
+		f.head = nil
+	}
+	if c.leave() {
+		if b.buf == nil {
+			b.buf = transport.Get()
+		}
+		s.appendFrame(b.buf, finBit|firstByte(opClose), c.payload)
+		b.buf.Last = c.last()
+	}
+	return b
 }
 
-// A vector is what one write of two slices needs.
-type vector struct {
-	array [2][]byte
-	bufs  net.Buffers
+// collectControl returns the Pongs and the Ping that are pending, if they may leave.
+func (s *sender) collectControl(c *closing) *transport.Buffer {
+	pongs, ping := s.pongs, s.ping
+	s.pongs, s.pongCount, s.ping = s.pongs[:0], 0, 0
+	if !c.mayLeave(sendData) {
+		return nil
+	}
+	b := transport.Get()
+	for len(pongs) > 0 {
+		n := 1 + int(pongs[0])
+		s.appendFrame(b, finBit|firstByte(opPong), pongs[1:n])
+		pongs = pongs[n:]
+	}
+	if cap(s.pongs) > pongsKept {
+		s.pongs = nil
+	}
+	if ping != 0 {
+		var number [keepalive.PayloadSize]byte
+		s.appendFrame(b, finBit|firstByte(opPing), keepalive.AppendPayload(number[:0], ping))
+		s.pinging = true
+	}
+	return b
 }
 
-var vectors = sync.Pool{New: func() any { return new(vector) }}
+// collectQueue returns what is queued, behind the control frames.
+func (s *sender) collectQueue(c *closing, control *transport.Buffer) batch {
+	queue := s.queue
+	s.queue = nil
+	if !c.mayLeave(sendQueued) {
+		s.size -= len(queue.B)
+		transport.Put(queue)
+		return batch{buf: control}
+	}
+	b := batch{buf: queue, queued: len(queue.B)}
+	if control != nil {
+		b.buf = control
+		control.B = append(control.B, queue.B...)
+		transport.Put(queue)
+	}
+	return b
+}
+
+// wrote is called when a batch, or the rest of one, is written.
+func (s *sender) wrote(queued int) (pingLeft bool) {
+	s.size -= queued
+	pingLeft, s.pinging = s.pinging, false
+	return pingLeft
+}
+
+// suspend keeps what was not written of a batch and of f's tail; b.buf.N says how much was. But f is taken back if
+// nothing of it has left.
+func (s *sender) suspend(b batch, f *outFrame) {
+	n := b.buf.N
+	var rest, tail []byte // what was not written
+	switch {
+	case f == nil:
+		rest = b.buf.B[n:]
+	case n <= b.own && !f.mustSend && !f.committed:
+		rest = b.buf.B[n:b.own]
+		s.midMessage = f.first.opcode() == opContinuation
+	case n < len(b.buf.B):
+		f.committed = true
+		rest, tail = b.buf.B[n:], f.tail
+	default:
+		f.committed = true
+		tail = f.tail[n-len(b.buf.B):]
+	}
+	if len(rest)+len(tail) > 0 {
+		s.rest, s.restQueued = slices.Concat(rest, tail), b.queued
+	} else {
+		s.size -= b.queued
+	}
+	transport.Put(b.buf)
+}
+
+// reserve takes room for n bytes in the queue, if there is as much.
+func (s *sender) reserve(n int) bool {
+	if n > s.limit-s.size {
+		return false
+	}
+	s.size += n
+	return true
+}
+
+// enqueue leaves a frame in the queue, if there is room for it below limit; reserved bytes of that are its own already.
+func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) bool {
+	s.size -= reserved
+	if len(payload) > limit-s.size-maxHeader {
+		return false
+	}
+	if s.queue == nil {
+		s.queue = transport.Get()
+	}
+	before := len(s.queue.B)
+	if need := before + maxHeader + len(payload); need > cap(s.queue.B) {
+		grown := make([]byte, before, min(max(need, 2*cap(s.queue.B)), max(need, limit)))
+		copy(grown, s.queue.B)
+		s.queue.B = grown
+	}
+	s.appendFrame(s.queue, first, payload)
+	s.size += len(s.queue.B) - before
+	return true
+}
+
+const (
+	// maxPongs is how many Pongs wait to be written. RFC 6455, section 5.5.3: "If an endpoint receives a Ping frame and
+	// has not yet sent Pong frame(s) in response to previous Ping frame(s), the endpoint MAY elect to send a Pong frame
+	// for only the most recently processed Ping frame."
+	maxPongs = 16
+	// pongsKept is how much memory for them stays with the connection.
+	pongsKept = 256
+)
+
+// addPong makes the answer to a Ping pending. Beyond maxPongs it takes the place of the newest that waits.
+func (s *sender) addPong(payload []byte) {
+	if s.pongCount == maxPongs {
+		at := 0
+		for range maxPongs - 1 {
+			at += 1 + int(s.pongs[at])
+		}
+		s.pongs = s.pongs[:at]
+		s.pongCount--
+	}
+	s.pongs = append(append(s.pongs, byte(len(payload))), payload...)
+	s.pongCount++
+}
+
+// pending reports whether something is to leave now.
+func (s *sender) pending(c *closing) bool {
+	if c.over || c.writeErr != nil {
+		return false
+	}
+	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongCount > 0 && !s.corked ||
+		s.queue != nil && !s.corked && !s.midMessage
+}
+
+// waits reports whether something is pending at all, corked or not.
+func (s *sender) waits(c *closing) bool {
+	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongCount > 0 || s.queue != nil && !s.midMessage
+}
+
+// drop forgets what is pending: the connection has ended.
+func (s *sender) drop() {
+	if s.queue != nil {
+		transport.Put(s.queue)
+	}
+	s.queue, s.rest, s.pongs, s.pongCount, s.ping, s.corked, s.size, s.restQueued = nil, nil, nil, 0, 0, false, 0, 0
+}

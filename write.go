@@ -4,76 +4,110 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 	stdutf8 "unicode/utf8"
+
+	"github.com/closeonce/websocket/internal/mask"
+	"github.com/closeonce/websocket/internal/transport"
 )
 
-// copyLimit is up to which size a payload is copied behind its header; a
-// larger one is written from where it lies.
-const copyLimit = 8 << 10
+const (
+	// copyLimit is up to which size a payload is copied behind its header; a larger one is written from where it lies.
+	copyLimit = 8 << 10
+	// corkLimit is how much may wait in the queue for company, and corkDelay how long.
+	corkLimit = 16 << 10
+	corkDelay = time.Millisecond
+)
 
-var errNotText = errors.New("websocket: the text message is not UTF-8; send it as MessageBinary")
+var (
+	errNotText    = errors.New("websocket: the text message is not UTF-8; send it as MessageBinary")
+	errWouldBlock = errors.New("would block")
+)
 
-// opcodeOf returns the opcode for a message type that may be written.
-func opcodeOf(typ MessageType) (opcode, error) {
-	if typ != MessageText && typ != MessageBinary {
-		return 0, fmt.Errorf("websocket: %v is no message type to write; use MessageText or MessageBinary", typ)
+// opcodeOf returns the opcode for a message of p, if it may be written.
+func opcodeOf(typ MessageType, p []byte) (opcode, error) {
+	switch {
+	case typ != MessageText && typ != MessageBinary:
+		return 0, fmt.Errorf("websocket: %v is not a message type to write; use MessageText or MessageBinary", typ)
+	case typ == MessageText && !stdutf8.Valid(p):
+		return 0, errNotText
 	}
 	return opcode(typ), nil
 }
 
-// Write sends p as one message in one frame (RFC 6455, section 6.1). Text must
-// be UTF-8. p may be used again when Write returns.
+// Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. p may be used again when Write
+// returns.
 //
-// Write returns when the kernel, or the connection's queue, has taken the
-// message: the queue takes it while another write is on its way, or for at most
-// a millisecond while messages that were read already wait to be handled, so
-// that the answers to them share one system call. If the peer reads slowly, Write
-// waits. Several goroutines may write; messages of one goroutine keep their order.
+// Write returns when the kernel, or the connection's queue, has taken the message: the queue takes it while another write
+// is on its way, or for at most a millisecond while messages that were read already wait to be handled, so that the
+// answers to them share one system call. If the peer reads slowly, Write waits. Several goroutines may write; messages of
+// one goroutine keep their order.
 //
-// When ctx ends before the first byte was sent, nothing is sent; after that, the
-// rest is sent in the background. Write returns ctx.Err() in both cases, and the
-// connection lives. After a Close of either side, Write returns the reason.
+// When ctx is done before the first byte was sent, nothing is sent; after that, the rest is sent in the background. Write
+// returns ctx.Err() in both cases, and the connection stays open. After a Close of either side, Write returns the reason.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	_, err := c.write(ctx, typ, p)
 	return err
 }
 
-// write is Write, and says besides whether the message leaves: with an error it
-// may, if its first byte had left before ctx ended.
+// write is Write, and says besides whether the message leaves: with an error it may, if its first byte had left before ctx
+// was done.
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool, err error) {
-	op, err := opcodeOf(typ)
-	if err == nil && op == opText && !stdutf8.Valid(p) {
-		err = errNotText
-	}
-	if err == nil {
-		err = c.over(ctx)
+	op, err := opcodeOf(typ, p)
+	if err == nil && ctx.Err() != nil {
+		err = c.contextErr(ctx)
 	}
 	if err != nil {
 		return false, err
 	}
-	l := finBit | lead(op)
+	first := finBit | firstByte(op)
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
-		sent, err = c.writeCompressed(ctx, l, p)
-	case c.waiting.Load() && c.queueForCompany(l, p):
+		sent, err = c.writeCompressed(ctx, first, p)
+	case c.supervisor.unread.Load() && c.enqueueCorked(first, p):
 		sent = true
 	case !c.tryTakeWrite():
-		sent, err = c.writeLater(ctx, l, p)
+		sent, err = c.writeLater(ctx, first, p)
 	default:
-		sent, err = c.writeFrame(ctx, l, p, false)
+		sent, err = c.writeFrame(ctx, first, p, false)
 	}
+	return sent, c.explain(ctx, err)
+}
+
+// TryWrite sends p as one message without ever waiting: the kernel takes it now, or the connection's queue does. If the
+// queue has no room for it, because the peer reads more slowly than the application writes, TryWrite returns
+// [ErrQueueFull], and nothing of the message is sent. The queue limit is an option, 256 KiB by default; larger messages
+// never fit.
+func (c *Conn) TryWrite(typ MessageType, p []byte) error {
+	op, err := opcodeOf(typ, p)
 	if err != nil {
-		err = c.verdict(ctx, err)
+		return err
 	}
-	return sent, err
+	first := finBit | firstByte(op)
+	done := false
+	if c.deflate != nil && len(p) >= c.deflate.threshold {
+		done, err = c.tryWriteCompressed(first, p)
+	}
+	if !done {
+		if err = c.enqueue(first, p, 0); err == nil {
+			c.flushNow()
+		}
+	}
+	if err == errOver {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.closing.reason()
+	}
+	return err
 }
 
 // tryTakeWrite takes the write turn for a message, if that takes no waiting.
 func (c *Conn) tryTakeWrite() bool {
-	if !c.writeTurn.try() {
+	if !c.writeTurn.Try() {
 		return false
 	}
-	if c.writerOpen() {
+	if c.has(writerIsOpen) {
 		c.leaveWrite()
 		return false
 	}
@@ -83,12 +117,10 @@ func (c *Conn) tryTakeWrite() bool {
 // takeWrite waits for the write turn, and until no Writer is open.
 func (c *Conn) takeWrite(ctx context.Context) error {
 	for {
-		if !c.writeTurn.try() {
-			if err := c.awaitWrite(ctx); err != nil {
-				return err
-			}
+		if err := c.awaitWrite(ctx); err != nil {
+			return err
 		}
-		if !c.writerOpen() {
+		if !c.has(writerIsOpen) {
 			return nil
 		}
 		c.leaveWrite()
@@ -98,174 +130,265 @@ func (c *Conn) takeWrite(ctx context.Context) error {
 	}
 }
 
-// writeLater is for a message that can't leave at once: the queue takes it, or it
-// waits for its turn.
-func (c *Conn) writeLater(ctx context.Context, l lead, p []byte) (sent bool, err error) {
-	if queued, err := c.queueBehind(l, p); queued || err != nil {
-		return queued, err
+// awaitWrite waits for the write turn. A caller that is handed the turn in the moment in which it gives up has it, and
+// gives it back as always.
+func (c *Conn) awaitWrite(ctx context.Context) error {
+	if c.writeTurn.Try() {
+		return nil
+	}
+	c.mu.Lock()
+	stopped := moment(&c.moments.stopped)
+	c.unlock()
+	if c.writeTurn.Await(ctx.Done(), stopped) {
+		return nil
+	}
+	return c.writeErr(ctx)
+}
+
+// writeErr returns why a write under ctx can't go on, or nil.
+func (c *Conn) writeErr(ctx context.Context) error {
+	c.mu.Lock()
+	stopped := c.closing.stopped()
+	c.unlock()
+	if stopped {
+		return errOver
+	}
+	return ctx.Err()
+}
+
+// writeLater is for a message that can't leave at once: the queue takes it, or it waits for its turn.
+func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent bool, err error) {
+	if !c.has(writerIsOpen) {
+		if err := c.enqueue(first, p, 0); err != ErrQueueFull {
+			if err == nil {
+				c.wakeWriter()
+			}
+			return err == nil, err
+		}
 	}
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
 	}
-	return c.writeFrame(ctx, l, p, false)
+	return c.writeFrame(ctx, first, p, false)
 }
 
-// TryWrite sends p as one message without ever waiting: the kernel takes it now,
-// or the connection's queue does. If the queue has no room for it, because the
-// peer reads more slowly than the application writes, TryWrite returns
-// [ErrQueueFull], and nothing of the message is sent. The queue limit is an
-// option, 256 KiB by default; larger messages never fit.
-func (c *Conn) TryWrite(typ MessageType, p []byte) error {
-	op, err := opcodeOf(typ)
-	if err != nil {
-		return err
-	}
-	if op == opText && !stdutf8.Valid(p) {
-		return errNotText
-	}
-	l := finBit | lead(op)
-	if c.deflate != nil && len(p) >= c.deflate.threshold {
-		if done, err := c.tryWriteCompressed(l, p); done {
-			return err
-		}
-	}
-	if err := c.enqueue(l, p); err != nil {
-		return err
-	}
-	if c.raw == nil {
-		c.kick()
-	} else if c.writeTurn.try() {
-		c.depart(nobody, nil, false)
-		c.leaveWrite()
-	}
-	return nil
-}
-
-// enqueue leaves a message in the queue.
-func (c *Conn) enqueue(l lead, p []byte) error {
+// enqueue leaves a message in the queue, of whose room reserved bytes are taken for it already.
+func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.isStopped {
-		return c.stoppedReason()
+	defer c.unlock()
+	if c.closing.stopped() {
+		return errOver
 	}
-	if !c.enqueueLocked(l, p, c.settings.queueLimit) {
+	if !c.sender.enqueue(first, p, c.sender.limit, reserved) {
 		return ErrQueueFull
 	}
-	c.out.lazy = false
-	c.urgent.Store(true)
+	c.sender.corked = false
 	return nil
 }
 
-// writeStopped says why nothing can be written any more, or nil.
-func (c *Conn) writeStopped() error {
+// enqueueCorked leaves a small message in the queue while more frames that were read already wait to be handled: the
+// answers to them leave together, and save a system call for each but the last. The caller has seen that frames wait.
+// The queue leaves when they do not any more: before the next wait for bytes, or after corkDelay. It needs no write turn:
+// whoever has that takes the queue along.
+func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
+	if len(p) > corkLimit/4 {
+		return false
+	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.isStopped {
-		return c.stoppedReason()
+	s := &c.sender
+	queued := !c.closing.stopped() && s.writer == nil && (s.corked || s.queue == nil && s.pongCount == 0) &&
+		s.enqueue(first, p, min(corkLimit, s.limit), 0)
+	cork := queued && !s.corked
+	s.corked = s.corked || queued
+	c.unlock()
+	if cork {
+		c.alarms.SetOnce(now(), alarmCork, corkDelay)
 	}
-	return nil
-}
-
-// queueBehind leaves a message in the queue while somebody else writes.
-func (c *Conn) queueBehind(l lead, p []byte) (bool, error) {
-	c.mu.Lock()
-	if c.isStopped {
-		defer c.mu.Unlock()
-		return false, c.stoppedReason()
-	}
-	queued := c.out.writer == nil && c.enqueueLocked(l, p, c.settings.queueLimit)
-	if queued {
-		c.out.lazy = false
-		c.urgent.Store(true)
-	}
-	c.mu.Unlock()
-	if queued {
-		c.kick()
-	}
-	return queued, nil
-}
-
-// queueForCompany leaves a small message in the queue while more frames that
-// were read already wait to be handled: the answers to them leave together. It
-// saves a system call for each but the last. The caller has seen that frames wait. He
-// needs no write turn: what is on its way already leaves before the queue.
-func (c *Conn) queueForCompany(l lead, p []byte) bool {
-	c.mu.Lock()
-	o := &c.out
-	queued := !c.isStopped && o.writer == nil && (o.queue == nil || o.lazy) && c.enqueueLocked(l, p, lazySize)
-	if queued && !o.lazy {
-		o.lazy = true
-		c.lazy.Store(true)
-		if c.alarms.at[alarmFlush] == 0 {
-			c.setAlarmLocked(alarmFlush, lazyDelay)
-		}
-	}
-	c.mu.Unlock()
 	return queued
 }
 
-// awaitWrite waits for the write turn.
-func (c *Conn) awaitWrite(ctx context.Context) error {
+// writeFrame sends one data frame and gives the write turn back. If mustSend is set, it leaves even if ctx is done.
+func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, mustSend bool) (sent bool, err error) {
+	f := outFrame{first: first, head: transport.Get(), mustSend: mustSend}
+	switch s := &c.sender; {
+	case len(payload) <= copyLimit || len(payload) <= transport.BufferSize && !c.transport.Gathers():
+		s.appendFrame(f.head, first, payload)
+	case s.client || c.transport.Gathers():
+		f.key = s.appendStart(f.head, first, len(payload))
+		f.tail = payload
+	default:
+		s.appendStart(f.head, first, len(payload))
+		n := copy(f.head.B[len(f.head.B):cap(f.head.B)], payload)
+		f.head.B = f.head.B[:len(f.head.B)+n]
+		f.tail = payload[n:]
+	}
+	_, err = c.flush(ctx, &f, untilContext)
+	c.leaveWrite()
+	return err == nil || f.committed, err
+}
+
+// patience is how long a flush waits.
+type patience uint8
+
+const (
+	tryOnce      patience = iota // not at all
+	untilContext                 // until its context is done, or no message is accepted any more; with none, until the end
+	untilGone                    // until the net.Conn is closed
+)
+
+// flush writes everything that is pending, and f if it is not nil, in one system call. It is the only function that
+// writes frames. The caller has the write turn. It reports whether there was something to write.
+//
+// If it returns early, nothing of f has left, or the rest of it is left for the writer goroutine, which has no context.
+func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, err error) {
 	c.mu.Lock()
-	stopped := c.stoppedLocked()
-	c.mu.Unlock()
-	if c.writeTurn.await(ctx, stopped) {
+	if c.sender.rest != nil {
+		c.unlock()
+		if err := c.flushRest(ctx, p); err != nil {
+			return true, err
+		}
+		c.mu.Lock()
+	}
+	if f != nil && c.closing.stopped() || c.closing.writeErr != nil {
+		c.unlock()
+		return false, errOver
+	}
+	b := c.sender.collect(&c.closing, f)
+	matters := b.queued > 0 || c.sender.pinging || c.closing.ours == leaving // somebody waits to hear that it is written
+	c.unlock()
+	if b.buf == nil {
+		return false, nil
+	}
+	if err := c.send(ctx, b.buf, f, p); err != nil {
+		c.mu.Lock()
+		c.sender.suspend(b, f)
+		c.unlock()
+		return true, err
+	}
+	if matters {
+		c.wrote(b.queued)
+	}
+	transport.Put(b.buf)
+	return true, nil
+}
+
+// flushRest writes what is left of frames that were written in part.
+func (c *Conn) flushRest(ctx context.Context, p patience) error {
+	c.mu.Lock()
+	if c.sender.rest == nil {
+		c.unlock()
 		return nil
 	}
-	if err := c.over(ctx); err != nil {
+	b := batch{buf: &transport.Buffer{B: c.sender.rest}, queued: c.sender.restQueued}
+	c.sender.rest, c.sender.restQueued = nil, 0
+	c.unlock()
+	if err := c.send(ctx, b.buf, nil, p); err != nil {
+		c.mu.Lock()
+		c.sender.suspend(b, nil)
+		c.unlock()
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stoppedReason()
+	c.wrote(b.queued)
+	return nil
 }
 
-// writeFrame sends one data frame and gives the write turn back. A firm one must
-// leave even if ctx ends: its compression has moved a window.
-func (c *Conn) writeFrame(ctx context.Context, l lead, payload []byte, firm bool) (sent bool, err error) {
-	if !c.resumes && !c.ownContext(ctx) && ctx.Done() != nil {
-		return c.writeInBackground(ctx, l, payload, firm)
+// wrote is called when all that had begun to leave is written.
+func (c *Conn) wrote(queued int) {
+	c.mu.Lock()
+	pingLeft := c.sender.wrote(queued)
+	a := c.closing.wrote()
+	c.unlock()
+	if pingLeft {
+		taken, outstanding := c.transport.Taken()
+		c.keepalive.PingLeft(now(), taken, outstanding)
 	}
-	p := parcel{lead: l, frame: getBuffer(), firm: firm}
-	if len(payload) <= copyLimit || c.raw == nil && len(payload) <= bufferSize {
-		c.appendFrame(p.frame, l, payload)
-	} else {
-		p.key = c.appendStart(p.frame, l, len(payload))
-		p.tail = payload
-	}
-	_, err = c.depart(ctx, &p, true)
-	c.leaveWrite()
-	return err == nil || p.begun, err
+	c.perform(a)
 }
 
-// writeInBackground is writeFrame for a net.Conn on which a write can't be
-// interrupted without breaking it, as crypto/tls: a goroutine writes a copy, the
-// caller may go.
-func (c *Conn) writeInBackground(ctx context.Context, l lead, payload []byte, firm bool) (sent bool, err error) {
-	p := parcel{lead: l, frame: getBuffer(), firm: firm}
-	c.appendFrame(p.frame, l, payload)
-	written := make(chan error, 1)
-	go func() {
-		_, err := c.depart(nobody, &p, true)
-		c.leaveWrite()
-		written <- err
-	}()
-	c.mu.Lock()
-	stopped := c.stoppedLocked()
-	c.mu.Unlock()
-	select {
-	case err := <-written:
-		return err == nil, err
-	case <-ctx.Done():
-		return true, c.gaveUp(ctx)
-	case <-stopped:
+// send writes b and then f's tail; b.N is how many bytes of both were taken. Nearly always that is one attempt, which the
+// kernel takes whole.
+func (c *Conn) send(ctx context.Context, b *transport.Buffer, f *outFrame, p patience) error {
+	var tail []byte
+	if f != nil && f.tail != nil {
+		if c.sender.client {
+			return c.sendMasked(ctx, b, f, p)
+		}
+		tail = f.tail
 	}
-	select {
-	case err := <-written:
-		return err == nil, err
-	default:
+	if c.transport.TryWrite(b, tail) {
+		return nil
 	}
+	if p == tryOnce && b.Err == nil {
+		return errWouldBlock
+	}
+	var watched context.Context
+	if ctx != nil {
+		watched = c.watched(ctx)
+	}
+	for {
+		err := c.transport.Write(watched, b, tail, (*connContext)(c))
+		if err == nil {
+			return nil
+		}
+		if err != transport.ErrInterrupted {
+			return c.writeFailed(err)
+		}
+		if err := c.mayGoOn(ctx, p); err != nil {
+			return err
+		}
+	}
+}
+
+// mayGoOn says why a write that was interrupted should not go on, or nil.
+func (c *Conn) mayGoOn(ctx context.Context, p patience) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return true, c.stoppedReason()
+	over, stopped, ended := c.closing.over, c.closing.stopped(), c.closing.ended
+	c.unlock()
+	switch {
+	case ended, over && p != untilGone, stopped && ctx != nil:
+		return errOver
+	case ctx == nil:
+		return nil
+	}
+	return ctx.Err()
+}
+
+// sendMasked writes b and then f's tail, masked on its way through a borrowed buffer: so a large message of a client costs
+// no memory of its size. With an error, b holds all that is left of the frame, masked.
+func (c *Conn) sendMasked(ctx context.Context, b *transport.Buffer, f *outFrame, p patience) error {
+	large := transport.GetLarge()
+	defer transport.PutLarge(large)
+	small := b.B[:0]
+	b.B = append(large.B, b.B...)
+	pos, tail := 0, f.tail
+	f.tail = nil
+	for {
+		k := min(cap(b.B)-len(b.B), len(tail))
+		start := len(b.B)
+		b.B = b.B[:start+k]
+		pos = mask.Copy(b.B[start:], tail[:k], f.key, pos)
+		tail = tail[k:]
+		if err := c.send(ctx, b, nil, p); err != nil {
+			start = len(b.B)
+			b.B = slices.Concat(b.B, tail)
+			mask.XOR(b.B[start:], f.key, pos)
+			return err
+		}
+		f.committed = true
+		if len(tail) == 0 {
+			b.B = small
+			return nil
+		}
+		b.B = b.B[:0]
+	}
+}
+
+// writeFailed is called when the net.Conn took no more.
+func (c *Conn) writeFailed(err error) error {
+	stalled := c.supervisor.stalled.Load()
+	c.mu.Lock()
+	a := c.closing.noWrite(connectionLost(err), stalled)
+	c.unlock()
+	c.perform(a)
+	return errOver
 }

@@ -6,60 +6,58 @@ import (
 	"io"
 	stdutf8 "unicode/utf8"
 
+	"github.com/closeonce/websocket/internal/transport"
+	"github.com/closeonce/websocket/internal/turn"
 	"github.com/closeonce/websocket/internal/utf8"
 )
 
-// Writer returns a writer for one message whose size need not be known: what is
-// written to it leaves in fragments (RFC 6455, section 5.4), or as one frame if it
-// is small. ctx bounds the wait for another Writer to be closed, and all
+// Writer returns a writer for one message whose size need not be known: what is written to it leaves in fragments (RFC
+// 6455, section 5.4), or as one frame if it is small. ctx bounds the wait for another Writer to be closed, and all
 // writing; Close ends the message and must be called.
 //
-// While the Writer is open, other messages wait; control frames pass between its
-// fragments. If ctx ends in the middle of the message, the part that was
-// accepted is sent, and Close still ends the message: the peer then has a shorter
-// one. To tell it otherwise, close the connection.
-//
-// The Writer is for one goroutine at a time.
+// While the Writer is open, other messages wait; control frames pass between its fragments. If ctx is done in the middle
+// of the message, the part that was accepted is sent, and Close still ends the message, in the background if need be: the
+// peer then has a shorter one. To tell it otherwise, close the connection.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
-	op, err := opcodeOf(typ)
+	op, err := opcodeOf(typ, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.over(ctx); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, c.contextErr(ctx)
 	}
 	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
-		stopped, first := c.isStopped, c.out.writer == nil
+		stopped, first := c.closing.stopped(), c.sender.writer == nil
 		if !stopped && first {
-			c.out.writer = w
-			c.writing.Store(true)
+			c.sender.writer = w
 		}
-		err := c.stoppedReason()
-		c.mu.Unlock()
-		if stopped {
-			return nil, c.verdict(ctx, err)
-		}
-		if first {
+		c.unlock()
+		switch {
+		case stopped:
+			return nil, c.reason(ctx)
+		case first:
 			return w, nil
 		}
 		if err := c.awaitWriter(ctx); err != nil {
-			return nil, c.verdict(ctx, err)
+			return nil, c.explain(ctx, err)
 		}
 	}
 }
 
-// A messageWriter writes one message in fragments.
+// A messageWriter writes one message in fragments. What follows turn belongs to whoever has it.
 type messageWriter struct {
-	c      *Conn
-	ctx    context.Context
+	c    *Conn
+	ctx  context.Context
+	gone chan struct{} // closed when others may pass; made when needed, c.mu guards it
+
+	turn   turn.Turn
 	opcode opcode // of the next fragment
-	buf    *buffer
+	buf    *transport.Buffer
 	isText bool
 	text   utf8.Validator
 	closed bool
-	gone   chan struct{} // closed when others may pass; made when needed, c.mu guards it
 	// compressed: the message is, and the compressor is in the middle of it.
 	compressed bool
 }
@@ -68,10 +66,19 @@ var errWriterClosed = errors.New("websocket: the message's Writer is closed")
 
 // Write appends p to the message.
 func (w *messageWriter) Write(p []byte) (int, error) {
+	if !w.turn.Await(w.ctx.Done(), nil) {
+		return 0, w.c.contextErr(w.ctx)
+	}
+	n, err := w.write(p)
+	w.turn.Release()
+	return n, w.c.explain(w.ctx, err)
+}
+
+func (w *messageWriter) write(p []byte) (int, error) {
 	if w.closed {
 		return 0, errWriterClosed
 	}
-	if err := w.c.over(w.ctx); err != nil {
+	if err := w.c.writeErr(w.ctx); err != nil {
 		return 0, err
 	}
 	if w.isText {
@@ -80,17 +87,17 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 		}
 	}
 	if w.buf == nil {
-		w.buf = getBuffer()
+		w.buf = transport.Get()
 	}
-	if len(w.buf.b)+len(p) <= bufferSize {
-		w.buf.b = append(w.buf.b, p...)
+	if len(w.buf.B)+len(p) <= transport.BufferSize {
+		w.buf.B = append(w.buf.B, p...)
 		return len(p), nil
 	}
 	if err := w.flush(); err != nil {
 		return 0, err
 	}
 	n := 0
-	if len(w.buf.b) == 0 && len(p) >= bufferSize {
+	if len(w.buf.B) == 0 && len(p) >= transport.BufferSize {
 		n = w.whole(p)
 		if sent, err := w.fragment(w.ctx, p[:n], false); err != nil {
 			if sent {
@@ -99,12 +106,12 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	w.buf.b = append(w.buf.b, p[n:]...)
+	w.buf.B = append(w.buf.B, p[n:]...)
 	return len(p), nil
 }
 
-// whole returns how much of p may end a fragment. Text is cut between
-// characters, so that a message that has to end early is still UTF-8.
+// whole returns how much of p may end a fragment. Text is cut between characters, so that a message that has to end early
+// is still UTF-8.
 func (w *messageWriter) whole(p []byte) int {
 	if w.isText {
 		for i := len(p) - 1; i >= max(0, len(p)-stdutf8.UTFMax); i-- {
@@ -121,163 +128,228 @@ func (w *messageWriter) whole(p []byte) int {
 
 // flush sends what is buffered as a fragment.
 func (w *messageWriter) flush() error {
-	n := w.whole(w.buf.b)
+	n := w.whole(w.buf.B)
 	if n == 0 {
 		return nil
 	}
-	sent, err := w.fragment(w.ctx, w.buf.b[:n], false)
+	sent, err := w.fragment(w.ctx, w.buf.B[:n], false)
 	if sent {
-		w.buf.b = append(w.buf.b[:0], w.buf.b[n:]...)
+		w.buf.B = append(w.buf.B[:0], w.buf.B[n:]...)
 	}
 	return err
 }
 
 // Close ends the message.
 func (w *messageWriter) Close() error {
+	w.turn.Await(nil, nil) // a Write under way ends with the context
+	err := w.close()
+	w.turn.Release()
+	return w.c.explain(w.ctx, err)
+}
+
+func (w *messageWriter) close() error {
 	if w.closed {
 		return errWriterClosed
 	}
 	w.closed = true
-	err := w.c.over(w.ctx)
-	if err == nil {
-		err = w.c.writeStopped()
-	}
+	err := w.c.writeErr(w.ctx)
 	if err == nil && w.isText && !w.text.Done() {
 		err = errNotText
 	}
-	if err != nil && w.opcode != opContinuation {
-		// Nothing of the message has left: so nothing will.
+	var payload []byte
+	if w.buf != nil {
+		payload = w.buf.B
+	}
+	sent := false
+	if err == nil {
+		sent, err = w.fragment(w.ctx, payload, true)
+	}
+	switch {
+	case sent:
+		w.finish()
+	case w.opcode != opContinuation: // nothing of the message has left: so nothing will
 		if w.compressed {
 			w.c.deflate.out.Abandon()
 		}
 		w.finish()
-		return err
-	}
-	var payload []byte
-	if w.buf != nil {
-		payload = w.buf.b
-	}
-	if err != nil {
-		// The message is on the wire, and must end for others to follow.
+	default:
+		// The message is on the wire, and must end for others to follow. The turn goes to the goroutine that ends it.
 		go func() {
 			w.fragment(w.c.Context(), payload[:w.whole(payload)], true)
 			w.finish()
 		}()
-		return err
 	}
-	_, err = w.fragment(w.ctx, payload, true)
-	w.finish()
 	return err
 }
 
-// fragment sends one frame of the message. It reports whether the frame leaves,
-// which it may with an error too.
+// fragment sends one frame of the message. It reports whether the frame leaves, which it may with an error too.
 func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) (sent bool, err error) {
 	c := w.c
-	if !c.writeTurn.try() {
-		if err := c.awaitWrite(ctx); err != nil {
-			return false, c.verdict(ctx, err)
-		}
+	if err := c.awaitWrite(ctx); err != nil {
+		return false, err
 	}
-	l := lead(w.opcode)
+	first := firstByte(w.opcode)
 	if fin {
-		l |= finBit
+		first |= finBit
 	}
 	if c.deflate != nil {
-		if err := c.finishRest(ctx); err != nil {
-			c.leaveWrite()
-			return false, c.verdict(ctx, err)
+		// What moves the compressor's window must leave, and so is not compressed before its turn has surely come.
+		err := c.flushRest(ctx, untilContext)
+		if err == nil {
+			err = c.writeErr(ctx)
 		}
-		packed := getBuffer()
-		defer putBuffer(packed)
-		var first bool
-		if payload, first = w.compress(packed, payload, fin); first {
-			l |= rsv1Bit
+		if err != nil {
+			c.leaveWrite()
+			return false, err
+		}
+		packed := transport.Get()
+		defer transport.Put(packed)
+		var begins bool
+		if payload, begins = w.compress(packed, payload, fin); begins {
+			first |= rsv1Bit
 		}
 		if len(payload) == 0 && !fin {
 			c.leaveWrite() // the compressor keeps it for now
 			return true, nil
 		}
 	}
-	sent, err = c.writeFrame(ctx, l, payload, w.compressed)
+	sent, err = c.writeFrame(ctx, first, payload, w.compressed)
 	if sent {
 		w.opcode = opContinuation
 	}
-	return sent, c.verdict(ctx, err)
+	return sent, err
 }
 
-// compress is called for each fragment, with the write turn, and returns the
-// payload to send and whether the frame begins a compressed message. A message that
-// fits into one fragment is compressed if Write would; a longer one always is.
-func (w *messageWriter) compress(packed *buffer, p []byte, fin bool) ([]byte, bool) {
+// compress is called for each fragment, with the write turn, and returns the payload to send and whether the frame begins
+// a compressed message. A message that fits into one fragment is compressed if Write would; a longer one always is.
+func (w *messageWriter) compress(packed *transport.Buffer, p []byte, fin bool) ([]byte, bool) {
 	z := &w.c.deflate.out
 	first := w.opcode != opContinuation
 	switch {
 	case w.compressed && fin:
-		packed.b = z.AppendFinish(z.AppendChunk(packed.b, p))
-		return packed.b, first
+		packed.B = z.AppendFinish(z.AppendChunk(packed.B, p))
+		return packed.B, first
 	case w.compressed:
-		packed.b = z.AppendChunk(packed.b, p)
-		return packed.b, first
+		packed.B = z.AppendChunk(packed.B, p)
+		return packed.B, first
 	case !first:
 		return p, false
 	case fin && len(p) >= w.c.deflate.threshold:
-		if packed.b, w.compressed = z.AppendMessage(packed.b, p); w.compressed {
-			return packed.b, true
+		if packed.B, w.compressed = z.AppendMessage(packed.B, p); w.compressed {
+			return packed.B, true
 		}
 		return p, false
 	case fin:
 		return p, false
 	}
 	w.compressed = true
-	packed.b = z.AppendChunk(packed.b, p)
-	return packed.b, true
+	packed.B = z.AppendChunk(packed.B, p)
+	return packed.B, true
 }
 
 // finish lets other messages pass.
 func (w *messageWriter) finish() {
 	if w.buf != nil {
-		putBuffer(w.buf)
+		transport.Put(w.buf)
 		w.buf = nil
 	}
 	c := w.c
 	c.mu.Lock()
-	c.out.writer = nil
-	c.writing.Store(false)
+	c.sender.writer = nil
 	if w.gone != nil {
 		close(w.gone)
 	}
-	pending := c.pendingLocked()
-	c.mu.Unlock()
-	if pending {
-		c.kick()
+	c.unlock()
+	if c.has(hasPending) {
+		c.wakeWriter()
 	}
 }
-
-// writerOpen reports whether a Writer is open: other messages wait for it.
-func (c *Conn) writerOpen() bool { return c.writing.Load() }
 
 // awaitWriter waits until no Writer is open.
 func (c *Conn) awaitWriter(ctx context.Context) error {
 	c.mu.Lock()
-	w := c.out.writer
+	w := c.sender.writer
 	if w == nil {
-		c.mu.Unlock()
+		c.unlock()
 		return nil
 	}
 	if w.gone == nil {
 		w.gone = make(chan struct{})
 	}
-	done, stopped := w.gone, c.stoppedLocked()
-	c.mu.Unlock()
+	gone, stopped := w.gone, moment(&c.moments.stopped)
+	c.unlock()
 	select {
-	case <-done:
+	case <-gone:
 		return nil
 	case <-ctx.Done():
-		return c.gaveUp(ctx)
 	case <-stopped:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.stoppedReason()
 	}
+	return c.writeErr(ctx)
+}
+
+// flushNow writes what is pending as far as that takes no waiting, and leaves the rest to the writer goroutine. If
+// somebody has the write turn, that one looks when it lets go.
+func (c *Conn) flushNow() {
+	if !c.transport.Tries() {
+		c.wakeWriter()
+		return
+	}
+	if c.writeTurn.Try() {
+		c.flush(nil, nil, tryOnce)
+		c.leaveWrite()
+	}
+}
+
+// wakeWriter starts the writer goroutine, unless somebody has the write turn.
+func (c *Conn) wakeWriter() {
+	if c.writeTurn.Try() {
+		go c.writeOut()
+	}
+}
+
+// writeOut is the writer goroutine. It has the write turn, and ends when nothing is pending.
+func (c *Conn) writeOut() {
+	for {
+		if c.has(ending) {
+			c.lastWords(untilGone)
+			break
+		}
+		if wrote, err := c.flush(nil, nil, untilContext); err != nil || !wrote {
+			break
+		}
+	}
+	c.leaveWrite()
+}
+
+// leaveWrite gives the write turn back. It is the only function that does, and looks for what waits: whoever makes
+// something pending does that first, and then tries to take the turn.
+func (c *Conn) leaveWrite() {
+	if c.has(ending) {
+		c.lastWords(tryOnce)
+	}
+	c.writeTurn.Release()
+	if c.has(hasPending | ending) {
+		c.wakeWriter()
+	}
+}
+
+// lastWords makes the last attempt to write what is pending, before the net.Conn is closed. If it can't tell whether that
+// has to wait, it leaves it to the writer goroutine.
+func (c *Conn) lastWords(p patience) {
+	c.mu.Lock()
+	due := c.closing.writeErr == nil && c.sender.waits(&c.closing)
+	c.unlock()
+	if due && p == tryOnce && !c.transport.Tries() {
+		return
+	}
+	wrote := false
+	if due {
+		var err error
+		wrote, err = c.flush(nil, nil, p)
+		wrote = wrote && err == nil
+	}
+	c.mu.Lock()
+	a := c.closing.gone(wrote)
+	c.unlock()
+	c.perform(a)
 }

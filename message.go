@@ -1,0 +1,388 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+
+	"github.com/closeonce/websocket/internal/transport"
+)
+
+// This file brings messages from the transport to the calls in read.go, and to the read-ahead. All of it runs with the
+// read turn.
+
+// readMessage appends the next message to buf, in which it begins at base: what stands there is the start of it.
+func (c *Conn) readMessage(ctx context.Context, buf []byte, base int) (MessageType, []byte, error) {
+	if err := c.beginMessage(ctx); err != nil {
+		return 0, nil, err
+	}
+	m := &c.receiver.message
+	if m.compressed && !m.streaming {
+		return c.readInflated(ctx, buf, base)
+	}
+	m.resume = false
+	g := gathering{m: m, buf: buf, base: base}
+	for {
+		left := c.receiver.announced()
+		if m.compressed {
+			left = max(left, 512)
+		}
+		n, done, err := c.produce(ctx, g.room(left, len(c.receiver.inbox.Bytes())))
+		g.came(n)
+		if done {
+			typ := MessageType(m.typ)
+			all := g.join()
+			c.endMessage()
+			return typ, all, nil
+		}
+		if err != nil {
+			g.hold()
+			return 0, nil, err
+		}
+	}
+}
+
+// A gathering is the memory of one call that reads a whole message. A length that the peer announces is not trusted for
+// more than as much again as what has come: until then, payload is kept in borrowed pieces, and joined once.
+type gathering struct {
+	m      *message
+	buf    []byte // the caller's memory, or the result's; the message begins at base
+	base   int
+	pieces []*transport.Buffer // large ones; made with room for most messages
+	n      int                 // bytes in pieces
+	direct bool                // room gave memory of buf
+}
+
+// room returns memory for the next bytes. Of the frame, left bytes are still to come, and buffered bytes have come.
+func (g *gathering) room(left int64, buffered int) []byte {
+	if g.m.held == nil {
+		have := len(g.buf) - g.base + g.n
+		enough := int64(cap(g.buf)-len(g.buf)-g.n) >= left
+		if len(g.pieces) == 0 && !enough && int64(have+buffered) >= left {
+			g.buf = growFor(g.buf, max(int(left), have))
+			enough = true
+		}
+		if len(g.pieces) > 0 && g.m.frame.fin && int64(have+buffered) >= left {
+			g.buf = growFor(g.buf, g.n+int(left))
+			g.buf = g.takePieces(g.buf)
+			enough = true
+		}
+		if len(g.pieces) == 0 && enough {
+			g.direct = true
+			return g.buf[len(g.buf):cap(g.buf)]
+		}
+		if g.pieces == nil {
+			g.pieces = make([]*transport.Buffer, 0, 8)
+		}
+		g.pour()
+	}
+	g.direct = false
+	if k := len(g.pieces); k == 0 || len(g.pieces[k-1].B) == cap(g.pieces[k-1].B) {
+		g.pieces = append(g.pieces, transport.GetLarge())
+	}
+	last := g.pieces[len(g.pieces)-1].B
+	return last[len(last):cap(last)]
+}
+
+// came says that n bytes were put where room said.
+func (g *gathering) came(n int) {
+	if g.direct {
+		g.buf = g.buf[:len(g.buf)+n]
+		return
+	}
+	last := g.pieces[len(g.pieces)-1]
+	last.B = last.B[:len(last.B)+n]
+	g.n += n
+}
+
+// pour moves what is in buf of the message to pieces.
+func (g *gathering) pour() {
+	for len(g.buf) > g.base {
+		piece := transport.GetLarge()
+		n := copy(piece.B[:cap(piece.B)], g.buf[g.base:])
+		piece.B = piece.B[:n]
+		g.pieces = append(g.pieces, piece)
+		g.n += n
+		g.buf = append(g.buf[:g.base], g.buf[g.base+n:]...)
+	}
+}
+
+// takePieces appends the pieces to dst and gives them back.
+func (g *gathering) takePieces(dst []byte) []byte {
+	for _, piece := range g.pieces {
+		dst = append(dst, piece.B...)
+		transport.PutLarge(piece)
+	}
+	g.pieces, g.n = g.pieces[:0], 0
+	return dst
+}
+
+// join returns the whole message behind what the caller gave.
+func (g *gathering) join() []byte {
+	if n := len(g.m.held) + g.n; n > 0 {
+		if g.buf != nil || len(g.pieces) != 1 {
+			g.buf = growFor(g.buf, n)
+		}
+		g.buf = append(g.buf, g.m.held...)
+		g.buf = g.takePieces(g.buf)
+	}
+	return g.buf
+}
+
+// hold keeps what has come of the message for the next call. What it holds is copied once, however often calls give up.
+func (g *gathering) hold() {
+	if g.m.open {
+		g.m.resume = true
+		g.m.held = append(g.m.held, g.buf[min(g.base, len(g.buf)):]...)
+		g.m.held = g.takePieces(g.m.held)
+		return
+	}
+	g.takePieces(nil)
+}
+
+// beginMessage goes to the start of the next message, past the rest of one that was left in the middle; or, if a Read gave
+// up in the middle, it stays there.
+func (c *Conn) beginMessage(ctx context.Context) error {
+	m := &c.receiver.message
+	if m.open {
+		if m.resume {
+			return nil
+		}
+		m.number++ // its reader has lost it
+		if err := c.discardMessage(ctx); err != nil {
+			return err
+		}
+	}
+	return c.nextFrame(ctx)
+}
+
+// discardMessage reads the rest of the message and forgets it.
+func (c *Conn) discardMessage(ctx context.Context) error {
+	scrap := transport.Get()
+	defer transport.Put(scrap)
+	for {
+		_, done, err := c.produce(ctx, scrap.B[:cap(scrap.B)])
+		if err != nil {
+			return err
+		}
+		if done {
+			c.endMessage()
+			return nil
+		}
+	}
+}
+
+// endMessage: the message was read to its end.
+func (c *Conn) endMessage() {
+	if c.receiver.message.compressed {
+		c.deflate.message.end()
+	}
+	c.receiver.message.end()
+}
+
+// produce reads at least one byte of the message into dst, or finds that it is done: then there may be bytes too.
+func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err error) {
+	if c.receiver.message.compressed {
+		return c.inflateSome(ctx, dst)
+	}
+	more, err := c.morePayload(ctx)
+	if err != nil || !more {
+		return 0, err == nil, err
+	}
+	n, err = c.payload(ctx, dst)
+	return n, false, err
+}
+
+var errMessageType = errors.New("websocket: NetConn got a message of the other type; closed with StatusUnsupportedData")
+
+// readStream reads into p from messages of one type, as if they were a stream.
+func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, error) {
+	if err := c.takeRead(ctx); err != nil {
+		return 0, c.explain(ctx, err)
+	}
+	n, err := c.streamPayload(ctx, typ, p)
+	c.leaveRead()
+	if err == errMessageType {
+		c.CloseContext(ctx, StatusUnsupportedData, "unexpected message type")
+	}
+	return n, c.explain(ctx, err)
+}
+
+// streamPayload is readStream's work, with the read turn.
+func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (int, error) {
+	m := &c.receiver.message
+	for {
+		if !m.open {
+			if err := c.nextFrame(ctx); err != nil {
+				return 0, err
+			}
+			m.resume = true // another NetConn or Read may go on with it
+		}
+		if MessageType(m.typ) != typ {
+			return 0, errMessageType
+		}
+		if m.appending {
+			if err := c.inflateRest(ctx); err != nil {
+				return 0, err
+			}
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
+		if n := m.takeHeld(p); n > 0 {
+			return n, nil
+		}
+		n, done, err := c.produce(ctx, p)
+		if done {
+			c.endMessage()
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// morePayload reports whether the message has more payload, going to its next frame if need be.
+func (c *Conn) morePayload(ctx context.Context) (bool, error) {
+	for c.receiver.announced() == 0 {
+		if c.receiver.message.frame.fin {
+			return false, nil
+		}
+		if err := c.nextFrame(ctx); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// nextFrame goes to the next data frame: in the read-ahead, then on the wire.
+func (c *Conn) nextFrame(ctx context.Context) error {
+	r := &c.receiver
+	if c.has(dropping) {
+		c.dropUnread()
+	}
+	var frame record
+	if r.ahead.some() {
+		frame = r.ahead.pop()
+	} else {
+		if err := c.nextWireFrame(ctx); err != nil {
+			return err
+		}
+		frame = r.record()
+	}
+	if err := r.enter(frame); err != nil {
+		return c.refuse(err)
+	}
+	return nil
+}
+
+// payload reads at least one byte of the current frame's payload into dst.
+func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
+	if f := &c.receiver.message.frame; f.n > 0 {
+		n := c.receiver.ahead.take(dst[:min(len(dst), int(f.n))])
+		f.n -= int32(n)
+		return n, nil
+	}
+	return c.wirePayload(ctx, dst)
+}
+
+// nextWireFrame reads to the next data frame's payload. Control frames before it are dealt with, and data that is for
+// nobody is dropped.
+func (c *Conn) nextWireFrame(ctx context.Context) error {
+	r := &c.receiver
+	for {
+		for r.left > 0 { // of a frame that is not wanted
+			if r.skipBuffered(); r.left > 0 {
+				if err := c.fill(ctx); err != nil {
+					return err
+				}
+			}
+		}
+		if r.over {
+			return errOver
+		}
+		what, op, payload, err := r.next(c.deflate != nil)
+		switch {
+		case err != nil:
+			return c.failRead(err)
+		case what == needBytes:
+			err = c.fill(ctx)
+		case what == controlFrame:
+			err = c.control(op, payload)
+		case c.has(delivering) || c.wanted(op):
+			return nil
+		default:
+			r.checking = false
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// wanted asks closing whether a data frame is for the application.
+func (c *Conn) wanted(op opcode) bool {
+	c.mu.Lock()
+	delivers, closeRead := c.closing.delivers(), c.closing.closeRead
+	c.unlock()
+	if closeRead && op != opContinuation {
+		c.unexpected()
+	}
+	return delivers
+}
+
+// wirePayload reads at least one byte of the payload of the frame on the wire, unmasked, into dst. The frame has some left.
+func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
+	r := &c.receiver
+	if int64(len(dst)) > r.left {
+		dst = dst[:r.left]
+	}
+	if r.inbox.Empty() && len(dst) >= directRead {
+		n, err := c.receive(ctx, directPiece(dst))
+		if err != nil {
+			return 0, err
+		}
+		if err := r.take(dst[:n], dst); err != nil {
+			return 0, c.failRead(err)
+		}
+		return n, nil
+	}
+	for r.inbox.Empty() {
+		if err := c.fill(ctx); err != nil {
+			return 0, err
+		}
+	}
+	n, err := r.takeBuffered(dst)
+	if err != nil {
+		return 0, c.failRead(err)
+	}
+	return n, nil
+}
+
+// directRead is from which size on the rest of a payload is read straight into the memory it is wanted in, past the inbox.
+const directRead = transport.BufferSize
+
+// maxDirectRead is about how much is read so at once: what has just been read is unmasked, and checked if it is text,
+// while it is still in the CPU's cache.
+const maxDirectRead = 128 << 10
+
+// directPiece returns how much of dst the next such read is for. It leaves no small rest: a read for a few bytes costs as
+// much as one for many.
+func directPiece(dst []byte) []byte {
+	if len(dst) < maxDirectRead+directRead {
+		return dst
+	}
+	return dst[:maxDirectRead]
+}
+
+// failRead fails the connection because of a violation that was read. What follows it is not parsed.
+func (c *Conn) failRead(err error) error {
+	c.receiver.stop()
+	return c.fail(err)
+}
+
+// refuse fails the connection because of the message that the application is at. Nothing of it is given to the application
+// any more, nor of those behind it.
+func (c *Conn) refuse(err error) error {
+	c.receiver.reject()
+	return c.fail(err)
+}

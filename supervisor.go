@@ -1,0 +1,177 @@
+package websocket
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"github.com/closeonce/websocket/internal/turn"
+)
+
+// While the application is not in Read, a goroutine of the connection's own reads, so that pings are answered, Pongs and
+// Closes seen. The supervisor knows whether somebody reads, and who looks next whether somebody does. It guards itself:
+// its fields are atomic, and the order in which they are changed and looked at is what counts.
+//
+// The rule: while the read turn is free, either somebody will look (scheduled), or a call is about to take it (wanting),
+// or the read-ahead is full (stalled), or nobody needs to read. Whoever lets go of the turn, or stops wanting it, calls
+// next and does what it says.
+type supervisor struct {
+	turn turn.Turn
+
+	wanting   atomic.Int32 // calls that wait for the turn
+	expecting atomic.Int32 // reasons to read now: calls that wait for control frames, and the end
+	running   atomic.Bool  // the reader goroutine has the turn
+	scheduled atomic.Bool  // somebody will look
+	readSince atomic.Bool  // the application has let go of the turn since somebody looked
+	stalled   atomic.Bool  // the read-ahead is full
+	unread    atomic.Bool  // more has come than the application has taken
+	backoff   atomic.Int32 // doubles the delay of the next look so many times
+
+	sweeper *sweeper    // nil: there is none
+	visit   *supervisor // the next on the sweeper's list
+	looker  looker
+}
+
+// A looker looks at a connection at the time t, which is now.
+type looker interface{ look(t int64) }
+
+const (
+	// readerDelay is about how long no Read must have been there for the reader goroutine to start; an application that
+	// comes back at once never meets it.
+	readerDelay = 20 * time.Millisecond
+	// maxBackoff is how often that delay may double on a connection without a sweeper: once for each look that finds the
+	// application back in Read. A connection with a message now and then would be looked at for each of them.
+	maxBackoff = 4
+)
+
+// step is what has to be done so that somebody reads.
+type step uint8
+
+const (
+	stepNone step = iota // nothing: it is seen to
+	stepLook             // have somebody look, after delay
+	stepRead             // start the reader goroutine
+)
+
+// next says what has to be done so that somebody reads. drops says that what has come, read or not, is for nobody: then
+// a full read-ahead is no reason not to read.
+func (s *supervisor) next(drops bool) step {
+	switch {
+	case s.turn.Held(), s.wanting.Load() > 0, s.stalled.Load() && !drops:
+		return stepNone
+	case s.expecting.Load() > 0:
+		return stepRead
+	case s.scheduled.CompareAndSwap(false, true):
+		return stepLook
+	}
+	return stepNone
+}
+
+// away is the look: it reports whether the application has been away for so long that the connection shall read itself.
+// If not, again says whether somebody has to look once more. Who lets go of the turn does that before it asks whether
+// somebody will look: so it is either seen here, or asks again.
+func (s *supervisor) away() (away, again bool) {
+	s.scheduled.Store(false)
+	switch {
+	case s.turn.Held(), s.stalled.Load():
+		return false, false
+	case s.readSince.Load():
+		s.readSince.Store(false)
+		return false, s.scheduled.CompareAndSwap(false, true)
+	}
+	return true, false
+}
+
+// takeForReader takes the turn for the reader goroutine, if it is free and a call is not about to take it. If somebody
+// has come in between, left says that the turn was taken and has to be given back.
+func (s *supervisor) takeForReader(drops bool) (taken, left bool) {
+	if !s.turn.Try() {
+		return false, false
+	}
+	if s.wanting.Load() > 0 || s.stalled.Load() && !drops {
+		return false, true
+	}
+	s.backoff.Store(0)
+	s.running.Store(true)
+	return true, false
+}
+
+// trust is called when the application is found in Read: it may be looked at less often.
+func (s *supervisor) trust() {
+	if n := s.backoff.Load(); n < maxBackoff {
+		s.backoff.Store(n + 1)
+	}
+}
+
+// delay is after how long to look.
+func (s *supervisor) delay() time.Duration { return readerDelay << s.backoff.Load() }
+
+// A sweeper looks at the connections of one http.Server, as far as the application has lately come out of Read on them,
+// every readerDelay. A connection that it finds in Read it does not visit again before a message has come; with none left
+// to visit it stops.
+//
+// That saves each connection a timer of its own, which runs in a goroutine: with thousands of connections and a few
+// messages a second on each, a tenth of what a message costs.
+type sweeper struct {
+	first atomic.Pointer[supervisor] // the first to visit; supervisor.visit is the next
+	timer *time.Timer                // runs while there is a first
+}
+
+// sweepers has the sweeper of each server by weak.Pointer[http.Server]. There is none for all: in a bubble of
+// testing/synctest there are timers and goroutines of the bubble's own, and only what a server has accepted is sure to
+// share one.
+var sweepers sync.Map
+
+// sweeperOf returns the sweeper of the server that handles the request with this context, or nil if there is none. A
+// connection that the handler dials is of the same bubble.
+func sweeperOf(ctx context.Context) *sweeper {
+	s, _ := ctx.Value(http.ServerContextKey).(*http.Server)
+	if s == nil {
+		return nil
+	}
+	key := weak.Make(s)
+	if p, ok := sweepers.Load(key); ok {
+		return p.(*sweeper)
+	}
+	p, loaded := sweepers.LoadOrStore(key, newSweeper())
+	if !loaded {
+		runtime.AddCleanup(s, func(key weak.Pointer[http.Server]) { sweepers.Delete(key) }, key)
+	}
+	return p.(*sweeper)
+}
+
+func newSweeper() *sweeper {
+	p := new(sweeper)
+	p.timer = time.AfterFunc(readerDelay, p.sweep)
+	return p
+}
+
+// join has a connection visited once. Its supervisor is scheduled, and so on no other list.
+func (p *sweeper) join(s *supervisor) {
+	for {
+		first := p.first.Load()
+		s.visit = first
+		if !p.first.CompareAndSwap(first, s) {
+			continue
+		}
+		if first == nil {
+			p.timer.Reset(readerDelay)
+		}
+		return
+	}
+}
+
+// sweep visits those that have joined.
+func (p *sweeper) sweep() {
+	t := now()
+	for s := p.first.Swap(nil); s != nil; {
+		next := s.visit
+		s.visit = nil
+		s.looker.look(t)
+		s = next
+	}
+}
