@@ -34,8 +34,8 @@ func (p *peer) judgeCalls() {
 			continue
 		}
 		bound := p.life.endedAt
-		if !c.until.IsZero() && (bound.IsZero() || c.until.Before(bound)) {
-			bound = c.until
+		if until := c.endOfContext(); !until.IsZero() && (bound.IsZero() || until.Before(bound)) {
+			bound = until
 		}
 		if strings.HasPrefix(c.what, "Close") && !deadline.IsZero() && deadline.Before(bound) {
 			bound = deadline

@@ -20,6 +20,14 @@ func (w *world) judge() {
 		p.judgeClose()
 		p.judgeTCP()
 		p.judgeHangUp()
+		p.judgeAccepted()
+		p.judgeDue()
+		if promises.controlFirst {
+			p.judgeOrder()
+		}
+		if promises.eachPing {
+			p.judgeEachPing()
+		}
 	}
 }
 

@@ -59,8 +59,7 @@ func (p *peer) hindered() bool {
 			return true
 		}
 	}
-	w := p.world
-	for _, d := range []*direction{w.link.up, w.link.down} {
+	for _, d := range []*direction{p.link.up, p.link.down} {
 		if d.lost() {
 			return true
 		}
@@ -110,7 +109,7 @@ func (p *peer) judgeTCP() {
 		}
 		return
 	}
-	first := w.link.down.closedAt()
+	first := p.link.down.closedAt()
 	if !first.IsZero() && !p.end.closed().Before(first) {
 		return
 	}
@@ -119,7 +118,7 @@ func (p *peer) judgeTCP() {
 	if p.life.noReads {
 		return
 	}
-	if closed-since < p.opts.closeWithin() && !w.link.down.lost() && !w.link.up.lost() {
+	if closed-since < p.opts.closeWithin() && !p.link.down.lost() && !p.link.up.lost() {
 		p.fail("closed TCP before the server, %v after the closing handshake began", closed-since)
 	}
 	if closed-latest > p.opts.closeWithin()+slack {

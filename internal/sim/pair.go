@@ -35,6 +35,11 @@ func (w *world) pair() {
 	if !w.wait("programs", &group) {
 		return
 	}
+	w.after(client, server)
+}
+
+// after goes on when the programs of a pair are through.
+func (w *world) after(client, server *peer) {
 	time.Sleep(time.Microsecond) // what happens at this moment has happened
 	lost := w.link.up.lost() || w.link.down.lost()
 	if client.closed() || server.closed() || !client.over().IsZero() || !server.over().IsZero() || w.up.seen().close() != nil || w.down.seen().close() != nil {
@@ -75,7 +80,7 @@ func (w *world) lostNetwork(client, server *peer) {
 	var group sync.WaitGroup
 	for _, p := range []*peer{client, server} {
 		group.Go(func() { p.drain(context.Background()) })
-		if p.opts.aliveWithin() == 0 {
+		if alive := p.opts.aliveWithin(); alive == 0 || alive == boundless {
 			group.Go(func() {
 				time.Sleep(2 * time.Minute)
 				if !p.over().IsZero() {
@@ -162,6 +167,9 @@ func (w *world) harvest(client, server *peer) {
 	}
 	if w.draw.chance(30) {
 		longest := max(client.opts.aliveWithin(), server.opts.aliveWithin())
+		if longest == boundless {
+			longest = time.Minute
+		}
 		w.trace.event("--- silence for %v", 3*longest)
 		time.Sleep(3 * longest)
 	}
@@ -215,7 +223,7 @@ func (w *world) harvest(client, server *peer) {
 // heardBy returns the other peer of a pair.
 func (p *peer) heardBy() *peer {
 	for _, q := range p.world.peers {
-		if q != p {
+		if q != p && q.link == p.link {
 			return q
 		}
 	}

@@ -1,0 +1,344 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/closeonce/websocket"
+)
+
+// A crowd is a pair of ours under load: many callers on one connection, small queues, links that
+// stop, contexts that many calls share. All that happens does so at the beats of one clock: callers
+// pause for a number of beats, contexts end at one, and so does what the conductor does. So things
+// meet in one instant that elsewhere hardly ever do, and the order in them is drawn: by how often a
+// goroutine lets others run before its next step.
+type crowd struct {
+	world  *world
+	clock  *clock
+	beat   time.Duration
+	flocks [2]flock
+	ends   bool // the conductor ends the connection with its last beat
+}
+
+// forever is what an application writes that means never.
+const forever = time.Duration(math.MaxInt64)
+
+// crowdOptions draws the options of one end of a crowd.
+func crowdOptions(r random, faults bool) options {
+	o := drawOptions(r)
+	o.server = r.chance(50)
+	o.readLimit = one[int64](r, 0, 0, -1, math.MaxInt64, 1<<20)
+	o.queueLimit = one(r, -1, 64, 200, 200, 1<<10, 1<<10, 4<<10, 16<<10, 0)
+	o.threshold = one(r, 0, 1, 30, 1000)
+	if !faults && r.chance(10) {
+		o.closeTimeout = forever
+	}
+	if r.chance(10) {
+		o.keepAlive = forever
+	}
+	return o
+}
+
+// crowdWeather draws how one direction behaves.
+func (c *crowd) weather(r random, faults bool) weather {
+	x := weather{
+		window:     one(r, 40, 300, 2000, 2000, 4<<10, 4<<10, 16<<10, 64<<10),
+		latency:    one(r, 0, 0, time.Microsecond, time.Microsecond, c.beat),
+		writePiece: one(r, 0, 0, 0, 1000),
+		readPiece:  one(r, 0, 0, 0, 2000),
+	}
+	if faults && r.chance(50) {
+		if n := r.between(100, 20_000); r.chance(50) {
+			x.cutAfter = n
+		} else {
+			x.resetAfter = n
+		}
+	}
+	return x
+}
+
+func newCrowd(w *world) *crowd {
+	return &crowd{
+		world: w, clock: newClock(w.seed), ends: w.draw.chance(50),
+		beat: one(w.draw, 20*time.Microsecond, time.Millisecond, time.Millisecond, 5*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond),
+	}
+}
+
+// crowd runs a pair of our Conns under load.
+func (w *world) crowd() {
+	w.trace.event("a crowd, seed %d", w.seed)
+	c := newCrowd(w)
+	faults := w.draw.chance(10)
+	client, server := w.peer("client"), w.peer("server")
+	for i, p := range []*peer{client, server} {
+		p.opts = crowdOptions(newRandom(w.seed, uint64(20+i)), faults)
+		w.trace.event("%s: %+v", p.role, p.opts)
+	}
+	toServer, toClient := newLedger(), newLedger()
+	client.out, server.in = toServer, toServer
+	client.in, server.out = toClient, toClient
+	if !w.connect(client, server) {
+		return
+	}
+	up, down := c.weather(w.draw, faults), c.weather(w.draw, faults)
+	w.trace.event("beat %v, weather from the client: %+v, from the server: %+v", c.beat, up, down)
+	for i, d := range []*direction{w.link.up, w.link.down} {
+		d.setWeather([]weather{up, down}[i])
+		if w.draw.chance(60) {
+			d.joltFrom(newRandom(w.seed, uint64(30+i)))
+		}
+	}
+
+	many, few := client, server
+	if w.draw.chance(50) {
+		many, few = few, many
+	}
+	actors := c.actors(many, w.draw.between(3, one(w.draw, 6, 10, 20)))
+	actors = append(actors, c.actors(few, w.draw.between(1, 4))...)
+	defer w.watch()()
+	var group sync.WaitGroup
+	for _, a := range actors {
+		group.Go(a.run)
+	}
+	group.Go(c.conduct)
+	if !w.wait("programs", &group) {
+		return
+	}
+	w.after(client, server)
+}
+
+// actors draws the callers at one end.
+func (c *crowd) actors(p *peer, n int) []*actor {
+	r := c.world.draw
+	var all []*actor
+	habits := one(r, 4, 5, 6)
+	closers := r.chance(50)
+	for i := range n {
+		a := &actor{
+			peer: p, crowd: c, who: fmt.Sprintf("%c%d", p.role[0], i+1),
+			draw:  newRandom(c.world.seed, uint64(10+i)+uint64(p.role[0])*100),
+			steps: r.between(1, 6), biggest: one(r, 60, 300, 1000, 5000),
+			think: time.Duration(one(r, 0, 0, 1, 3, 10)) * c.beat,
+		}
+		switch r.IntN(habits) {
+		case 0:
+			a.mood = mood{read: 5, appendRead: 3, reader: 3, messages: 1, ping: 1}
+		case 1, 2:
+			a.mood = mood{write: 8, tryWrite: 4, stream: 1, ping: 1}
+		case 3:
+			a.mood = mood{stream: 4, write: 3, tryWrite: 2}
+			a.biggest = one(r, 1000, 40_000)
+		case 4:
+			a.mood = mood{read: 3, appendRead: 1, reader: 2, messages: 1, write: 4, tryWrite: 2, stream: 1, ping: 2}
+		case 5:
+			a.mood = mood{tryWrite: 6, write: 2}
+		}
+		a.mood.limit = 1
+		if closers {
+			switch r.IntN(12) {
+			case 0:
+				a.mood.close = 1
+			case 1:
+				a.mood.closeContext = 1
+			case 2:
+				a.mood.closeMany = 1
+			case 3:
+				a.mood.leave = 1
+			case 4:
+				if r.chance(30) {
+					a.mood.cread, a.mood.closeNow = 1, 1
+				}
+			}
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// conduct shuts and opens the gates and ends the contexts that many share; several things at one
+// beat, in a drawn order. With the last beat all is open.
+func (c *crowd) conduct() {
+	w := c.world
+	r := newRandom(w.seed, 40)
+	gates := []*direction{w.link.up, w.link.down}
+	for range r.between(3, 30) {
+		c.clock.sleep(c.beat * time.Duration(r.between(1, 3)))
+		for range r.between(0, 4) {
+			c.act(r, gates)
+			shake(r)
+		}
+	}
+	closes := c.ends
+	for len(gates) > 0 || closes {
+		n := r.IntN(len(gates) + 2)
+		switch {
+		case n < len(gates):
+			gates[n].openGate()
+			gates = append(gates[:n:n], gates[n+1:]...)
+		case n == len(gates):
+			c.flocks[r.IntN(len(c.flocks))].scatter(false)
+		case closes:
+			closes = false
+			c.finale(r)
+		}
+		shake(r)
+	}
+	for i := range c.flocks {
+		c.flocks[i].scatter(true)
+	}
+}
+
+// act is one thing that happens at a beat.
+func (c *crowd) act(r random, gates []*direction) {
+	d := gates[r.IntN(len(gates))]
+	switch r.IntN(6) {
+	case 0, 1:
+		d.shutGate()
+	case 2, 3:
+		d.openGate()
+	case 4:
+		c.flocks[r.IntN(len(c.flocks))].scatter(false)
+	}
+}
+
+// finale ends the connection, from one end or from both, in the background.
+func (c *crowd) finale(r random) {
+	peers := c.world.peers
+	if r.chance(70) {
+		peers = peers[r.IntN(2):][:1]
+	}
+	code := one(r, 1000, 1001, 4000)
+	for _, p := range peers {
+		times := one(r, 1, 1, 1, 2, 4)
+		for i := range times {
+			go p.closeAs(fmt.Sprintf("finale%d", i+1), context.Background(), "Close", code, "")
+		}
+		shake(r)
+	}
+}
+
+// context draws a context that fits the crowd, see actor.context.
+func (c *crowd) context(a *actor) (ctx context.Context, cancel func()) {
+	r := a.draw
+	ctx, cancel = a.habit, func() {}
+	switch n := r.IntN(100); {
+	case n < 30:
+	case n < 34:
+		ctx, cancel = context.WithTimeout(context.Background(), max(1, time.Duration(r.IntN(6))*c.beat))
+	case n < 52:
+		ctx, cancel = c.clock.context(time.Duration(1+r.IntN(6)) * c.beat)
+	case n < 68:
+		var f *fuse
+		ctx, f = newFuse(context.Background())
+		times := 1 + r.IntN(3)
+		seed := r.Uint64()
+		go func() {
+			for s := newRandom(seed, 1); times > 0; times-- {
+				shake(s)
+			}
+			f.burn()
+		}()
+	case n < 80:
+		ctx = c.flocks[r.IntN(len(c.flocks))].context(a.habit)
+	case n < 84:
+		var f *fuse
+		ctx, f = newFuse(context.Background())
+		f.burn()
+	case n < 90:
+		ctx, cancel = c.under(a, a.peer)
+	case n < 96:
+		ctx, cancel = c.under(a, a.peer.heardBy())
+	}
+	if r.chance(25) {
+		ctx = slow{ctx, r.IntN(4)}
+	}
+	return ctx, cancel
+}
+
+// under returns a context that ends with p's connection.
+func (c *crowd) under(a *actor, p *peer) (context.Context, func()) {
+	if c.ends && a.draw.chance(50) {
+		return p.conn.Context(), func() {}
+	}
+	ctx := context.WithValue(p.conn.Context(), under{}, p)
+	return context.WithTimeout(ctx, 3*time.Minute)
+}
+
+// rest is the pause between two calls.
+func (a *actor) rest() {
+	if a.crowd == nil {
+		time.Sleep(a.draw.upTo(a.think))
+		return
+	}
+	if beats := int(a.think / a.crowd.beat); beats > 0 && a.draw.chance(70) {
+		a.crowd.clock.sleep(time.Duration(a.draw.between(1, beats)) * a.crowd.beat)
+	}
+	shake(a.draw)
+}
+
+// limit sets a read limit that no message reaches.
+func (a *actor) limit() {
+	n := one[int64](a.draw, -1, math.MaxInt64, math.MaxInt64-1, 1<<40, 1<<20)
+	c := a.begin(a.who, fmt.Sprintf("SetReadLimit(%d)", n), nil)
+	a.conn.SetReadLimit(n)
+	c.end(nil)
+}
+
+// closeMany closes from several goroutines at once.
+func (a *actor) closeMany() {
+	var group sync.WaitGroup
+	for i := range a.draw.between(2, 5) {
+		b := *a
+		b.who = fmt.Sprintf("%s.%d", a.who, i+1)
+		b.draw = newRandom(a.draw.Uint64(), 1)
+		group.Go(func() {
+			shake(b.draw)
+			switch n := b.draw.IntN(10); {
+			case n < 6:
+				b.close()
+			case n < 9:
+				b.closeContext()
+			default:
+				b.closeNow()
+			}
+		})
+	}
+	group.Wait()
+}
+
+// leave is a handler that writes until it learns of another goroutine's Close, and returns, with a
+// deferred CloseNow.
+func (a *actor) leave() {
+	var group sync.WaitGroup
+	group.Go(func() { a.closeAs(a.who+".1", context.Background(), "Close", 1013, "") })
+	var err error
+	for range 1000 {
+		m := a.compose(minLetter)
+		c := a.begin(a.who, fmt.Sprintf("Write of %s.%d, %d bytes", m.from, m.number, len(m.data)), a.habit)
+		err = a.conn.Write(a.habit, websocket.MessageBinary, m.data)
+		m.typ = websocket.MessageBinary
+		a.settle(m, err, false)
+		c.end(err)
+		if err != nil {
+			break
+		}
+		a.rest()
+	}
+	told := ownClose(err) && !a.endedNow() && a.over().IsZero() && a.heardClose() == nil && a.end.out.hasRoomFor(a.opts)
+	a.closeNow()
+	group.Wait()
+	if promises.closeBeforeCloseNow && told && a.wire.seen().close() == nil && !a.end.out.lost() {
+		a.fail("%s: CloseNow has overtaken the Close that had begun", a.who)
+	}
+}
+
+// endedNow reports whether somebody has called CloseNow.
+func (p *peer) endedNow() bool {
+	p.life.mu.Lock()
+	defer p.life.mu.Unlock()
+	return slices.ContainsFunc(p.life.closes, func(e ending) bool { return e.now })
+}
