@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -84,7 +83,7 @@ type slow struct {
 
 func (s slow) yield() {
 	for range s.yields {
-		runtime.Gosched()
+		yield()
 	}
 }
 

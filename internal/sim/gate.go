@@ -2,7 +2,6 @@ package sim
 
 import (
 	"math"
-	"runtime"
 	"sort"
 	"time"
 )
@@ -53,7 +52,7 @@ func (d *direction) jolt() {
 	}
 	d.mu.Unlock()
 	for range n {
-		runtime.Gosched()
+		yield()
 	}
 }
 
@@ -197,13 +196,6 @@ func (d *direction) gone() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.cut || d.broken || d.aborted != nil || d.writeErr != nil || d.readErr != nil
-}
-
-// shake lets other goroutines run, so many times.
-func shake(r random) {
-	for range max(0, r.IntN(10)-4) {
-		runtime.Gosched()
-	}
 }
 
 // hasRoomFor reports whether the network takes all that a connection with these options may have
