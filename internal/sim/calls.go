@@ -64,6 +64,9 @@ func (p *peer) judgeError(c *call, cause error) {
 		}
 		return
 	case isClose:
+		if p.endedFirst() {
+			return // by a CloseNow, perhaps before it had seen the peer's Close
+		}
 		if p.shookHands() && p.handsBefore(c.ended) && len(p.life.closes) > 0 && !p.violatedPeer() && !errors.Is(cause, websocket.ErrMessageTooBig) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 			p.fail("%s: %s returned %v, though the closing handshake was complete", c.who, c.what, err)
 		}
@@ -105,6 +108,17 @@ func (p *peer) judgeError(c *call, cause error) {
 func (p *peer) shookHands() bool {
 	ours, theirs := p.wire.seen().close(), p.heardClose()
 	return ours != nil && theirs != nil
+}
+
+// endedFirst reports whether CloseNow was called before the peer's Close was read for certain.
+func (p *peer) endedFirst() bool {
+	theirs := p.heardClose()
+	for _, e := range p.life.closes {
+		if e.now && (theirs == nil || !e.at.After(p.end.in.takenAt(theirs.end))) {
+			return true
+		}
+	}
+	return false
 }
 
 // handsBefore reports whether they were through well before t.

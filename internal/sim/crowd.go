@@ -46,7 +46,7 @@ func crowdOptions(r random, faults bool) options {
 // crowdWeather draws how one direction behaves.
 func (c *crowd) weather(r random, faults bool) weather {
 	x := weather{
-		window:     one(r, 40, 300, 2000, 2000, 4<<10, 4<<10, 16<<10, 64<<10),
+		window:     one(r, 40, 300, 300, 1000, 2000, 2000, 4<<10, 16<<10, 64<<10),
 		latency:    one(r, 0, 0, time.Microsecond, time.Microsecond, c.beat),
 		writePiece: one(r, 0, 0, 0, 1000),
 		readPiece:  one(r, 0, 0, 0, 2000),
@@ -105,10 +105,26 @@ func (w *world) crowd() {
 		group.Go(a.run)
 	}
 	group.Go(c.conduct)
+	over, stop := context.WithCancel(context.Background())
+	for _, p := range w.peers {
+		if p.heardBy().opts.closeTimeout == forever {
+			go p.readLate(over)
+		}
+	}
+	defer stop()
 	if !w.wait("programs", &group) {
 		return
 	}
 	w.after(client, server)
+}
+
+// readLate reads in the end, so that a Close of the other end that waits for ever comes to something.
+func (p *peer) readLate(stop context.Context) {
+	select {
+	case <-stop.Done():
+	case <-time.After(4 * time.Minute):
+		p.drain(stop)
+	}
 }
 
 // actors draws the callers at one end.
@@ -121,8 +137,8 @@ func (c *crowd) actors(p *peer, n int) []*actor {
 		a := &actor{
 			peer: p, crowd: c, who: fmt.Sprintf("%c%d", p.role[0], i+1),
 			draw:  newRandom(c.world.seed, uint64(10+i)+uint64(p.role[0])*100),
-			steps: r.between(1, 6), biggest: one(r, 60, 300, 1000, 5000),
-			think: time.Duration(one(r, 0, 0, 1, 3, 10)) * c.beat,
+			steps: r.between(1, one(r, 6, 15, 40)), biggest: one(r, 60, 300, 1000, 5000),
+			think: time.Duration(one(r, 0, 1, 1, 1, 2, 3, 10)) * c.beat,
 		}
 		switch r.IntN(habits) {
 		case 0:

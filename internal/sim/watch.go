@@ -121,7 +121,7 @@ func (p *peer) neglectsWriting() bool {
 		return false
 	}
 	if f := p.heardClose(); f != nil {
-		if p.end.in.takenAt(f.end).Before(long) {
+		if read := p.end.in.parsedAt(f.end); !read.IsZero() && read.Before(long) {
 			p.fail("has read the peer's Close, and nobody writes the answer")
 			return true
 		}
