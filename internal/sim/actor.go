@@ -22,6 +22,7 @@ type actor struct {
 	biggest int
 	count   int             // letters written
 	crowd   *crowd          // nil: it is in none
+	patient bool            // most of its contexts last
 	habit   context.Context // the context it uses often
 }
 
@@ -40,6 +41,9 @@ func (a *actor) run() {
 	defer cancel()
 	for range a.steps {
 		a.rest()
+		if a.crowd != nil && a.world.trace.since() > 5*time.Minute {
+			return
+		}
 		if !a.over().IsZero() && a.draw.chance(70) {
 			return
 		}

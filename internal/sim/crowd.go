@@ -21,7 +21,8 @@ type crowd struct {
 	clock  *clock
 	beat   time.Duration
 	flocks [2]flock
-	ends   bool // the conductor ends the connection with its last beat
+	style  string // line, streams or mixed: what most callers do
+	ends   bool   // the conductor ends the connection with its last beat
 }
 
 // forever is what an application writes that means never.
@@ -37,7 +38,10 @@ func crowdOptions(r random, faults bool) options {
 	if !faults && r.chance(10) {
 		o.closeTimeout = forever
 	}
-	if r.chance(10) {
+	switch {
+	case faults: // must be found out
+		o.keepAlive = max(o.keepAlive, 0)
+	case r.chance(10):
 		o.keepAlive = forever
 	}
 	return o
@@ -51,6 +55,9 @@ func (c *crowd) weather(r random, faults bool) weather {
 		writePiece: one(r, 0, 0, 0, 1000),
 		readPiece:  one(r, 0, 0, 0, 2000),
 	}
+	if c.style == "streams" {
+		x.window = one(r, 4<<10, 16<<10, 40<<10, 64<<10)
+	}
 	if faults && r.chance(50) {
 		if n := r.between(100, 20_000); r.chance(50) {
 			x.cutAfter = n
@@ -63,6 +70,7 @@ func (c *crowd) weather(r random, faults bool) weather {
 
 func newCrowd(w *world) *crowd {
 	return &crowd{
+		style: one(w.draw, "line", "line", "line", "streams", "streams", "mixed"),
 		world: w, clock: newClock(w.seed), ends: w.draw.chance(50),
 		beat: one(w.draw, 20*time.Microsecond, time.Millisecond, time.Millisecond, 5*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond),
 	}
@@ -131,27 +139,35 @@ func (p *peer) readLate(stop context.Context) {
 func (c *crowd) actors(p *peer, n int) []*actor {
 	r := c.world.draw
 	var all []*actor
-	habits := one(r, 4, 5, 6)
-	closers := r.chance(50)
+	closers := r.chance(25)
 	for i := range n {
 		a := &actor{
 			peer: p, crowd: c, who: fmt.Sprintf("%c%d", p.role[0], i+1),
 			draw:  newRandom(c.world.seed, uint64(10+i)+uint64(p.role[0])*100),
 			steps: r.between(1, one(r, 6, 15, 40)), biggest: one(r, 60, 300, 1000, 5000),
-			think: time.Duration(one(r, 0, 1, 1, 1, 2, 3, 10)) * c.beat,
+			think:   time.Duration(one(r, 0, 1, 1, 1, 2, 3, 10)) * c.beat,
+			patient: r.chance(60),
 		}
-		switch r.IntN(habits) {
+		kind := r.IntN(6)
+		if c.style != "mixed" && r.chance(60) {
+			kind = map[string]int{"line": 1, "streams": 3}[c.style]
+		}
+		switch kind {
 		case 0:
 			a.mood = mood{read: 5, appendRead: 3, reader: 3, messages: 1, ping: 1}
 		case 1, 2:
-			a.mood = mood{write: 8, tryWrite: 4, stream: 1, ping: 1}
+			a.mood = mood{write: 20, tryWrite: 8, ping: 2}
 		case 3:
 			a.mood = mood{stream: 4, write: 3, tryWrite: 2}
-			a.biggest = one(r, 1000, 40_000)
+			a.biggest = one(r, 1000, 45_000, 60_000)
+			a.patient = r.chance(20)
 		case 4:
-			a.mood = mood{read: 3, appendRead: 1, reader: 2, messages: 1, write: 4, tryWrite: 2, stream: 1, ping: 2}
+			a.mood = mood{read: 3, appendRead: 1, reader: 2, messages: 1, write: 4, tryWrite: 2, ping: 2}
 		case 5:
 			a.mood = mood{tryWrite: 6, write: 2}
+		}
+		if c.style == "line" {
+			a.mood.stream = 0
 		}
 		a.mood.limit = 1
 		if closers {
@@ -175,49 +191,50 @@ func (c *crowd) actors(p *peer, n int) []*actor {
 	return all
 }
 
-// conduct shuts and opens the gates and ends the contexts that many share; several things at one
-// beat, in a drawn order. With the last beat all is open.
+// conduct goes through some rounds. In each it stops the link, or one direction of it, for some beats, in
+// which callers come to stand in line; then it lets it go on, ends the contexts that many share, and in
+// the last round perhaps closes the connection: all at one instant, in a drawn order. In the end all is open.
 func (c *crowd) conduct() {
 	w := c.world
 	r := newRandom(w.seed, 40)
 	gates := []*direction{w.link.up, w.link.down}
-	for range r.between(3, 30) {
+	rounds := r.between(1, 6)
+	for round := range rounds {
+		for _, d := range gates {
+			if r.chance(60) {
+				d.shutGate()
+				shake(r)
+			}
+		}
+		c.clock.sleep(c.beat * time.Duration(r.between(1, 8)))
+		var acts []func()
+		for _, d := range gates {
+			if r.chance(50) {
+				acts = append(acts, func() { d.widen(one(r, 200, 3000, 70_000)) })
+			}
+			if r.chance(80) || round == rounds-1 {
+				acts = append(acts, d.openGate)
+			}
+		}
+		for i := range c.flocks {
+			if r.chance(60) {
+				acts = append(acts, func() { c.flocks[i].scatter(false) })
+			}
+		}
+		if c.ends && round == rounds-1 {
+			acts = append(acts, func() { c.finale(r) })
+		}
+		r.Shuffle(len(acts), func(i, j int) { acts[i], acts[j] = acts[j], acts[i] })
+		for _, act := range acts {
+			act()
+			if r.chance(40) {
+				shake(r)
+			}
+		}
 		c.clock.sleep(c.beat * time.Duration(r.between(1, 3)))
-		for range r.between(0, 4) {
-			c.act(r, gates)
-			shake(r)
-		}
-	}
-	closes := c.ends
-	for len(gates) > 0 || closes {
-		n := r.IntN(len(gates) + 2)
-		switch {
-		case n < len(gates):
-			gates[n].openGate()
-			gates = append(gates[:n:n], gates[n+1:]...)
-		case n == len(gates):
-			c.flocks[r.IntN(len(c.flocks))].scatter(false)
-		case closes:
-			closes = false
-			c.finale(r)
-		}
-		shake(r)
 	}
 	for i := range c.flocks {
 		c.flocks[i].scatter(true)
-	}
-}
-
-// act is one thing that happens at a beat.
-func (c *crowd) act(r random, gates []*direction) {
-	d := gates[r.IntN(len(gates))]
-	switch r.IntN(6) {
-	case 0, 1:
-		d.shutGate()
-	case 2, 3:
-		d.openGate()
-	case 4:
-		c.flocks[r.IntN(len(c.flocks))].scatter(false)
 	}
 }
 
@@ -241,7 +258,11 @@ func (c *crowd) finale(r random) {
 func (c *crowd) context(a *actor) (ctx context.Context, cancel func()) {
 	r := a.draw
 	ctx, cancel = a.habit, func() {}
-	switch n := r.IntN(100); {
+	n := r.IntN(100)
+	if a.patient && n < 80 && n%4 > 0 {
+		n = 0
+	}
+	switch {
 	case n < 30:
 	case n < 34:
 		ctx, cancel = context.WithTimeout(context.Background(), max(1, time.Duration(r.IntN(6))*c.beat))

@@ -11,6 +11,7 @@ import (
 // they return; without it they return at once. The direction's mu guards both.
 type gate struct {
 	shut  bool
+	extra int // bytes that it takes besides the weather's window
 	jolts *random
 }
 
@@ -18,11 +19,20 @@ type gate struct {
 func (d *direction) shutGate() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.gate.shut = true
+	d.gate.shut, d.gate.extra = true, 0
 	if d.landing != nil {
 		d.landing.Stop()
 		d.landing = nil
 	}
+}
+
+// widen makes room for so many bytes more, until the gate is shut again: those who wait for room
+// have it at this instant, whether or not the other end reads.
+func (d *direction) widen(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gate.extra += n
+	d.changed.Broadcast()
 }
 
 // openGate lets arrive what has been stopped.

@@ -136,7 +136,7 @@ func (d *direction) writeFailure() error {
 	return nil
 }
 
-func (d *direction) room() int { return d.weather.window - d.inAir - len(d.ready) }
+func (d *direction) room() int { return d.weather.window + d.gate.extra - d.inAir - len(d.ready) }
 
 // accept takes a piece from the start of p.
 func (d *direction) accept(p []byte) int {

@@ -157,6 +157,9 @@ func (p *peer) judgeAccepted() {
 		return
 	}
 	start := p.world.trace.start
+	if p.wire.seen().partial != nil {
+		return // a message was left in the middle, and no other may follow
+	}
 	before := start.Add(ours.at)
 	if theirs != nil {
 		if at := p.end.in.takenAt(theirs.end); !at.After(before) {

@@ -55,11 +55,23 @@ func (p *peer) neglectsReading() bool {
 	if waits < deafAfter || p.heardClose() != nil {
 		return false
 	}
-	if !p.noReads() && !p.closed() && p.backlog() > readAheadHolds {
+	if since := p.readsAll(); p.backlog() > readAheadHolds && (since.IsZero() || time.Since(since) < deafAfter) {
 		return false
 	}
 	p.fail("is deaf: bytes have waited for %v, and nobody reads", waits)
 	return true
+}
+
+// readsAll returns since when p has dropped what comes; zero: it does not.
+func (p *peer) readsAll() time.Time {
+	p.life.mu.Lock()
+	defer p.life.mu.Unlock()
+	for _, c := range p.life.calls {
+		if strings.HasPrefix(c.what, "Close") && c.what != "CloseNow" {
+			return c.began
+		}
+	}
+	return time.Time{}
 }
 
 // backlog is how much of what was sent to p its application has not begun to take, at most.
