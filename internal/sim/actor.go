@@ -41,7 +41,7 @@ func (a *actor) run() {
 	defer cancel()
 	for range a.steps {
 		a.rest()
-		if a.crowd != nil && a.world.trace.since() > 5*time.Minute {
+		if a.crowd != nil && (a.world.trace.since() > 5*time.Minute || a.crowd.polite && a.closed()) {
 			return
 		}
 		if !a.over().IsZero() && a.draw.chance(70) {

@@ -22,6 +22,7 @@ type crowd struct {
 	beat   time.Duration
 	flocks [2]flock
 	style  string // line, streams or mixed: what most callers do
+	polite bool   // after a Close nobody calls any more
 	ends   bool   // the conductor ends the connection with its last beat
 }
 
@@ -70,8 +71,9 @@ func (c *crowd) weather(r random, faults bool) weather {
 
 func newCrowd(w *world) *crowd {
 	return &crowd{
-		style: one(w.draw, "line", "line", "line", "streams", "streams", "mixed"),
-		world: w, clock: newClock(w.seed), ends: w.draw.chance(50),
+		style:  one(w.draw, "line", "line", "line", "streams", "streams", "mixed"),
+		polite: w.draw.chance(70),
+		world:  w, clock: newClock(w.seed), ends: w.draw.chance(50),
 		beat: one(w.draw, 20*time.Microsecond, time.Millisecond, time.Millisecond, 5*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond),
 	}
 }
