@@ -22,6 +22,7 @@ type crowd struct {
 	beat   time.Duration
 	flocks [2]flock
 	style  string // line, streams or mixed: what most callers do
+	faults bool   // the network may fail
 	polite bool   // after a Close nobody calls any more
 	ends   bool   // the conductor ends the connection with its last beat
 }
@@ -83,6 +84,7 @@ func (w *world) crowd() {
 	w.trace.event("a crowd, seed %d", w.seed)
 	c := newCrowd(w)
 	faults := w.draw.chance(10)
+	c.faults, w.load = faults, true
 	client, server := w.peer("client"), w.peer("server")
 	for i, p := range []*peer{client, server} {
 		p.opts = crowdOptions(newRandom(w.seed, uint64(20+i)), faults)
@@ -300,7 +302,7 @@ func (c *crowd) context(a *actor) (ctx context.Context, cancel func()) {
 
 // under returns a context that ends with p's connection.
 func (c *crowd) under(a *actor, p *peer) (context.Context, func()) {
-	if c.ends && a.draw.chance(50) {
+	if c.ends && !c.faults && a.draw.chance(50) {
 		return p.conn.Context(), func() {}
 	}
 	ctx := context.WithValue(p.conn.Context(), under{}, p)

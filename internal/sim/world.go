@@ -18,6 +18,7 @@ type world struct {
 	seed  uint64
 	plays string // what it shall play; empty: what the seed says
 	draw  random
+	load  bool // there is a crowd
 	trace *trace
 	link  *link
 	links []*link   // that and, if there is a proxy, the one behind it
