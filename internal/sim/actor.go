@@ -22,6 +22,7 @@ type actor struct {
 	biggest int
 	count   int             // letters written
 	crowd   *crowd          // nil: it is in none
+	visits  bool            // most of its calls give up at once
 	patient bool            // most of its contexts last
 	habit   context.Context // the context it uses often
 }
@@ -301,6 +302,9 @@ func (a *actor) stream() {
 			break
 		}
 		whole = whole[n:]
+	}
+	if a.crowd != nil && a.crowd.style == "streams" {
+		a.crowd.clock.sleep(time.Duration(a.draw.between(1, 6)) * a.crowd.beat) // the link may stop meanwhile
 	}
 	c = a.begin(a.who, "Writer's Close", ctx)
 	err = w.Close()

@@ -21,7 +21,7 @@ type crowd struct {
 	clock  *clock
 	beat   time.Duration
 	flocks [2]flock
-	style  string // line, streams or mixed: what most callers do
+	style  string // line, streams, visits or mixed: what most callers do
 	faults bool   // the network may fail
 	polite bool   // after a Close nobody calls any more
 	ends   bool   // the conductor ends the connection with its last beat
@@ -72,7 +72,7 @@ func (c *crowd) weather(r random, faults bool) weather {
 
 func newCrowd(w *world) *crowd {
 	return &crowd{
-		style:  one(w.draw, "line", "line", "line", "streams", "streams", "mixed"),
+		style:  one(w.draw, "line", "line", "line", "streams", "streams", "streams", "visits", "visits", "mixed"),
 		polite: w.draw.chance(70),
 		world:  w, clock: newClock(w.seed), ends: w.draw.chance(50),
 		beat: one(w.draw, 20*time.Microsecond, time.Millisecond, time.Millisecond, 5*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond),
@@ -154,7 +154,7 @@ func (c *crowd) actors(p *peer, n int) []*actor {
 		}
 		kind := r.IntN(6)
 		if c.style != "mixed" && r.chance(60) {
-			kind = map[string]int{"line": 1, "streams": 3}[c.style]
+			kind = map[string]int{"line": 1, "streams": 3, "visits": 6}[c.style]
 		}
 		switch kind {
 		case 0:
@@ -169,6 +169,9 @@ func (c *crowd) actors(p *peer, n int) []*actor {
 			a.mood = mood{read: 3, appendRead: 1, reader: 2, messages: 1, write: 4, tryWrite: 2, ping: 2}
 		case 5:
 			a.mood = mood{tryWrite: 6, write: 2}
+		case 6: // looks in now and then
+			a.mood, a.visits, a.patient = mood{read: 5, reader: 1, appendRead: 1}, true, false
+			a.think = one(r, 10*time.Millisecond, 100*time.Millisecond, time.Second)/c.beat*c.beat + c.beat
 		}
 		if c.style == "line" {
 			a.mood.stream = 0
@@ -263,6 +266,12 @@ func (c *crowd) context(a *actor) (ctx context.Context, cancel func()) {
 	r := a.draw
 	ctx, cancel = a.habit, func() {}
 	n := r.IntN(100)
+	switch {
+	case c.style == "streams" && a.mood.stream > 0 && r.chance(60):
+		n = one(r, 45, 75, 75, 75) // its end meets what the conductor does
+	case c.style == "visits" && a.visits && r.chance(80):
+		n = 60 // it ends while the call begins
+	}
 	if a.patient && n < 80 && n%4 > 0 {
 		n = 0
 	}

@@ -190,8 +190,9 @@ type peer struct {
 	heard *observer
 	life  life
 
-	relays     bool // it is a proxy's: what it sends others have written
-	gaveNotice bool // of something left undone; watch's
+	relays     bool      // it is a proxy's: what it sends others have written
+	mayBeDeaf  time.Time // since when bytes wait for it that it has room for; watch's
+	gaveNotice bool      // of something left undone; watch's
 }
 
 func (p *peer) String() string { return p.name }

@@ -81,8 +81,10 @@ func (c *crowd) relay(from, to *peer, group *sync.WaitGroup) {
 				break
 			}
 			if r.chance(5) {
-				call = from.begin("relay", "Ping", readCtx)
-				call.end(from.conn.Ping(readCtx))
+				ctx, cancel := context.WithTimeout(readCtx, time.Minute) // its Pong may be behind what is unread
+				call = from.begin("relay", "Ping", ctx)
+				call.end(from.conn.Ping(ctx))
+				cancel()
 			}
 			shake(r)
 		}

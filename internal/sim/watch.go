@@ -13,7 +13,7 @@ const waitsTooLong = time.Second
 
 // deafAfter is for how long bytes may have come without being read. Its reader may start 320 ms
 // after the application's last Read.
-const deafAfter = 2 * time.Second
+const deafAfter = time.Second
 
 // readAheadHolds is what is certain to find room in the read-ahead.
 const readAheadHolds = 28 << 10
@@ -53,9 +53,17 @@ func (p *peer) neglects() bool {
 func (p *peer) neglectsReading() bool {
 	waits := p.end.in.neglectedFor()
 	if waits < deafAfter || p.heardClose() != nil {
+		p.mayBeDeaf = time.Time{}
 		return false
 	}
 	if since := p.readsAll(); p.backlog() > readAheadHolds && (since.IsZero() || time.Since(since) < deafAfter) {
+		p.mayBeDeaf = time.Time{}
+		return false
+	}
+	if p.mayBeDeaf.IsZero() {
+		p.mayBeDeaf = time.Now()
+	}
+	if time.Since(p.mayBeDeaf) < deafAfter { // there was no room until now
 		return false
 	}
 	p.fail("is deaf: bytes have waited for %v, and nobody reads", waits)
