@@ -167,7 +167,7 @@ func TestReplay(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d seeds differ from run to run", differ, seeds)
-	if differ > seeds/10 {
+	if most := seeds / 10; differ > most && *flagPlay == "" {
 		t.Errorf("%d of %d seeds do not replay", differ, seeds)
 	}
 }
