@@ -129,11 +129,11 @@ func (c *crowd) hangUp(client, backend *peer) {
 	}
 	var group sync.WaitGroup
 	for _, p := range peers {
-		how := r.IntN(3)
+		how, code := r.IntN(3), one(r, 1000, 4001)
 		group.Go(func() {
 			switch how {
 			case 0:
-				p.closeAs("main", context.Background(), "Close", one(r, 1000, 4001), "")
+				p.closeAs("main", context.Background(), "Close", code, "")
 			case 1:
 				p.now("main")
 			default:
