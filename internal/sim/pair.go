@@ -152,7 +152,12 @@ func (w *world) harvest(client, server *peer) {
 				w.wait("limit", &drains)
 				return
 			}
-			p.fail("the connection ended though nobody closed it: %v", context.Cause(p.conn.Context()))
+			if cause := context.Cause(p.conn.Context()); w.load && (w.pingTimeout(client) || w.pingTimeout(server)) {
+				// The other application has read nothing for so long that no Ping got through.
+				p.event("ended by keepalive: %v", cause)
+			} else {
+				p.fail("the connection ended though nobody closed it: %v", cause)
+			}
 			cancel()
 			w.wait("unasked end", &drains)
 			return

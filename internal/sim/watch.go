@@ -11,6 +11,9 @@ import (
 // waitsTooLong is for how long something may wait that could go on.
 const waitsTooLong = time.Second
 
+// betweenBeats keeps it from looking at an instant at which something happens.
+const betweenBeats = 1234567 * time.Nanosecond
+
 // deafAfter is for how long bytes may have come without being read. Its reader may start 320 ms
 // after the application's last Read.
 const deafAfter = time.Second
@@ -22,6 +25,7 @@ const readAheadHolds = 28 << 10
 func (w *world) watch() (stop func()) {
 	stopped := make(chan struct{})
 	go func() {
+		time.Sleep(betweenBeats)
 		tick := time.NewTicker(waitsTooLong)
 		defer tick.Stop()
 		for {
