@@ -68,12 +68,16 @@ func (c *crowd) weather(r random, faults bool) weather {
 }
 
 func newCrowd(w *world) *crowd {
-	return &crowd{
+	c := &crowd{
 		style:  one(w.draw, "line", "line", "line", "streams", "streams", "streams", "visits", "visits", "mixed"),
 		polite: w.draw.chance(70),
 		world:  w, clock: newClock(w.seed), ends: w.draw.chance(50),
 		beat: one(w.draw, 20*time.Microsecond, time.Millisecond, time.Millisecond, 5*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond),
 	}
+	if c.style == "line" {
+		c.ends = w.draw.chance(85)
+	}
+	return c
 }
 
 // crowd runs a pair of our Conns under load.
@@ -204,8 +208,9 @@ func (c *crowd) conduct() {
 	gates := []*direction{w.link.up, w.link.down}
 	rounds := r.between(1, 6)
 	for round := range rounds {
+		last := round == rounds-1
 		for _, d := range gates {
-			if r.chance(60) {
+			if r.chance(60) || last && c.ends {
 				d.shutGate()
 				shake(r)
 			}
@@ -216,7 +221,7 @@ func (c *crowd) conduct() {
 			if r.chance(50) {
 				acts = append(acts, func() { d.widen(one(r, 200, 3000, 70_000)) })
 			}
-			if r.chance(80) || round == rounds-1 {
+			if r.chance(80) || last {
 				acts = append(acts, d.openGate)
 			}
 		}
@@ -225,8 +230,12 @@ func (c *crowd) conduct() {
 				acts = append(acts, func() { c.flocks[i].scatter(false) })
 			}
 		}
-		if c.ends && round == rounds-1 {
+		if c.ends && last {
 			acts = append(acts, func() { c.finale(r) })
+		}
+		if c.ends && last && r.chance(50) {
+			// Whoever is in the middle of a write goes on just before the others give up.
+			c.closeAsRoomComes(r, gates)
 		}
 		r.Shuffle(len(acts), func(i, j int) { acts[i], acts[j] = acts[j], acts[i] })
 		for _, act := range acts {
@@ -240,6 +249,14 @@ func (c *crowd) conduct() {
 	for i := range c.flocks {
 		c.flocks[i].scatter(true)
 	}
+}
+
+// closeAsRoomComes makes room and begins to close with nothing in between.
+func (c *crowd) closeAsRoomComes(r random, gates []*direction) {
+	for _, d := range gates {
+		d.widen(70_000)
+	}
+	c.finale(r)
 }
 
 // finale ends the connection, from one end or from both, in the background.
