@@ -317,6 +317,11 @@ func (a *actor) stream() {
 func (a *actor) ping() {
 	ctx, cancel := a.context()
 	defer cancel()
+	if a.crowd != nil { // its Pong may be behind what nobody reads, and the connection never end
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, 3*time.Minute)
+		defer done()
+	}
 	before := a.pongs()
 	c := a.begin(a.who, "Ping", ctx)
 	err := a.conn.Ping(ctx)
