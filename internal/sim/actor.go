@@ -21,6 +21,9 @@ type actor struct {
 	mood    mood
 	biggest int
 	count   int             // letters written
+	crowd   *crowd          // nil: it is in none
+	visits  bool            // most of its calls give up at once
+	patient bool            // most of its contexts last
 	habit   context.Context // the context it uses often
 }
 
@@ -30,6 +33,7 @@ type mood struct {
 	write, tryWrite, stream              int
 	ping                                 int
 	close, closeContext, closeNow, cread int
+	limit, closeMany, leave              int
 }
 
 func (a *actor) run() {
@@ -37,7 +41,10 @@ func (a *actor) run() {
 	a.habit = habit
 	defer cancel()
 	for range a.steps {
-		time.Sleep(a.draw.upTo(a.think))
+		a.rest()
+		if a.crowd != nil && (a.world.trace.since() > 5*time.Minute || a.crowd.polite && a.closed()) {
+			return
+		}
 		if !a.over().IsZero() && a.draw.chance(70) {
 			return
 		}
@@ -54,6 +61,7 @@ func (a *actor) step() {
 		{m.read, a.read}, {m.appendRead, a.appendRead}, {m.reader, a.reader}, {m.messages, a.messages},
 		{m.write, a.write}, {m.tryWrite, a.tryWrite}, {m.stream, a.stream}, {m.ping, a.ping},
 		{m.close, a.close}, {m.closeContext, a.closeContext}, {m.closeNow, a.closeNow}, {m.cread, a.closeRead},
+		{m.limit, a.limit}, {m.closeMany, a.closeMany}, {m.leave, a.leave},
 	}
 	total := 0
 	for _, act := range acts {
@@ -73,6 +81,9 @@ func (a *actor) step() {
 
 // context draws a context: patient, short, cancelled by somebody, or over.
 func (a *actor) context() (context.Context, func()) {
+	if a.crowd != nil {
+		return a.crowd.context(a)
+	}
 	switch n := a.draw.IntN(100); {
 	case n < 45:
 		return a.habit, func() {}
@@ -153,6 +164,8 @@ func (a *actor) reader() {
 	if err != nil {
 		return
 	}
+	a.opens(&a.life.readers, 1)
+	defer a.opens(&a.life.readers, -1)
 	var data []byte
 	whole := false
 	pieces := a.draw.between(0, 6)
@@ -178,7 +191,7 @@ func (a *actor) reader() {
 			break
 		}
 		if a.draw.chance(20) {
-			time.Sleep(a.draw.upTo(a.think))
+			a.rest()
 		}
 	}
 	a.got(a.who, byte(typ), data, whole)
@@ -260,6 +273,8 @@ func (a *actor) stream() {
 		a.out.settle(m, never)
 		return
 	}
+	a.opens(&a.life.writers, 1)
+	defer a.opens(&a.life.writers, -1)
 	part := one(a.draw, 1, 10, 1000, 10_000, 40_000)
 	for part*60 < len(whole) {
 		part *= 10
@@ -267,7 +282,7 @@ func (a *actor) stream() {
 	for len(whole) > 0 {
 		n := min(a.draw.between(0, part), len(whole))
 		if a.draw.chance(30) {
-			time.Sleep(a.draw.upTo(a.think))
+			a.rest()
 		}
 		c := a.begin(a.who, fmt.Sprintf("Writer's Write of %d bytes", n), ctx)
 		// The piece counts as possible from now on.
@@ -288,6 +303,9 @@ func (a *actor) stream() {
 		}
 		whole = whole[n:]
 	}
+	if a.crowd != nil && a.crowd.style == "streams" {
+		a.crowd.clock.sleep(time.Duration(a.draw.between(1, 6)) * a.crowd.beat) // the link may stop meanwhile
+	}
 	c = a.begin(a.who, "Writer's Close", ctx)
 	err = w.Close()
 	a.settle(m, err, false)
@@ -299,6 +317,11 @@ func (a *actor) stream() {
 func (a *actor) ping() {
 	ctx, cancel := a.context()
 	defer cancel()
+	if a.crowd != nil { // its Pong may be behind what nobody reads, and the connection never end
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, 3*time.Minute)
+		defer done()
+	}
 	before := a.pongs()
 	c := a.begin(a.who, "Ping", ctx)
 	err := a.conn.Ping(ctx)

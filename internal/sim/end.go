@@ -15,7 +15,12 @@ type link struct {
 }
 
 func newLink(tr *trace, seed uint64) *link {
-	l := &link{trace: tr, up: newDirection("client to server", tr, seed, 1000), down: newDirection("server to client", tr, seed, 2000)}
+	return newNamedLink(tr, seed, "", 1000)
+}
+
+// newNamedLink makes one of several links. Its directions draw from streams of their own.
+func newNamedLink(tr *trace, seed uint64, name string, stream uint64) *link {
+	l := &link{trace: tr, up: newDirection(name+"client to server", tr, seed, stream), down: newDirection(name+"server to client", tr, seed, stream+1000)}
 	l.up.reset, l.down.reset = l.reset, l.reset
 	return l
 }
@@ -56,11 +61,13 @@ type end struct {
 
 func (e *end) Read(p []byte) (int, error) {
 	n, err := e.in.receive(p)
+	e.in.jolt()
 	return n, wrap("read", err)
 }
 
 func (e *end) Write(p []byte) (int, error) {
 	n, err := e.out.write(p, e.resumes)
+	e.out.jolt()
 	return n, wrap("write", err)
 }
 
@@ -102,11 +109,13 @@ func (e *end) SetDeadline(t time.Time) error {
 
 func (e *end) SetReadDeadline(t time.Time) error {
 	e.in.setDeadline(&e.in.readDeadline, t)
+	e.in.jolt()
 	return nil
 }
 
 func (e *end) SetWriteDeadline(t time.Time) error {
 	e.out.setDeadline(&e.out.writeDeadline, t)
+	e.out.jolt()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/closeonce/websocket"
@@ -21,12 +22,13 @@ const (
 
 // A letter is a message that an application hands over.
 type letter struct {
-	from   string // the writer
-	number int    // the writer's count
-	typ    websocket.MessageType
-	data   []byte // what must be in it
-	maybe  []byte // a piece whose Write has not returned: it may follow
-	fate   fate
+	from    string // the writer
+	number  int    // the writer's count
+	typ     websocket.MessageType
+	data    []byte // what must be in it
+	maybe   []byte // a piece whose Write has not returned: it may follow
+	fate    fate
+	settled time.Time // when that was known
 }
 
 // A ledger holds the letters of one direction.
@@ -78,8 +80,20 @@ func (l *ledger) compose(r random, from string, number int, typ websocket.Messag
 // settle sets the letter's fate.
 func (l *ledger) settle(m *letter, f fate) {
 	l.mu.Lock()
-	m.fate = f
+	m.fate, m.settled = f, time.Now()
 	l.mu.Unlock()
+}
+
+// accepted counts the messages of which it was known by then that they must leave.
+func (l *ledger) accepted(then time.Time) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.letters {
+		if m.fate == done && m.settled.Before(then) {
+			n++
+		}
+	}
+	return n
 }
 
 // find returns the letter that the data begins.

@@ -15,6 +15,9 @@ type life struct {
 	noReads  bool     // CloseRead was called
 	endedAt  time.Time
 	attached time.Time // when the Conn was made
+	writers  int       // Writers that are open
+	readers  int       // Readers that are being read
+	settled  int       // so many of calls, from the first, have returned
 }
 
 // A call is one call of the application's.
@@ -27,6 +30,7 @@ type call struct {
 	until  time.Time // when its context ends at the latest; zero: never
 	ended  time.Time // zero: it has not returned
 	err    error
+	other  *peer // whose connection's context was given, if it was
 	before int64 // bytes that had come when it began
 	after  int64 // ... when it ended
 }
@@ -54,6 +58,12 @@ func (p *peer) begin(who, what string, ctx context.Context) *call {
 		c.until, _ = ctx.Deadline()
 		if u, ok := ctx.Value(untilKey{}).(time.Time); ok {
 			c.until = u
+		}
+		c.other, _ = ctx.Value(under{}).(*peer)
+		for _, q := range p.world.peers {
+			if q != p && q.conn != nil && ctx == q.conn.Context() {
+				c.other = q
+			}
 		}
 	}
 	p.event("%s: %s ...", who, what)
@@ -105,4 +115,11 @@ func (p *peer) closed() bool {
 	p.life.mu.Lock()
 	defer p.life.mu.Unlock()
 	return len(p.life.closes) > 0
+}
+
+// opens counts what is open.
+func (p *peer) opens(count *int, n int) {
+	p.life.mu.Lock()
+	*count += n
+	p.life.mu.Unlock()
 }

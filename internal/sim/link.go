@@ -10,23 +10,6 @@ import (
 	"time"
 )
 
-// weather is how one direction of the network behaves.
-type weather struct {
-	window     int           // how many bytes are on their way or wait to be read, at most
-	latency    time.Duration // up to so long a piece takes
-	writePiece int           // up to so many bytes are taken at once; 0: all
-	pause      time.Duration // up to so long it takes until the next piece is taken
-	readPiece  int           // up to so many bytes are given at once; 0: all
-	stallFrom  time.Duration // from then on nothing arrives ...
-	stallTo    time.Duration // ... until then
-	cutAfter   int           // after so many bytes nothing arrives any more; 0: never
-	resetAfter int           // after so many bytes the connection is reset; 0: never
-}
-
-// fair is the weather in which everything arrives soon; but not at the moment
-// at which it was sent, so that the two ends never do something at once.
-var fair = weather{window: 64 << 10, latency: time.Microsecond}
-
 // A direction carries bytes from one end to the other.
 type direction struct {
 	name  string
@@ -39,17 +22,20 @@ type direction struct {
 
 	weather      weather
 	drawW, drawR random
+	gate         gate
+	notes        notes
 	began        time.Time // when the weather began
 	carried      int       // bytes since then
 
-	flying  []piece     // on their way, in order
-	inAir   int         // bytes of them, and those that were cut
-	landing *time.Timer // runs for the first of them
-	ready   []byte      // arrived, and wait to be read
-	cut     bool        // nothing arrives any more
-	broken  bool        // the connection was reset
-	choked  bool        // a Write waited in vain
-	lastAt  time.Time
+	flying   []piece     // on their way, in order
+	inAir    int         // bytes of them, and those that were cut
+	landing  *time.Timer // runs for the first of them
+	ready    []byte      // arrived, and wait to be read
+	landedAt time.Time   // when the first of ready came
+	cut      bool        // nothing arrives any more
+	broken   bool        // the connection was reset
+	choked   bool        // a Write waited in vain
+	lastAt   time.Time
 
 	written, read int64 // bytes, since the connection was made
 	reads         []mark
@@ -92,8 +78,12 @@ func (d *direction) setWeather(w weather) {
 func (d *direction) write(p []byte, resumes bool) (n int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.notes.offer(d.written, len(p))
+	defer d.notes.leave()
 	for d.writing && d.writeFailure() == nil {
+		d.notes.wait()
 		d.changed.Wait()
+		d.notes.resume()
 	}
 	if d.writeFailure() == nil {
 		d.writing = true
@@ -119,7 +109,9 @@ func (d *direction) write(p []byte, resumes bool) (n int, err error) {
 			return 0, nil
 		}
 		if d.room() <= 0 || d.pausing {
+			d.notes.wait()
 			d.changed.Wait()
+			d.notes.resume()
 			continue
 		}
 		n += d.accept(p[n:])
@@ -144,7 +136,7 @@ func (d *direction) writeFailure() error {
 	return nil
 }
 
-func (d *direction) room() int { return d.weather.window - d.inAir - len(d.ready) }
+func (d *direction) room() int { return d.weather.window + d.gate.extra - d.inAir - len(d.ready) }
 
 // accept takes a piece from the start of p.
 func (d *direction) accept(p []byte) int {
@@ -161,6 +153,7 @@ func (d *direction) accept(p []byte) int {
 	d.see(p[:n])
 	if w.cutAfter > 0 && d.carried >= w.cutAfter && !d.cut {
 		d.cut = true
+		d.notes.lostAt = time.Now()
 		d.trace.event("%s: nothing arrives any more", d.name)
 	}
 	if w.pause > 0 && n < len(p) {
@@ -188,8 +181,8 @@ func (d *direction) accept(p []byte) int {
 		at = d.lastAt
 	}
 	d.lastAt = at
-	if !at.After(now) && len(d.flying) == 0 {
-		d.ready = append(d.ready, p[:n]...)
+	if !at.After(now) && len(d.flying) == 0 && !d.gate.shut {
+		d.arrive(p[:n])
 		d.changed.Broadcast()
 		return n
 	}
@@ -197,6 +190,14 @@ func (d *direction) accept(p []byte) int {
 	d.flying = append(d.flying, piece{at, append([]byte(nil), p[:n]...)})
 	d.watchAir()
 	return n
+}
+
+// arrive makes bytes ready to be read.
+func (d *direction) arrive(p []byte) {
+	if len(d.ready) == 0 {
+		d.landedAt = time.Now()
+	}
+	d.ready = append(d.ready, p...)
 }
 
 // land lets what is in the air arrive now.
@@ -207,7 +208,7 @@ func (d *direction) land() {
 	for _, p := range d.flying {
 		d.inAir -= len(p.b)
 		if d.readErr == nil {
-			d.ready = append(d.ready, p.b...)
+			d.arrive(p.b)
 		}
 	}
 	d.flying = nil
@@ -220,7 +221,7 @@ func (d *direction) land() {
 
 // watchAir makes the first piece in the air land in time.
 func (d *direction) watchAir() {
-	if d.landing != nil || len(d.flying) == 0 {
+	if d.landing != nil || len(d.flying) == 0 || d.gate.shut {
 		return
 	}
 	var timer *time.Timer
@@ -231,11 +232,14 @@ func (d *direction) watchAir() {
 			return // stopped too late
 		}
 		d.landing = nil
+		if d.gate.shut {
+			return
+		}
 		now := time.Now()
 		for len(d.flying) > 0 && !d.flying[0].at.After(now) {
 			d.inAir -= len(d.flying[0].b)
 			if d.readErr == nil {
-				d.ready = append(d.ready, d.flying[0].b...)
+				d.arrive(d.flying[0].b)
 			}
 			d.flying = d.flying[1:]
 		}
@@ -249,6 +253,7 @@ func (d *direction) watchAir() {
 func (d *direction) receive(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.notes.enter(d.read)
 	for ; ; d.changed.Wait() {
 		switch {
 		case d.readErr != nil:
@@ -265,6 +270,7 @@ func (d *direction) receive(p []byte) (int, error) {
 			copy(p, d.ready[:n])
 			d.ready = d.ready[n:]
 			d.read += int64(n)
+			d.notes.readAt = time.Now()
 			if now := time.Now(); len(d.reads) > 0 && d.reads[len(d.reads)-1].at.Equal(now) {
 				d.reads[len(d.reads)-1].n = d.read
 			} else {
@@ -327,6 +333,7 @@ func (d *direction) abort() {
 	}
 	d.flying, d.inAir = nil, 0
 	d.aborted = syscall.ECONNRESET
+	d.notes.lostAt = time.Now()
 	d.changed.Broadcast()
 }
 
@@ -341,39 +348,8 @@ func (d *direction) breakDown() {
 		d.writeErr = syscall.ECONNRESET
 	}
 	d.flying, d.ready, d.broken = nil, nil, true
-	d.changed.Broadcast()
-}
-
-// A deadline is guarded by its direction's mu.
-type deadline struct {
-	expired bool
-	timer   *time.Timer
-}
-
-func (d *deadline) stop() {
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
-}
-
-func (d *direction) setDeadline(l *deadline, t time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	l.stop()
-	wait := time.Until(t)
-	l.expired = !t.IsZero() && wait <= 0
-	if !t.IsZero() && wait > 0 {
-		var timer *time.Timer
-		timer = time.AfterFunc(wait, func() {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			if l.timer == timer { // not stopped too late
-				l.expired = true
-				d.changed.Broadcast()
-			}
-		})
-		l.timer = timer
+	if d.notes.lostAt.IsZero() {
+		d.notes.lostAt = time.Now()
 	}
 	d.changed.Broadcast()
 }

@@ -35,6 +35,11 @@ func (w *world) pair() {
 	if !w.wait("programs", &group) {
 		return
 	}
+	w.after(client, server)
+}
+
+// after goes on when the programs of a pair are through.
+func (w *world) after(client, server *peer) {
 	time.Sleep(time.Microsecond) // what happens at this moment has happened
 	lost := w.link.up.lost() || w.link.down.lost()
 	if client.closed() || server.closed() || !client.over().IsZero() || !server.over().IsZero() || w.up.seen().close() != nil || w.down.seen().close() != nil {
@@ -75,7 +80,7 @@ func (w *world) lostNetwork(client, server *peer) {
 	var group sync.WaitGroup
 	for _, p := range []*peer{client, server} {
 		group.Go(func() { p.drain(context.Background()) })
-		if p.opts.aliveWithin() == 0 {
+		if alive := p.opts.aliveWithin(); alive == 0 || alive == boundless {
 			group.Go(func() {
 				time.Sleep(2 * time.Minute)
 				if !p.over().IsZero() {
@@ -108,6 +113,9 @@ func (w *world) harvest(client, server *peer) {
 	peers := []*peer{client, server}
 	// The application reads nothing for a while; if not much is unread, pings
 	// pass all the same.
+	if w.load {
+		time.Sleep(time.Second) // what was queued leaves
+	}
 	if w.draw.chance(50) && w.up.unread(client, server) && w.down.unread(server, client) {
 		var group sync.WaitGroup
 		if w.draw.chance(50) {
@@ -144,7 +152,12 @@ func (w *world) harvest(client, server *peer) {
 				w.wait("limit", &drains)
 				return
 			}
-			p.fail("the connection ended though nobody closed it: %v", context.Cause(p.conn.Context()))
+			if cause := context.Cause(p.conn.Context()); w.load && (w.pingTimeout(client) || w.pingTimeout(server)) {
+				// The other application has read nothing for so long that no Ping got through.
+				p.event("ended by keepalive: %v", cause)
+			} else {
+				p.fail("the connection ended though nobody closed it: %v", cause)
+			}
 			cancel()
 			w.wait("unasked end", &drains)
 			return
@@ -162,6 +175,9 @@ func (w *world) harvest(client, server *peer) {
 	}
 	if w.draw.chance(30) {
 		longest := max(client.opts.aliveWithin(), server.opts.aliveWithin())
+		if longest == boundless {
+			longest = time.Minute
+		}
 		w.trace.event("--- silence for %v", 3*longest)
 		time.Sleep(3 * longest)
 	}
@@ -215,7 +231,7 @@ func (w *world) harvest(client, server *peer) {
 // heardBy returns the other peer of a pair.
 func (p *peer) heardBy() *peer {
 	for _, q := range p.world.peers {
-		if q != p {
+		if q != p && q.link == p.link {
 			return q
 		}
 	}

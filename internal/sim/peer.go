@@ -46,12 +46,15 @@ func drawOptions(r random) options {
 	return o
 }
 
+// boundless is longer than any run takes.
+const boundless = 1000 * time.Hour
+
 // closeWithin is the close timeout that holds.
 func (o options) closeWithin() time.Duration {
 	if o.closeTimeout == 0 {
 		return 5 * time.Second
 	}
-	return max(o.closeTimeout, 0)
+	return min(max(o.closeTimeout, 0), boundless)
 }
 
 // aliveWithin is the keepalive period that holds; 0: none.
@@ -59,7 +62,7 @@ func (o options) aliveWithin() time.Duration {
 	if o.keepAlive == 0 {
 		return 30 * time.Second
 	}
-	return max(o.keepAlive, 0)
+	return min(max(o.keepAlive, 0), boundless)
 }
 
 func (o options) limit() int64 {
@@ -175,7 +178,9 @@ func acceptKey(key string) string {
 // A peer is one of our Conns, with all that the checks want to know of it.
 type peer struct {
 	world *world
-	role  string
+	role  string // client or server
+	name  string // role, if it does not say more
+	link  *link
 	opts  options
 	conn  *websocket.Conn
 	end   *end
@@ -184,14 +189,18 @@ type peer struct {
 	wire  *observer
 	heard *observer
 	life  life
+
+	relays     bool      // it is a proxy's: what it sends others have written
+	mayBeDeaf  time.Time // since when bytes wait for it that it has room for; watch's
+	gaveNotice bool      // of something left undone; watch's
 }
 
-func (p *peer) String() string { return p.role }
+func (p *peer) String() string { return p.name }
 
 func (p *peer) event(format string, args ...any) {
-	p.world.trace.event("%s: %s", p.role, fmt.Sprintf(format, args...))
+	p.world.trace.event("%s: %s", p.name, fmt.Sprintf(format, args...))
 }
 
 func (p *peer) fail(format string, args ...any) {
-	p.world.trace.fail("%s: %s", p.role, fmt.Sprintf(format, args...))
+	p.world.trace.fail("%s: %s", p.name, fmt.Sprintf(format, args...))
 }

@@ -26,3 +26,20 @@ func (r random) upTo(d time.Duration) time.Duration {
 
 // one returns one of the choices.
 func one[T any](r random, choices ...T) T { return choices[r.IntN(len(choices))] }
+
+// yield lets all other goroutines run that can, once. runtime.Gosched would have the scheduler take up
+// this one again at a moment that depends on what happened in the runs before; so a goroutine that is
+// the last in the line of those that can run wakes it.
+func yield() {
+	last := make(chan struct{})
+	go func() { close(last) }()
+	go func() {}() // which goes before it
+	<-last
+}
+
+// shake yields a drawn number of times, often none.
+func shake(r random) {
+	for range max(0, r.IntN(10)-4) {
+		yield()
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type trace struct {
 	start  time.Time
 	events []string
 	cut    int
+	count  atomic.Int64 // of all events
 	failed []string
 }
 
@@ -25,6 +27,7 @@ func (t *trace) since() time.Duration { return time.Since(t.start) }
 
 // event notes what happened now.
 func (t *trace) event(format string, args ...any) {
+	t.count.Add(1)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.events) >= maxEvents {

@@ -16,9 +16,12 @@ import (
 // A world is one run of a seed.
 type world struct {
 	seed  uint64
+	plays string // what it shall play; empty: what the seed says
 	draw  random
+	load  bool // there is a crowd
 	trace *trace
 	link  *link
+	links []*link   // that and, if there is a proxy, the one behind it
 	up    *observer // what the client sends
 	down  *observer // what the server sends
 	peers []*peer   // those that are ours
@@ -36,17 +39,14 @@ func (w *world) run() {
 	w.link.hardness = w.draw.chance(50)
 	w.up = &observer{trace: w.trace, name: "client sends", fromClient: true}
 	w.down = &observer{trace: w.trace, name: "server sends"}
-	w.down.onDeflate = func() {
-		w.up.mu.Lock()
-		w.up.deflate = true
-		w.up.mu.Unlock()
-	}
-	w.link.up.see, w.link.down.see = w.up.see, w.down.see
-	handshake := fair
-	handshake.latency = 100 * time.Microsecond // the ends do not begin at the same nanosecond
-	w.link.up.setWeather(handshake)
-	w.link.down.setWeather(handshake)
+	w.lay(w.link, w.up, w.down)
+	// Half of the seeds play what they played before there were crowds.
+	load := newRandom(w.seed, 98).IntN(100)
 	switch n := w.draw.IntN(100); {
+	case w.plays == "crowd", w.plays == "" && load < 40:
+		w.crowd()
+	case w.plays == "proxy", w.plays == "" && load < 50:
+		w.proxy()
 	case n < 55:
 		w.pair()
 	case n < 80:
@@ -60,15 +60,20 @@ func (w *world) run() {
 
 // peer makes one of the peers that are ours, without its Conn.
 func (w *world) peer(role string) *peer {
-	p := &peer{world: w, role: role, opts: drawOptions(w.draw)}
+	return w.peerOn(w.link, w.up, w.down, role)
+}
+
+// peerOn makes one of the peers at the ends of a link.
+func (w *world) peerOn(l *link, up, down *observer, role string) *peer {
+	p := &peer{world: w, role: role, name: role, link: l, opts: drawOptions(w.draw)}
 	p.opts.server = newRandom(w.seed, 99).chance(50) // not from w.draw: seeds play what they played
 	if role == "client" {
-		p.end, p.wire, p.heard = w.link.client(), w.up, w.down
+		p.end, p.wire, p.heard = l.client(), up, down
 		if w.draw.chance(10) {
 			p.opts.end = "stream"
 		}
 	} else {
-		p.end, p.wire, p.heard = w.link.server(), w.down, w.up
+		p.end, p.wire, p.heard = l.server(), down, up
 	}
 	w.trace.event("%s: %+v", role, p.opts)
 	w.peers = append(w.peers, p)
@@ -89,7 +94,7 @@ func (p *peer) attach(c *websocket.Conn) {
 
 // connect makes the Conns of a pair.
 func (w *world) connect(client, server *peer) bool {
-	w.up.handshake, w.down.handshake = true, true
+	client.wire.handshake, server.wire.handshake = true, true
 	served := make(chan error, 1)
 	go func() {
 		nc := dress(server.end, server.opts.end)
@@ -216,7 +221,7 @@ func (w *world) wait(what string, group *sync.WaitGroup) bool {
 		p.life.mu.Lock()
 		for _, c := range p.life.calls {
 			if c.ended.IsZero() {
-				w.trace.event("%s: %s: %s has not returned, since %v", p.role, c.who, c.what, c.began.Sub(w.trace.start))
+				w.trace.event("%s: %s: %s has not returned, since %v", p, c.who, c.what, c.began.Sub(w.trace.start))
 			}
 		}
 		p.life.mu.Unlock()
@@ -226,7 +231,9 @@ func (w *world) wait(what string, group *sync.WaitGroup) bool {
 	for _, p := range w.peers {
 		p.conn.CloseNow()
 	}
-	w.link.reset()
+	for _, l := range w.links {
+		l.reset()
+	}
 	<-finished
 	return false
 }
@@ -239,8 +246,10 @@ func (w *world) clean() {
 		}
 	}
 	time.Sleep(2 * time.Second) // longer than a Conn lingers
-	w.link.client().Close()
-	w.link.server().Close()
+	for _, l := range w.links {
+		l.client().Close()
+		l.server().Close()
+	}
 	for _, p := range w.peers {
 		if p.conn == nil {
 			continue
