@@ -80,7 +80,7 @@ func obey(s service) error {
 		case "mallocs":
 			var stats runtime.MemStats
 			runtime.ReadMemStats(&stats)
-			answer = fmt.Sprint("ok ", stats.Mallocs)
+			answer = fmt.Sprint("ok ", stats.Mallocs, " ", stats.TotalAlloc)
 		case "profile":
 			err = running.start(argument)
 		case "endprofile":

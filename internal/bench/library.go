@@ -32,6 +32,7 @@ type order struct {
 	Deflate   bool // permessage-deflate
 	Takeover  bool // with context takeover both ways
 	Cancel    bool // use contexts that can be cancelled, where calls take one
+	Fresh     bool // read with the call that gives out memory of its own for each message
 	TLS       bool
 
 	// As a client.

@@ -102,13 +102,14 @@ func (p *process) cpu() (time.Duration, error) {
 	return cpuTime(p.cmd.Process.Pid)
 }
 
-// mallocs returns how many heap objects the process has allocated.
-func (p *process) mallocs() (uint64, error) {
+// allocated returns how many heap objects the process has allocated, and their bytes.
+func (p *process) allocated() (objects, bytes uint64, err error) {
 	answer, err := p.tell("mallocs")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return strconv.ParseUint(answer, 10, 64)
+	_, err = fmt.Sscan(answer, &objects, &bytes)
+	return objects, bytes, err
 }
 
 // resident returns the process's resident memory in bytes, after its garbage is collected.

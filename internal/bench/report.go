@@ -46,6 +46,8 @@ type result struct {
 	P50     float64   `json:"p50_us,omitempty"`
 	P99     float64   `json:"p99_us,omitempty"`
 	PerConn float64   `json:"kib_per_connection,omitempty"`
+	Allocs  float64   `json:"allocs_per_message,omitempty"`
+	Bytes   float64   `json:"bytes_per_message,omitempty"`
 	Rounds  []float64 `json:"rounds"`
 
 	kind     kind
@@ -106,13 +108,16 @@ func reportCase(m measurement) caseReport {
 
 func summarise(o *outcome) result {
 	r := result{Library: o.lib.name, kind: o.lib.kind}
-	var perConn []float64
+	var perConn, allocs, bytes []float64
 	for _, s := range o.samples {
 		r.Rounds = append(r.Rounds, s.value)
 		r.p50 = append(r.p50, s.p50)
 		r.p99 = append(r.p99, s.p99)
 		perConn = append(perConn, s.perConn)
+		allocs = append(allocs, s.allocs)
+		bytes = append(bytes, s.bytes)
 	}
+	r.Allocs, r.Bytes = median(allocs), median(bytes)
 	r.Median, r.P50, r.P99, r.PerConn = median(r.Rounds), median(r.p50), median(r.p99), median(perConn)
 	return r
 }
@@ -142,6 +147,8 @@ func (t target) String() string {
 	switch {
 	case t.atMost:
 		return fmt.Sprintf("at most %.3g", t.absolute)
+	case t.bytes != 0:
+		return fmt.Sprintf("at most %.2f of the best peer, %.3g allocations and %s KiB per message", t.ratio, t.allocs, figure(t.bytes/1024))
 	case t.ratio != 0:
 		return fmt.Sprintf("at most %.2f of the best peer", t.ratio)
 	}
@@ -167,6 +174,15 @@ func (c *caseReport) judge(t testCase) string {
 	case goal.ratio != 0:
 		if own.Ratio > goal.ratio {
 			misses = append(misses, fmt.Sprintf("%.2f is over %.2f", own.Ratio, goal.ratio))
+		}
+	}
+	if goal := t.target; goal.bytes != 0 {
+		const noise = 1.02 // of the runtime's own, and of a turn's few messages
+		if own.Allocs > goal.allocs*noise {
+			misses = append(misses, fmt.Sprintf("%s allocations are over %.3g", figure(own.Allocs), goal.allocs))
+		}
+		if own.Bytes > goal.bytes*noise {
+			misses = append(misses, fmt.Sprintf("%s KiB are over %s", figure(own.Bytes/1024), figure(goal.bytes/1024)))
 		}
 	}
 	if len(misses) == 0 {
@@ -271,6 +287,8 @@ func (c caseReport) writeTable(w io.Writer) error {
 		{"ratio", func(r result) float64 { return r.Ratio }},
 		{"p50 us", func(r result) float64 { return r.P50 }},
 		{"p99 us", func(r result) float64 { return r.P99 }},
+		{"allocs", func(r result) float64 { return r.Allocs }},
+		{"KiB/message", func(r result) float64 { return r.Bytes / 1024 }},
 		{"KiB/conn", func(r result) float64 { return r.PerConn }},
 	}
 	// A column of zeros says nothing, but the median is always there.

@@ -51,6 +51,10 @@ func TestVerdicts(t *testing.T) {
 			map[string][]float64{"ours": {5.3}, "gws": {2}}, "pass"},
 		{"an absolute figure missed", target{absolute: 0, atMost: true},
 			map[string][]float64{"ours": {1}, "gws": {2}}, "falls short: 1.00 is over 0"},
+		{"memory of its own for each message", ownMemory(1 << 10),
+			map[string][]float64{"ours": {1.04}, "gws": {1}}, "pass"},
+		{"memory of its own, at too much CPU", ownMemory(1 << 10),
+			map[string][]float64{"ours": {1.06}, "gws": {1}}, "falls short: 1.06 is over 1.05"},
 		{"without ours there is nothing to judge", level,
 			map[string][]float64{"gws": {2}}, ""},
 	}
@@ -60,6 +64,23 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestVerdictOnAllocations(t *testing.T) {
+	for _, test := range []struct {
+		allocs, bytes float64
+		want          string
+	}{
+		{2.01, 1290, "pass"},
+		{5, 1024, "falls short: 5.00 allocations are over 2"},
+		{2, 2048, "falls short: 2.00 KiB are over 1.25"},
+	} {
+		m := measured("x", ownMemory(1<<10), map[string][]float64{"ours": {1}, "gws": {1}})
+		m.outcomes[0].samples[0].allocs, m.outcomes[0].samples[0].bytes = test.allocs, test.bytes
+		if got := reportCase(m).Verdict; got != test.want {
+			t.Errorf("%v allocations of %v bytes: got %q, want %q", test.allocs, test.bytes, got, test.want)
+		}
 	}
 }
 
