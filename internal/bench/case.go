@@ -62,11 +62,13 @@ const (
 	perMessage    = "us/message"
 	perConnection = "KiB/connection"
 	perGigabyte   = "ms/GB"
+	perStop       = "us to stop"
 	allocations   = "allocs/message"
 )
 
-// cases lists everything that can be measured, in the order of the table.
-func cases(sc scope, procs int, cpus []int) []testCase {
+// cases lists everything that can be measured, in the order of the table. cpus are those of the process under test,
+// all are these and the load generator's.
+func cases(sc scope, procs int, cpus, all []int) []testCase {
 	base := order{Procs: procs, CPUs: cpus}
 	with := func(change func(*order)) order {
 		o := base
@@ -183,6 +185,13 @@ func cases(sc scope, procs int, cpus []int) []testCase {
 		only(canDeflate, echo("allocs-deflate", "allocations, 1 KiB of JSON, compressed", cancelDeflate,
 			traffic{conns: 16, size: 1 << 10, mallocs: true}, target{absolute: 0, atMost: true})),
 	}
+	list = append(list, testCase{
+		name: "stops256k", title: "stopping the world, among echoes of 256 KiB", unit: perStop, takes: canDial, alone: true,
+		open: func(l *library) (subject, error) {
+			// The collector has to wait for others only if there is more than one thread.
+			return openStops(l, with(func(o *order) { o.Procs, o.CPUs = max(2, o.Procs), all }), 256<<10)
+		},
+	})
 	for _, n := range sc.scaleConns {
 		c := echo(fmt.Sprintf("scale%d", n), fmt.Sprintf("echo 64 B, %d connections", n), base,
 			traffic{conns: n, window: 64, size: 64, memory: true}, level)

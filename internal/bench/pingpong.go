@@ -17,7 +17,6 @@ type pingPong struct {
 
 // openServer starts a library as the server under test and connects to it.
 func openServer(lib *library, o order, t traffic) (*pingPong, error) {
-	o.Library = lib.name
 	requests, err := requestsFor(lib, o, t)
 	if err != nil {
 		return nil, err
@@ -31,7 +30,7 @@ func openServer(lib *library, o order, t traffic) (*pingPong, error) {
 		return nil, err
 	}
 	s := &pingPong{load: l, traffic: t}
-	if s.process, err = start(o); err != nil {
+	if s.process, err = start(lib, o); err != nil {
 		l.close()
 		return nil, err
 	}

@@ -21,15 +21,18 @@ type process struct {
 	order order
 }
 
-// start runs this program anew as the process under test.
-func start(o order) (*process, error) {
+// start runs this program anew as the process under test, or the library's own.
+func start(lib *library, o order) (*process, error) {
+	o.Library = lib.name
 	arg, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
 	}
-	executable, err := os.Executable()
-	if err != nil {
-		return nil, err
+	executable := lib.program
+	if executable == "" {
+		if executable, err = os.Executable(); err != nil {
+			return nil, err
+		}
 	}
 	cmd := exec.Command(executable, "-child", string(arg))
 	cmd.Stderr = os.Stderr

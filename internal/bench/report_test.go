@@ -84,6 +84,44 @@ func TestVerdictOnAllocations(t *testing.T) {
 	}
 }
 
+func TestCompareBefore(t *testing.T) {
+	compare := func(goal target, unit string, now, before []float64) *comparison {
+		m := measured("x", goal, map[string][]float64{"ours": now})
+		m.testCase.unit = unit
+		o := &outcome{lib: &library{name: "ours-before", kind: earlier}}
+		for _, v := range before {
+			o.samples = append(o.samples, sample{value: v, p50: v, p99: v})
+		}
+		m.outcomes = append(m.outcomes, o)
+		return reportCase(m).Before
+	}
+	for _, test := range []struct {
+		name        string
+		goal        target
+		unit        string
+		now, before []float64
+		ratio       float64
+		verdict     string
+	}{
+		{"the ratio is taken within each round", level, perMessage, []float64{1, 20, 30}, []float64{1, 20, 10}, 1, ""},
+		{"a little more is no more", level, perMessage, []float64{1.03}, []float64{1}, 1.03, ""},
+		{"more", level, perMessage, []float64{1.04}, []float64{1}, 1.04, "more"},
+		{"in bulk it may be more", bulkLevel, perMessage, []float64{1.04}, []float64{1}, 1.04, ""},
+		{"allocations have no ratio", target{atMost: true}, allocations, []float64{0}, []float64{0}, 0, ""},
+		{"more allocations", target{atMost: true}, allocations, []float64{1}, []float64{0}, 0, "more"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := compare(test.goal, test.unit, test.now, test.before)
+			if got == nil || got.Ratio != test.ratio || got.Verdict != test.verdict {
+				t.Errorf("got %+v, want ratio %v, verdict %q", got, test.ratio, test.verdict)
+			}
+		})
+	}
+	if got := reportCase(measured("x", level, map[string][]float64{"ours": {1}})).Before; got != nil {
+		t.Errorf("nothing was before, and it is compared: %+v", got)
+	}
+}
+
 func exampleReport() report {
 	return newReport([]measurement{
 		measured("echo64", level, map[string][]float64{"ours": {1, 9}, "gws": {2, 18}, "gobwas-low": {4, 36}, "rawtcp": {1, 9}}),
