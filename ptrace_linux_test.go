@@ -37,7 +37,7 @@ type tracer struct {
 	episodes []episode
 }
 
-const traceTimeout = 30 * time.Second
+const traceTimeout = 2 * time.Minute
 
 // traceSelf runs one test of this binary in a process whose environment has the given variable, and returns the
 // episodes that it marked. Where tracing is not allowed the test is skipped.
