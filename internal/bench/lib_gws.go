@@ -78,15 +78,12 @@ type gwsClient struct {
 
 func (v *gwsClient) OnMessage(c *gws.Conn, message *gws.Message) {
 	if v.fresh {
-		kept = gwsFresh(message)
+		gwsFresh(message)
 	} else {
 		defer message.Close()
 	}
 	_ = c.WriteMessage(gws.OpcodeBinary, v.message) // an error ends the read loop
 }
-
-// kept makes sure that a copy of a message is made, and made on the heap.
-var kept []byte
 
 func gwsVisit(o order) visit {
 	return func(url string, message []byte) error {
