@@ -23,7 +23,9 @@ import (
 const (
 	limitConnSize = 768 // bytes of a Conn
 
-	limitEchoAllocs = 0.0 // per echo, of both ends together
+	limitEchoAllocs = 0.0  // per echo, of both ends together
+	limitReadAllocs = 2.0  // per Read of a large message
+	limitReadBytes  = 1.25 // allocated by it, per byte of the message
 
 	limitServerIdle = 4.4 * 1024 // heap and stack of a connection that waits, accepted through Handler
 	limitClientIdle = 3.8 * 1024 // and of one from Dial; one step more of stack is 2 KiB
@@ -126,9 +128,9 @@ func echoInto(ctx context.Context, c *websocket.Conn) {
 	}
 }
 
-// allocated returns how many objects one of n calls of f allocates. Whatever else runs in the
+// allocated returns how many objects and bytes one of n calls of f allocates. Whatever else runs in the
 // process adds to it, so the least of some attempts counts.
-func allocated(n int, f func()) (objects float64) {
+func allocated(n int, f func()) (objects, size float64) {
 	for range 2 * n { // buffers grow, pools fill
 		f()
 	}
@@ -142,8 +144,11 @@ func allocated(n int, f func()) (objects float64) {
 		if o := float64(after.Mallocs-before.Mallocs) / float64(n); attempt == 0 || o < objects {
 			objects = o
 		}
+		if s := float64(after.TotalAlloc-before.TotalAlloc) / float64(n); attempt == 0 || s < size {
+			size = s
+		}
 	}
-	return objects
+	return objects, size
 }
 
 // underRace says whether the race detector is on. It makes sync.Pool forget things at random, and keeps
@@ -177,7 +182,7 @@ func TestEchoAllocations(t *testing.T) {
 				defer c.CloseNow()
 				message := bytes.Repeat([]byte(`{"id":17,"side":"buy"} `), size/23+1)[:size]
 				var buf []byte
-				objects := allocated(100, func() {
+				objects, _ := allocated(100, func() {
 					if err := c.Write(ctx, websocket.MessageText, message); err != nil {
 						t.Fatal(err)
 					}
@@ -188,6 +193,43 @@ func TestEchoAllocations(t *testing.T) {
 				const noise = 0.1 // a pool that was emptied by a collection
 				if objects > limitEchoAllocs+noise {
 					t.Errorf("an echo allocates %.2f objects, more than %v", objects, limitEchoAllocs)
+				}
+			})
+		}
+	}
+}
+
+// TestReadAllocations: a large message that Read returns in memory of its own costs little more than that memory.
+func TestReadAllocations(t *testing.T) {
+	if underRace() {
+		t.Skip("under the race detector sync.Pool drops what it holds at random")
+	}
+	for _, role := range []wiretest.Role{wiretest.Server, wiretest.Client} {
+		for _, size := range []int{64 << 10, 256 << 10, 1 << 20} {
+			t.Run(fmt.Sprintf("%d KiB, as %s", size>>10, role), func(t *testing.T) {
+				w := newWire(t, role)
+				frame := w.peer.Encode(wiretest.Frame{FIN: true, Opcode: wiretest.OpBinary, Payload: make([]byte, size)})
+				next := make(chan bool)
+				defer close(next)
+				go func() { // a large message leaves as it is read
+					for range next {
+						if _, err := w.peer.Conn.Write(frame); err != nil {
+							return
+						}
+					}
+				}()
+				objects, bytes := allocated(10, func() {
+					next <- true
+					if _, p, err := w.conn.Read(context.Background()); err != nil || len(p) != size {
+						t.Fatalf("%d bytes came, %v", len(p), err)
+					}
+				})
+				const noise = 0.1 // a pool that was emptied by a collection
+				if objects > limitReadAllocs+noise {
+					t.Errorf("a Read allocates %.2f objects, more than %v", objects, limitReadAllocs)
+				}
+				if each := bytes / float64(size); each > limitReadBytes {
+					t.Errorf("a Read allocates %.2f times the size of the message, more than %v", each, limitReadBytes)
 				}
 			})
 		}
