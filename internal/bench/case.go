@@ -27,6 +27,8 @@ type target struct {
 	// absolute is the most the figure itself may be; used if atMost is set.
 	absolute float64
 	atMost   bool
+	// allocs and bytes are the most that may be allocated per message; used if bytes is not 0.
+	allocs, bytes float64
 }
 
 // level is the usual target: at most the best peer.
@@ -34,6 +36,11 @@ var level = target{ratio: 1, tie: 0.05}
 
 // bulkLevel is the same where much data or many connections make the figures less steady.
 var bulkLevel = target{ratio: 1, tie: 0.10}
+
+// ownMemory is the target where each message is given out in memory of its own.
+func ownMemory(size int) target {
+	return target{ratio: 1.05, allocs: 2, bytes: 1.25 * float64(size)}
+}
 
 // scope says how large the cases with very many connections are.
 type scope struct {
@@ -46,17 +53,22 @@ func canDeflate(l *library) bool      { return l.deflate }
 func canTakeOver(l *library) bool     { return l.takeover }
 func canDial(l *library) bool         { return l.client != nil }
 func hasHandler(l *library) bool      { return !l.noHandler }
-func isNoBatch(l *library) bool       { return l.name != "rawtcp-batch" }
+
+// givesFreshMemory says that the library has a call that returns each message in memory of its own.
+func givesFreshMemory(l *library) bool { return l.kind != reference && l.kind != handMade }
+func isNoBatch(l *library) bool        { return l.name != "rawtcp-batch" }
 
 const (
 	perMessage    = "us/message"
 	perConnection = "KiB/connection"
 	perGigabyte   = "ms/GB"
+	perStop       = "us to stop"
 	allocations   = "allocs/message"
 )
 
-// cases lists everything that can be measured, in the order of the table.
-func cases(sc scope, procs int, cpus []int) []testCase {
+// cases lists everything that can be measured, in the order of the table. cpus are those of the process under test,
+// all are these and the load generator's.
+func cases(sc scope, procs int, cpus, all []int) []testCase {
 	base := order{Procs: procs, CPUs: cpus}
 	with := func(change func(*order)) order {
 		o := base
@@ -84,17 +96,18 @@ func cases(sc scope, procs int, cpus []int) []testCase {
 				return s, nil
 			}}
 	}
-	client := func(name, title string, t traffic, goal target) testCase {
+	client := func(name, title string, o order, t traffic, goal target) testCase {
 		unit := perMessage
 		if t.perGB {
 			unit = perGigabyte
 		}
 		return testCase{name: name, title: title, unit: unit, target: goal, latency: true, takes: canDial,
-			open: func(l *library) (subject, error) { return openClient(l, base, t) }}
+			open: func(l *library) (subject, error) { return openClient(l, o, t) }}
 	}
 	secure := with(func(o *order) { o.TLS = true })
 	deflate := with(func(o *order) { o.Deflate = true })
 	takeover := with(func(o *order) { o.Deflate, o.Takeover = true, true })
+	fresh := with(func(o *order) { o.Fresh = true })
 	cancel := with(func(o *order) { o.Cancel = true })
 	cancelDeflate := with(func(o *order) { o.Cancel, o.Deflate = true, true })
 
@@ -144,10 +157,16 @@ func cases(sc scope, procs int, cpus []int) []testCase {
 				return stream{s}, err
 			},
 		},
-		client("client64", "as client: 64 B", traffic{conns: 64, size: 64}, level),
-		client("client1k", "as client: 1 KiB", traffic{conns: 64, size: 1 << 10}, level),
-		client("client16k", "as client: 16 KiB", traffic{conns: 64, size: 16 << 10}, level),
-		client("client256k", "as client: 256 KiB, one connection", traffic{conns: 1, size: 256 << 10, perGB: true}, bulkLevel),
+		client("client64", "as client: 64 B", base, traffic{conns: 64, size: 64}, level),
+		client("client1k", "as client: 1 KiB", base, traffic{conns: 64, size: 1 << 10}, level),
+		client("client16k", "as client: 16 KiB", base, traffic{conns: 64, size: 16 << 10}, level),
+		client("client256k", "as client: 256 KiB, one connection", base, traffic{conns: 1, size: 256 << 10, perGB: true}, bulkLevel),
+		only(givesFreshMemory, echo("fresh16k", "echo 16 KiB, in memory of its own", fresh, traffic{conns: 64, size: 16 << 10, heap: true}, ownMemory(16<<10))),
+		only(givesFreshMemory, echo("fresh256k", "echo 256 KiB, in memory of its own", fresh, traffic{conns: 1, size: 256 << 10, perGB: true, heap: true}, ownMemory(256<<10))),
+		only(givesFreshMemory, echo("fresh1m", "echo 1 MiB, in memory of its own", fresh, traffic{conns: 1, size: 1 << 20, perGB: true, heap: true}, ownMemory(1<<20))),
+		only(givesFreshMemory, client("clientfresh16k", "as client: 16 KiB, in memory of its own", fresh, traffic{conns: 64, size: 16 << 10, heap: true}, ownMemory(16<<10))),
+		only(givesFreshMemory, client("clientfresh256k", "as client: 256 KiB, in memory of its own", fresh, traffic{conns: 1, size: 256 << 10, perGB: true, heap: true}, ownMemory(256<<10))),
+		only(givesFreshMemory, client("clientfresh1m", "as client: 1 MiB, in memory of its own", fresh, traffic{conns: 1, size: 1 << 20, perGB: true, heap: true}, ownMemory(1<<20))),
 		echo("tls64", "echo 64 B over TLS", secure, traffic{conns: 64, size: 64}, level),
 		echo("tls16k", "echo 16 KiB over TLS", secure, traffic{conns: 64, size: 16 << 10}, level),
 		only(canDeflate, echo("deflate1k", "echo 1 KiB of JSON, compressed", deflate, traffic{conns: 64, size: 1 << 10}, level)),
@@ -166,6 +185,13 @@ func cases(sc scope, procs int, cpus []int) []testCase {
 		only(canDeflate, echo("allocs-deflate", "allocations, 1 KiB of JSON, compressed", cancelDeflate,
 			traffic{conns: 16, size: 1 << 10, mallocs: true}, target{absolute: 0, atMost: true})),
 	}
+	list = append(list, testCase{
+		name: "stops256k", title: "stopping the world, among echoes of 256 KiB", unit: perStop, takes: canDial, alone: true,
+		open: func(l *library) (subject, error) {
+			// The collector has to wait for others only if there is more than one thread.
+			return openStops(l, with(func(o *order) { o.Procs, o.CPUs = max(2, o.Procs), all }), 256<<10)
+		},
+	})
 	for _, n := range sc.scaleConns {
 		c := echo(fmt.Sprintf("scale%d", n), fmt.Sprintf("echo 64 B, %d connections", n), base,
 			traffic{conns: n, window: 64, size: 64, memory: true}, level)

@@ -29,6 +29,13 @@ func child(arg string) error {
 	if err != nil {
 		return err
 	}
+	if o.Stops {
+		if err := startStops(lib, o); err != nil {
+			return err
+		}
+		fmt.Println("ready")
+		return obey(nil)
+	}
 	if o.Port != 0 {
 		startClients(lib, o)
 		fmt.Println("ready")
@@ -80,7 +87,11 @@ func obey(s service) error {
 		case "mallocs":
 			var stats runtime.MemStats
 			runtime.ReadMemStats(&stats)
-			answer = fmt.Sprint("ok ", stats.Mallocs)
+			answer = fmt.Sprint("ok ", stats.Mallocs, " ", stats.TotalAlloc)
+		case "stops":
+			var found string
+			found, err = measureStops(argument)
+			answer = "ok " + found
 		case "profile":
 			err = running.start(argument)
 		case "endprofile":

@@ -13,7 +13,7 @@ func openClient(lib *library, o order, t traffic) (*pingPong, error) {
 		return nil, err
 	}
 	defer ln.Close()
-	o.Library, o.Port, o.Conns, o.Size = lib.name, ln.Addr().(*net.TCPAddr).Port, t.conns, t.size
+	o.Port, o.Conns, o.Size = ln.Addr().(*net.TCPAddr).Port, t.conns, t.size
 	requests, err := requestsFor(lib, o, t)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func openClient(lib *library, o order, t traffic) (*pingPong, error) {
 		return nil, err
 	}
 	s := &pingPong{load: l, traffic: t}
-	if s.process, err = start(o); err != nil {
+	if s.process, err = start(lib, o); err != nil {
 		l.close()
 		return nil, err
 	}

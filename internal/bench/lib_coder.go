@@ -8,7 +8,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// coder/websocket: a reused buffer for reading instead of Read's fresh one, and a context that cannot be
+// coder/websocket: a reused buffer for reading instead of Read's fresh one, unless the case asks for that, and a context that cannot be
 // cancelled unless the case asks for one that can.
 func coderLibrary() *library {
 	return &library{
@@ -53,6 +53,13 @@ func (s *coderServer) serve(ln net.Listener) error {
 }
 
 func (s *coderServer) echo(ctx context.Context, c *websocket.Conn) error {
+	if s.order.Fresh {
+		typ, message, err := c.Read(ctx)
+		if err != nil {
+			return err
+		}
+		return c.Write(ctx, typ, message)
+	}
 	typ, r, err := c.Reader(ctx)
 	if err != nil {
 		return err
@@ -87,6 +94,12 @@ func coderVisit(o order) visit {
 		for {
 			if err := c.Write(ctx, websocket.MessageBinary, message); err != nil {
 				return err
+			}
+			if o.Fresh {
+				if _, _, err := c.Read(ctx); err != nil {
+					return err
+				}
+				continue
 			}
 			_, r, err := c.Reader(ctx)
 			if err != nil {

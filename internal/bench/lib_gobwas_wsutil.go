@@ -15,12 +15,13 @@ import (
 )
 
 // gobwas/ws by package wsutil: its Reader over a buffered reader, so that a frame costs one system call
-// instead of three, and its pooled Writer, so that header and payload leave together.
+// instead of three, and its pooled Writer, so that header and payload leave together. Its ReadClientData and
+// ReadServerData where memory is to be fresh.
 func gobwasUtilLibrary() *library {
 	return &library{
 		name: "gobwas-wsutil", kind: readyMade, deflate: true,
 		server: func(o order) service { return &wsutilServer{order: o} },
-		client: func(order) visit { return wsutilVisit },
+		client: wsutilVisit,
 	}
 }
 
@@ -68,7 +69,29 @@ func wsutilWrite(c io.Writer, state ws.State, op ws.OpCode, message []byte) erro
 	return w.Flush()
 }
 
+// buffered reads through a buffer and writes without one.
+type buffered struct {
+	*bufio.Reader
+	io.Writer
+}
+
+// runFresh echoes messages that each have memory of their own.
+func runFresh(rw buffered) error {
+	for {
+		message, op, err := wsutil.ReadClientData(rw)
+		if err != nil {
+			return err
+		}
+		if err := wsutilWrite(rw.Writer, ws.StateServerSide, op, message); err != nil {
+			return err
+		}
+	}
+}
+
 func (s *wsutilServer) run(c net.Conn, br *bufio.Reader) error {
+	if s.order.Fresh {
+		return runFresh(buffered{br, c})
+	}
 	r := &wsutil.Reader{Source: br, State: ws.StateServerSide}
 	if s.order.Lean {
 		r.Source = c
@@ -151,7 +174,11 @@ func (s *wsutilServer) echoDeflate(c net.Conn, r io.Reader, op ws.OpCode) (err e
 	return w.Flush()
 }
 
-func wsutilVisit(url string, message []byte) error {
+func wsutilVisit(o order) visit {
+	return func(url string, message []byte) error { return wsutilSpeak(o, url, message) }
+}
+
+func wsutilSpeak(o order, url string, message []byte) error {
 	c, br, _, err := ws.Dial(context.Background(), url)
 	if err != nil {
 		return err
@@ -165,6 +192,12 @@ func wsutilVisit(url string, message []byte) error {
 	for {
 		if err := wsutilWrite(c, ws.StateClientSide, ws.OpBinary, message); err != nil {
 			return err
+		}
+		if o.Fresh {
+			if _, _, err := wsutil.ReadServerData(buffered{br, c}); err != nil {
+				return err
+			}
+			continue
 		}
 		if _, err := r.NextFrame(); err != nil {
 			return err

@@ -8,8 +8,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// gorilla/websocket: a reused buffer for reading instead of ReadMessage's fresh one, a pool of write
-// buffers, prepared messages for broadcasts.
+// gorilla/websocket: a reused buffer for reading instead of ReadMessage's fresh one, unless the case asks for
+// that, a pool of write buffers, prepared messages for broadcasts.
 func gorillaLibrary() *library {
 	return &library{
 		name: "gorilla", kind: readyMade, deflate: true,
@@ -50,6 +50,13 @@ func (s *gorillaServer) serve(ln net.Listener) error {
 }
 
 func (s *gorillaServer) echo(c *websocket.Conn) error {
+	if s.order.Fresh {
+		typ, message, err := c.ReadMessage()
+		if err != nil {
+			return err
+		}
+		return c.WriteMessage(typ, message)
+	}
 	typ, r, err := c.NextReader()
 	if err != nil {
 		return err
@@ -86,6 +93,12 @@ func gorillaVisit(o order) visit {
 		for {
 			if err := c.WriteMessage(websocket.BinaryMessage, message); err != nil {
 				return err
+			}
+			if o.Fresh {
+				if _, _, err := c.ReadMessage(); err != nil {
+					return err
+				}
+				continue
 			}
 			_, r, err := c.NextReader()
 			if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 
@@ -23,7 +24,22 @@ type gwsServer struct {
 	conns members[*gws.Conn]
 }
 
+// gwsFresh returns the message in memory that nobody else uses later. Its buffers for up to 256 KiB, with
+// four bytes to spare, come from a pool and are up to twice as large as the message: such a message is copied and the buffer
+// given back. A larger one has a buffer of its own, which is kept.
+func gwsFresh(message *gws.Message) []byte {
+	if message.Data.Cap() > 256<<10 {
+		return message.Bytes()
+	}
+	defer message.Close()
+	return bytes.Clone(message.Bytes())
+}
+
 func (s *gwsServer) OnMessage(c *gws.Conn, message *gws.Message) {
+	if s.order.Fresh {
+		_ = c.WriteMessage(message.Opcode, gwsFresh(message)) // an error ends the read loop
+		return
+	}
 	defer message.Close()
 	if answer := s.order.answer(message.Bytes()); answer != nil {
 		_ = c.WriteMessage(message.Opcode, answer) // an error ends the read loop
@@ -57,16 +73,21 @@ func (s *gwsServer) broadcast(message []byte) error {
 type gwsClient struct {
 	gws.BuiltinEventHandler
 	message []byte
+	fresh   bool
 }
 
 func (v *gwsClient) OnMessage(c *gws.Conn, message *gws.Message) {
-	defer message.Close()
+	if v.fresh {
+		gwsFresh(message)
+	} else {
+		defer message.Close()
+	}
 	_ = c.WriteMessage(gws.OpcodeBinary, v.message) // an error ends the read loop
 }
 
-func gwsVisit(order) visit {
+func gwsVisit(o order) visit {
 	return func(url string, message []byte) error {
-		c, _, err := gws.NewClient(&gwsClient{message: message}, &gws.ClientOption{Addr: url})
+		c, _, err := gws.NewClient(&gwsClient{message: message, fresh: o.Fresh}, &gws.ClientOption{Addr: url})
 		if err != nil {
 			return err
 		}

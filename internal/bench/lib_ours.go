@@ -8,8 +8,8 @@ import (
 	"github.com/closeonce/websocket"
 )
 
-// Ours, by its plain API: Handler, AppendRead into a reused buffer (Read in the idle cases, which keeps
-// nothing), Write.
+// Ours, by its plain API: Handler, AppendRead into a reused buffer (Read where memory is to be fresh, and in
+// the idle cases, because it keeps nothing), Write.
 func ourLibrary() *library {
 	return &library{
 		name: "ours", kind: ours, deflate: true, takeover: true,
@@ -33,8 +33,8 @@ func (s *ourServer) serve(ln net.Listener) error {
 	}
 	if !s.order.InHandler {
 		serve := s.run
-		if s.order.Lean {
-			serve = s.echoLean
+		if s.order.Lean || s.order.Fresh {
+			serve = s.echoFresh
 		}
 		return serveHTTP(ln, websocket.Handler(options, serve).ServeHTTP)
 	}
@@ -48,8 +48,8 @@ func (s *ourServer) serve(ln net.Listener) error {
 }
 
 func (s *ourServer) run(ctx context.Context, c *websocket.Conn) {
-	if s.order.Lean {
-		s.echoLean(ctx, c)
+	if s.order.Lean || s.order.Fresh {
+		s.echoFresh(ctx, c)
 		return
 	}
 	defer c.CloseNow()
@@ -78,8 +78,8 @@ func (s *ourServer) echo(ctx context.Context, c *websocket.Conn) error {
 	}
 }
 
-// echoLean keeps nothing between messages, and little on its stack.
-func (s *ourServer) echoLean(ctx context.Context, c *websocket.Conn) {
+// echoFresh keeps nothing between messages, and little on its stack.
+func (s *ourServer) echoFresh(ctx context.Context, c *websocket.Conn) {
 	for {
 		typ, message, err := c.Read(ctx)
 		if err == nil {
@@ -98,7 +98,7 @@ func (s *ourServer) broadcast(message []byte) error {
 	})
 }
 
-func ourVisit(order) visit {
+func ourVisit(o order) visit {
 	return func(url string, message []byte) error {
 		ctx := context.Background()
 		c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{ReadLimit: -1})
@@ -111,7 +111,12 @@ func ourVisit(order) visit {
 			if err := c.Write(ctx, websocket.MessageBinary, message); err != nil {
 				return err
 			}
-			if _, buf, err = c.AppendRead(ctx, buf[:0]); err != nil {
+			if o.Fresh {
+				_, _, err = c.Read(ctx)
+			} else {
+				_, buf, err = c.AppendRead(ctx, buf[:0])
+			}
+			if err != nil {
 				return err
 			}
 		}

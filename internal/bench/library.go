@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -32,12 +33,15 @@ type order struct {
 	Deflate   bool // permessage-deflate
 	Takeover  bool // with context takeover both ways
 	Cancel    bool // use contexts that can be cancelled, where calls take one
+	Fresh     bool // read with the call that gives out memory of its own for each message
 	TLS       bool
 
 	// As a client.
 	Port  int // on 127.0.0.1; 0: be a server
 	Conns int
 	Size  int // of the messages to send
+
+	Stops bool // be both, over connections of its own
 }
 
 // kind says what a library's figures are compared with.
@@ -48,6 +52,7 @@ const (
 	readyMade      // a library with all a library's duties
 	handMade       // a loop made by hand from low-level calls, for one purpose
 	reference      // not WebSocket at all: what TCP costs
+	earlier        // ours from another checkout
 )
 
 // library is one contestant.
@@ -62,6 +67,8 @@ type library struct {
 	takeover bool
 	// What the HTTP handler may do is no question for a library without HTTP.
 	noHandler bool
+	// program is the binary that has this version of the library; empty: the one that runs.
+	program string
 }
 
 // service is a running server of one library. Every connection echoes, or swallows if the order says so.
@@ -91,6 +98,7 @@ func libraries() []*library {
 
 func findLibrary(name string) (*library, error) {
 	all := libraries()
+	name = strings.TrimSuffix(name, beforeSuffix) // to the program from that checkout it is the only version
 	i := slices.IndexFunc(all, func(l *library) bool { return l.name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("no library %q", name)

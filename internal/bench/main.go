@@ -18,8 +18,10 @@ func main() {
 	flag.BoolVar(&f.quick, "quick", false, "few rounds, short turns, fewer connections: under two minutes")
 	flag.StringVar(&f.cases, "case", "", "only these cases, comma-separated; patterns as in 'client*'")
 	flag.StringVar(&f.libraries, "lib", "", "only these libraries, comma-separated")
-	flag.IntVar(&f.rounds, "rounds", 0, "rounds; 0: 15, or 6 with -quick; the processes are started anew five times, or three times, in between")
-	flag.DurationVar(&f.turn, "turn", 0, "length of one library's turn; 0: 200ms, or 60ms with -quick")
+	flag.StringVar(&f.before, "before", "", "measure ours from this checkout too, as ours-before, in the same run")
+	flag.BoolVar(&f.short, "short", false, "many short rounds: all cases with -lib ours -before DIR within ten minutes")
+	flag.IntVar(&f.rounds, "rounds", 0, "rounds; 0: 15, or 6 with -quick, or 32 with -short; the processes are started anew for every third, second, or second one")
+	flag.DurationVar(&f.turn, "turn", 0, "length of one library's turn; 0: 200ms, or 60ms with -quick, or 100ms with -short")
 	flag.IntVar(&f.procs, "procs", 1, "GOMAXPROCS of the process under test; above 1 it may use all CPUs")
 	flag.StringVar(&f.json, "json", "", "write all figures to this file")
 	flag.StringVar(&f.markdown, "markdown", "", "write the summary as a Markdown table to this file")
@@ -34,8 +36,8 @@ func main() {
 }
 
 type flags struct {
-	quick                         bool
-	cases, libraries              string
+	quick, short                  bool
+	cases, libraries, before      string
 	json, markdown, svg, profiles string
 	rounds, procs                 int
 	turn                          time.Duration
@@ -64,6 +66,18 @@ func generate(f flags) error {
 	p, err := f.plan(cpus, files)
 	if err != nil {
 		return err
+	}
+	if f.before != "" {
+		temp, err := os.MkdirTemp("", "bench")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(temp)
+		program, err := buildBefore(f.before, temp)
+		if err != nil {
+			return err
+		}
+		p.libraries = append(p.libraries, beforeLibrary(program))
 	}
 	measured, err := p.run()
 	if err != nil {
@@ -99,6 +113,10 @@ func (f flags) plan(all []int, files int) (plan, error) {
 		p.rounds, p.casts, p.lone, p.turn = 6, 3, 1, 60*time.Millisecond
 		sc = scope{idleConns: 1000, scaleConns: []int{100, 1_000}}
 	}
+	if f.short {
+		p.rounds, p.casts, p.lone, p.turn = 32, 16, 5, 100*time.Millisecond
+		sc = scope{idleConns: 2000, scaleConns: []int{100, 1_000, 10_000}}
+	}
 	if f.rounds > 0 {
 		p.rounds, p.lone = f.rounds, min(p.lone, f.rounds)
 	}
@@ -114,7 +132,7 @@ func (f flags) plan(all []int, files int) (plan, error) {
 			p.libraries = append(p.libraries, l)
 		}
 	}
-	for _, c := range cases(sc, f.procs, underTest) {
+	for _, c := range cases(sc, f.procs, underTest, all) {
 		if wanted(f.cases, c.name) {
 			p.cases = append(p.cases, c)
 		}

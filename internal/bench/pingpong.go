@@ -17,7 +17,6 @@ type pingPong struct {
 
 // openServer starts a library as the server under test and connects to it.
 func openServer(lib *library, o order, t traffic) (*pingPong, error) {
-	o.Library = lib.name
 	requests, err := requestsFor(lib, o, t)
 	if err != nil {
 		return nil, err
@@ -31,7 +30,7 @@ func openServer(lib *library, o order, t traffic) (*pingPong, error) {
 		return nil, err
 	}
 	s := &pingPong{load: l, traffic: t}
-	if s.process, err = start(o); err != nil {
+	if s.process, err = start(lib, o); err != nil {
 		l.close()
 		return nil, err
 	}
@@ -98,9 +97,18 @@ func (s *pingPong) close() {
 }
 
 func (s *pingPong) turn(d time.Duration) (sample, error) {
-	if s.traffic.mallocs {
-		return s.countMallocs(d)
+	switch {
+	case s.traffic.mallocs:
+		found, err := s.counted(d)
+		return sample{value: found.allocs}, err
+	case s.traffic.heap:
+		return s.counted(d)
 	}
+	return s.timed(d)
+}
+
+// timed measures CPU time and latency, and memory if the case asks for it.
+func (s *pingPong) timed(d time.Duration) (sample, error) {
 	atLeast := 0
 	if s.traffic.memory { // very many connections, in the only turn of this process
 		atLeast = 10 * s.traffic.conns
@@ -143,16 +151,20 @@ func (s *pingPong) cost(cpu time.Duration, messages int) float64 {
 	return cpu.Seconds() * 1e6 / float64(messages)
 }
 
-func (s *pingPong) countMallocs(d time.Duration) (sample, error) {
-	before, err := s.process.mallocs()
+// counted is timed, and counts what is allocated meanwhile.
+func (s *pingPong) counted(d time.Duration) (sample, error) {
+	objects, bytes, err := s.process.allocated()
 	if err != nil {
 		return sample{}, err
 	}
-	if err := s.load.run(d, 0); err != nil {
-		return sample{}, fmt.Errorf("%s: %w", s.process.order.Library, err)
+	found, err := s.timed(d)
+	if err != nil {
+		return sample{}, err
 	}
-	after, err := s.process.mallocs()
-	return sample{value: float64(after-before) / float64(s.load.messages)}, err
+	objectsAfter, bytesAfter, err := s.process.allocated()
+	found.allocs = float64(objectsAfter-objects) / float64(s.load.messages)
+	found.bytes = float64(bytesAfter-bytes) / float64(s.load.messages)
+	return found, err
 }
 
 var (

@@ -21,15 +21,18 @@ type process struct {
 	order order
 }
 
-// start runs this program anew as the process under test.
-func start(o order) (*process, error) {
+// start runs this program anew as the process under test, or the library's own.
+func start(lib *library, o order) (*process, error) {
+	o.Library = lib.name
 	arg, err := json.Marshal(o)
 	if err != nil {
 		return nil, err
 	}
-	executable, err := os.Executable()
-	if err != nil {
-		return nil, err
+	executable := lib.program
+	if executable == "" {
+		if executable, err = os.Executable(); err != nil {
+			return nil, err
+		}
 	}
 	cmd := exec.Command(executable, "-child", string(arg))
 	cmd.Stderr = os.Stderr
@@ -102,13 +105,14 @@ func (p *process) cpu() (time.Duration, error) {
 	return cpuTime(p.cmd.Process.Pid)
 }
 
-// mallocs returns how many heap objects the process has allocated.
-func (p *process) mallocs() (uint64, error) {
+// allocated returns how many heap objects the process has allocated, and their bytes.
+func (p *process) allocated() (objects, bytes uint64, err error) {
 	answer, err := p.tell("mallocs")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return strconv.ParseUint(answer, 10, 64)
+	_, err = fmt.Sscan(answer, &objects, &bytes)
+	return objects, bytes, err
 }
 
 // resident returns the process's resident memory in bytes, after its garbage is collected.

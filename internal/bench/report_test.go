@@ -51,6 +51,10 @@ func TestVerdicts(t *testing.T) {
 			map[string][]float64{"ours": {5.3}, "gws": {2}}, "pass"},
 		{"an absolute figure missed", target{absolute: 0, atMost: true},
 			map[string][]float64{"ours": {1}, "gws": {2}}, "falls short: 1.00 is over 0"},
+		{"memory of its own for each message", ownMemory(1 << 10),
+			map[string][]float64{"ours": {1.04}, "gws": {1}}, "pass"},
+		{"memory of its own, at too much CPU", ownMemory(1 << 10),
+			map[string][]float64{"ours": {1.06}, "gws": {1}}, "falls short: 1.06 is over 1.05"},
 		{"without ours there is nothing to judge", level,
 			map[string][]float64{"gws": {2}}, ""},
 	}
@@ -60,6 +64,61 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestVerdictOnAllocations(t *testing.T) {
+	for _, test := range []struct {
+		allocs, bytes float64
+		want          string
+	}{
+		{2.01, 1290, "pass"},
+		{5, 1024, "falls short: 5.00 allocations are over 2"},
+		{2, 2048, "falls short: 2.00 KiB are over 1.25"},
+	} {
+		m := measured("x", ownMemory(1<<10), map[string][]float64{"ours": {1}, "gws": {1}})
+		m.outcomes[0].samples[0].allocs, m.outcomes[0].samples[0].bytes = test.allocs, test.bytes
+		if got := reportCase(m).Verdict; got != test.want {
+			t.Errorf("%v allocations of %v bytes: got %q, want %q", test.allocs, test.bytes, got, test.want)
+		}
+	}
+}
+
+func TestCompareBefore(t *testing.T) {
+	compare := func(goal target, unit string, now, before []float64) *comparison {
+		m := measured("x", goal, map[string][]float64{"ours": now})
+		m.testCase.unit = unit
+		o := &outcome{lib: &library{name: "ours-before", kind: earlier}}
+		for _, v := range before {
+			o.samples = append(o.samples, sample{value: v, p50: v, p99: v})
+		}
+		m.outcomes = append(m.outcomes, o)
+		return reportCase(m).Before
+	}
+	for _, test := range []struct {
+		name        string
+		goal        target
+		unit        string
+		now, before []float64
+		ratio       float64
+		verdict     string
+	}{
+		{"the ratio is taken within each round", level, perMessage, []float64{1, 20, 30}, []float64{1, 20, 10}, 1, ""},
+		{"a little more is no more", level, perMessage, []float64{1.03}, []float64{1}, 1.03, ""},
+		{"more", level, perMessage, []float64{1.04}, []float64{1}, 1.04, "more"},
+		{"in bulk it may be more", bulkLevel, perMessage, []float64{1.04}, []float64{1}, 1.04, ""},
+		{"allocations have no ratio", target{atMost: true}, allocations, []float64{0}, []float64{0}, 0, ""},
+		{"more allocations", target{atMost: true}, allocations, []float64{1}, []float64{0}, 0, "more"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := compare(test.goal, test.unit, test.now, test.before)
+			if got == nil || got.Ratio != test.ratio || got.Verdict != test.verdict {
+				t.Errorf("got %+v, want ratio %v, verdict %q", got, test.ratio, test.verdict)
+			}
+		})
+	}
+	if got := reportCase(measured("x", level, map[string][]float64{"ours": {1}})).Before; got != nil {
+		t.Errorf("nothing was before, and it is compared: %+v", got)
 	}
 }
 

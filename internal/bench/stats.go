@@ -29,14 +29,25 @@ func percentile(values []int64, p float64) int64 {
 	return values[min(max(index, 0), len(values)-1)]
 }
 
-// medianRatio returns the median over the rounds of a[i]/b[i]. Ratios are taken within a round because
-// the machine's speed drifts between rounds more than two libraries differ.
-func medianRatio(a, b []float64) float64 {
-	var ratios []float64
+// medianRatio returns the median over the rounds of a[i]/b[i].
+func medianRatio(a, b []float64) float64 { return median(ratios(a, b)) }
+
+// ratios returns a[i]/b[i] for each round. Ratios are taken within a round because the machine's speed drifts
+// between rounds more than two libraries differ.
+func ratios(a, b []float64) []float64 {
+	var list []float64
 	for i := range min(len(a), len(b)) {
 		if b[i] != 0 {
-			ratios = append(ratios, a[i]/b[i])
+			list = append(list, a[i]/b[i])
 		}
 	}
-	return median(ratios)
+	return list
+}
+
+// quartile returns the value below which the share p of all values lie, NaN of nothing.
+func quartile(values []float64, p float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	return slices.Sorted(slices.Values(values))[int(p*float64(len(values)-1)+0.5)]
 }

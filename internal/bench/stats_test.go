@@ -46,3 +46,21 @@ func TestMedianRatioIsTakenWithinRounds(t *testing.T) {
 		t.Errorf("got %v, want 2", got)
 	}
 }
+
+func TestQuartile(t *testing.T) {
+	if got := quartile([]float64{5, 1, 3, 2, 4}, 0.25); got != 2 {
+		t.Errorf("lower quartile %v, want 2", got)
+	}
+	if got := quartile([]float64{7}, 0.75); got != 7 {
+		t.Errorf("quartile of one value %v, want 7", got)
+	}
+}
+
+func TestHistogramBound(t *testing.T) {
+	counts, bounds := []uint64{0, 6, 3, 0, 1, 0}, []float64{0, 1, 2, 3, 4, 5, 6}
+	for p, want := range map[float64]float64{0.5: 2, 0.6: 2, 0.9: 3, 0.99: 5, 1: 5} {
+		if got := histogramBound(counts, bounds, p); got != want {
+			t.Errorf("the share %v is below %v, want %v", p, got, want)
+		}
+	}
+}

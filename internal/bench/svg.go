@@ -71,7 +71,7 @@ func writeLegend(b *strings.Builder, rows []caseReport) {
 	seen := map[string]bool{}
 	for _, c := range rows {
 		for _, one := range c.Results {
-			if seen[one.Library] {
+			if seen[one.Library] || one.kind == earlier {
 				continue
 			}
 			seen[one.Library] = true
@@ -99,7 +99,7 @@ func writeRow(b *strings.Builder, c caseReport, y int) {
 	// Ours last, so that nothing covers it.
 	for _, last := range []bool{false, true} {
 		for _, one := range c.Results {
-			if (one.kind == ours) == last {
+			if (one.kind == ours) == last && one.kind != earlier {
 				writeMark(b, one, plotX(one.Ratio), y)
 			}
 		}

@@ -8,6 +8,7 @@ type traffic struct {
 	burst   int // messages in one request; 0: one
 	perGB   bool
 	mallocs bool // count allocations instead of time
+	heap    bool // count allocations and their bytes beside time
 	memory  bool // look at resident memory too
 }
 
