@@ -326,12 +326,10 @@ func (c *closing) timedOut(err error) acts {
 	case c.both && !c.ended:
 		c.ended = true
 		return closeGently
-	case c.over: // the last attempt
-		return c.gone(false)
 	case c.writeErr != nil:
 		err = c.writeErr
 	}
-	return c.end(err)
+	return c.end(err)&^lastTry | c.gone(false) // it has had all its time
 }
 
 // end ends the connection without a closing handshake. A Close of ours that is
@@ -392,10 +390,5 @@ func (c *closing) reads() bool {
 	return !c.ended && !c.eof && c.by != violation && (c.both || !c.over)
 }
 
-// reason is why nothing can be done any more, or nil.
-func (c *closing) reason() error {
-	if c.cause == nil {
-		return c.writeErr
-	}
-	return c.cause
-}
+// deaf reports whether nothing that comes is parsed any more. The reader finds out.
+func (c *closing) deaf() bool { return c.eof || c.both || c.by == peer || c.by == violation }

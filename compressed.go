@@ -36,7 +36,7 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
 		first, p = first|rsv1Bit, packed.B
 	}
-	if c.supervisor.unread.Load() && c.enqueueCorked(first, p) {
+	if c.supervisor.unread.Load()&framesUnread != 0 && c.enqueueCorked(first, p) {
 		c.leaveWrite()
 		return true, nil
 	}

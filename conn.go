@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -58,6 +59,7 @@ const (
 	closedByUs                      // our wish to close came first
 	known                           // the reason for the end is known
 	noReads                         // there is no reason to read
+	deaf                            // nothing that comes is parsed any more
 	ending                          // the last attempt to write is to be made
 	hasPending                      // something is to be written now
 	hasCorked                       // something waits briefly to be written
@@ -128,7 +130,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	c.closing.server = !cfg.client
 	if len(cfg.early) > 0 {
 		c.receiver.inbox.Put(cfg.early)
-		c.supervisor.unread.Store(true)
+		c.supervisor.unread.Store(framesUnread)
 	}
 	t := now()
 	c.keepalive.Init(t, s.keepAlive)
@@ -162,7 +164,7 @@ func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 func (c *Conn) unlock() {
 	cl, s := &c.closing, &c.sender
 	f := bit(delivering, cl.delivers()) | bit(dropping, cl.drops()) | bit(closedByUs, cl.by == us) |
-		bit(known, cl.cause != nil) | bit(noReads, !cl.reads()) | bit(ending, cl.over && !cl.both && !cl.ended) |
+		bit(known, cl.cause != nil) | bit(noReads, !cl.reads()) | bit(deaf, cl.deaf()) | bit(ending, cl.over && !cl.both && !cl.ended) |
 		bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != nil)
 	if c.flags.Load() != f {
 		c.flags.Store(f)
@@ -233,6 +235,12 @@ func (c *Conn) perform(a acts) {
 		if c.writeTurn.Try() {
 			c.leaveWrite()
 		}
+		if c.has(ending) { // the attempt is made in the background; Close does not wait for it
+			c.mu.Lock()
+			c.moments.gone = true
+			pass(&c.moments.hungUp, true)
+			c.unlock()
+		}
 	}
 	if a&(closeGently|closeHard|linger) != 0 {
 		c.hangUp(a)
@@ -250,9 +258,9 @@ func (c *Conn) hangUp(how acts) {
 	switch {
 	case how&linger != 0:
 		go func() {
-			c.supervisor.turn.Await(nil, nil) // who has it sees that there is no reason to read
+			c.supervisor.turn.Await(nil, nil) // who has it sees that there is no reason to read; so does whoever comes
+			c.releaseRead()
 			c.transport.Linger(lingerTime)
-			c.supervisor.turn.Release()
 		}()
 	case how&closeGently != 0:
 		c.transport.CloseGently(lingerTime)
@@ -309,36 +317,39 @@ func (c *Conn) end(reason error) {
 func (c *Conn) reason(ctx context.Context) error {
 	c.mu.Lock()
 	told := moment(&c.moments.told)
+	cause := c.closing.cause
 	c.unlock()
 	select {
 	case <-told:
 	default:
-		patience := time.NewTimer(lingerTime)
-		defer patience.Stop()
+		var patience <-chan time.Time
+		if cause != nil { // or else the reader finds it out, for which it has so long
+			timer := time.NewTimer(lingerTime)
+			defer timer.Stop()
+			patience = timer.C
+		}
 		select {
 		case <-told:
 		case <-ctx.Done():
-		case <-patience.C:
+		case <-patience:
 		}
 	}
+	return cmp.Or(c.cause(), ctx.Err())
+}
+
+// cause returns the reason for the connection's end, or nil if it is not known.
+func (c *Conn) cause() error {
 	c.mu.Lock()
-	reason := c.closing.reason()
-	c.unlock()
-	if reason == nil {
-		reason = ctx.Err()
-	}
-	return reason
+	defer c.mu.Unlock()
+	return c.closing.cause
 }
 
 // contextErr returns why a call whose context is done fails: the reason for the connection's end, if there is one.
 func (c *Conn) contextErr(ctx context.Context) error {
-	err := ctx.Err()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if reason := c.closing.reason(); reason != nil && err != nil {
-		return reason
+	if err := ctx.Err(); err != nil {
+		return cmp.Or(c.cause(), err)
 	}
-	return err
+	return nil
 }
 
 // ring does what is due.

@@ -195,6 +195,7 @@ func (c *Conn) closeReceived(payload []byte) error {
 		return c.failRead(err)
 	}
 	c.receiver.stop()
+	c.noteUnread()
 	c.mu.Lock()
 	a := c.closing.received(said, slices.Clone(payload))
 	c.unlock()

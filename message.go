@@ -377,6 +377,7 @@ func directPiece(dst []byte) []byte {
 // failRead fails the connection because of a violation that was read. What follows it is not parsed.
 func (c *Conn) failRead(err error) error {
 	c.receiver.stop()
+	c.noteUnread()
 	return c.fail(err)
 }
 
@@ -384,5 +385,6 @@ func (c *Conn) failRead(err error) error {
 // any more, nor of those behind it.
 func (c *Conn) refuse(err error) error {
 	c.receiver.reject()
+	c.noteUnread()
 	return c.fail(err)
 }

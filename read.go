@@ -162,7 +162,9 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 		err = c.inflateRest(ctx)
 	}
 	m := &c.receiver.message
-	m.resume = false
+	if err == nil {
+		m.resume = false
+	}
 	typ, number := MessageType(m.typ), m.number
 	c.leaveRead()
 	if err != nil {
@@ -230,6 +232,10 @@ func (c *Conn) takeRead(ctx context.Context) error {
 			return err
 		}
 	}
+	// Who calls Read again and again must not keep the reader goroutine from what it has to do.
+	if c.has(closedByUs) || c.has(deaf) && c.supervisor.unread.Load() == 0 {
+		return errOver
+	}
 	if !c.supervisor.turn.Try() {
 		if err := c.awaitRead(ctx); err != nil {
 			return err
@@ -251,7 +257,7 @@ func (c *Conn) readContextErr(ctx context.Context) error {
 	switch {
 	case cause == nil:
 		return ctx.Err()
-	case ours, !c.supervisor.unread.Load():
+	case ours, c.supervisor.unread.Load() == 0:
 		return errOver
 	case c.watched(ctx) == nil, context.Cause(ctx) == cause:
 		return nil

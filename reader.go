@@ -68,6 +68,7 @@ func (c *Conn) mayWait(ctx context.Context) error {
 
 // readFailed is called when the net.Conn gave an error to a read.
 func (c *Conn) readFailed(err error) {
+	c.noteUnread()
 	c.mu.Lock()
 	a := c.closing.noRead(connectionLost(err), err == io.EOF)
 	c.unlock()
@@ -152,14 +153,27 @@ func (c *Conn) dropUnread() {
 func (c *Conn) releaseRead() {
 	r, s := &c.receiver, &c.supervisor
 	r.inbox.Release() // the answer may have the same memory, which is in the cache
-	if unread := !r.inbox.Empty() || r.ahead.some(); s.unread.Load() != unread {
-		s.unread.Store(unread)
-	}
+	c.noteUnread()
 	if s.stalled.Load() && !r.ahead.full() {
 		s.stalled.Store(false)
 	}
 	s.turn.Release()
 	c.rest()
+}
+
+// noteUnread notes whether more has come than the application has taken. It is called with the read turn.
+func (c *Conn) noteUnread() {
+	r, unread := &c.receiver, &c.supervisor.unread
+	var now uint32
+	if !r.inbox.Empty() || r.ahead.some() {
+		now |= framesUnread
+	}
+	if r.message.open {
+		now |= messageOpen
+	}
+	if unread.Load() != now {
+		unread.Store(now)
+	}
 }
 
 // rest sees to it that somebody reads. It is called by everybody who lets go of the read turn, or stops wanting it.

@@ -22,19 +22,25 @@ import (
 type supervisor struct {
 	turn turn.Turn
 
-	wanting   atomic.Int32 // calls that wait for the turn
-	expecting atomic.Int32 // reasons to read now: calls that wait for control frames, and the end
-	running   atomic.Bool  // the reader goroutine has the turn
-	scheduled atomic.Bool  // somebody will look
-	readSince atomic.Bool  // the application has let go of the turn since somebody looked
-	stalled   atomic.Bool  // the read-ahead is full
-	unread    atomic.Bool  // more has come than the application has taken
-	backoff   atomic.Int32 // doubles the delay of the next look so many times
+	wanting   atomic.Int32  // calls that wait for the turn
+	expecting atomic.Int32  // reasons to read now: calls that wait for control frames, and the end
+	running   atomic.Bool   // the reader goroutine has the turn
+	scheduled atomic.Bool   // somebody will look
+	readSince atomic.Bool   // the application has let go of the turn since somebody looked
+	stalled   atomic.Bool   // the read-ahead is full
+	unread    atomic.Uint32 // what has come and was not taken by the application
+	backoff   atomic.Int32  // doubles the delay of the next look so many times
 
 	sweeper *sweeper    // nil: there is none
 	visit   *supervisor // the next on the sweeper's list
 	looker  looker
 }
+
+// What is unread.
+const (
+	framesUnread uint32 = 1 << iota // frames behind the one that it is at
+	messageOpen                     // the message that it is at
+)
 
 // A looker looks at a connection at the time t, which is now.
 type looker interface{ look(t int64) }

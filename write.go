@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool,
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, first, p)
-	case c.supervisor.unread.Load() && c.enqueueCorked(first, p):
+	case c.supervisor.unread.Load()&framesUnread != 0 && c.enqueueCorked(first, p):
 		sent = true
 	case !c.tryTakeWrite():
 		sent, err = c.writeLater(ctx, first, p)
@@ -97,7 +98,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	if err == errOver {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.closing.reason()
+		return cmp.Or(c.closing.cause, c.closing.writeErr)
 	}
 	return err
 }

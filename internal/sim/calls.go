@@ -37,6 +37,12 @@ func (p *peer) judgeCalls() {
 		if until := c.endOfContext(); !until.IsZero() && (bound.IsZero() || until.Before(bound)) {
 			bound = until
 		}
+		if strings.HasPrefix(c.what, "Close ") || strings.HasPrefix(c.what, "CloseContext ") {
+			// The connection has ended when both Close frames are through; a client's Close waits for TCP besides.
+			if closed := p.end.closed(); p.role == "client" && !bound.IsZero() && bound.Equal(p.life.endedAt) && closed.After(bound) {
+				bound = closed
+			}
+		}
 		if strings.HasPrefix(c.what, "Close") && !deadline.IsZero() && deadline.Before(bound) {
 			bound = deadline
 		}
