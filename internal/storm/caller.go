@@ -57,7 +57,7 @@ func (c *caller) out() {
 }
 
 // late says why the call should have returned, if it should.
-func (c *caller) late(now, stopped time.Time, patience time.Duration) string {
+func (c *caller) late(now time.Time, patience time.Duration) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.what == "" {
@@ -74,8 +74,8 @@ func (c *caller) late(now, stopped time.Time, patience time.Duration) string {
 		why = "the connection has ended"
 	default:
 	}
-	if !stopped.IsZero() && stopped.After(c.began) {
-		why = "the connection was closed with CloseNow"
+	if doom := c.end.pair.doom.Load(); doom > 0 && now.Sub(c.end.pair.world.began) > time.Duration(doom) {
+		why = "the connection was to end"
 	}
 	if c.limit > 0 && now.Sub(c.began) > c.limit+patience {
 		return fmt.Sprintf("%s has not returned after %v", c.what, now.Sub(c.began))

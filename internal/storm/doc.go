@@ -27,6 +27,7 @@
 //	sent-refused     a message was sent though the call said that it was not
 //	cut-message      a message was sent in part though the call said that it was sent
 //	lost-message     an accepted message did not leave before the Close frame
+//	lost-in-answer   the same, where the Close frame answers the peer's
 //	stuck-message    an accepted message did not leave though nothing held it up
 //	unfinished       a fragmented message did not end though its Writer was closed
 //	undelivered      a message arrived, and no Read returned it

@@ -104,6 +104,7 @@ func (e *end) hears(when string) bool {
 func (p *pair) finish() {
 	w := p.world
 	p.ending()
+	p.doomed()
 	for _, e := range p.ends() {
 		e.conn.CloseNow()
 	}
@@ -146,7 +147,7 @@ func (p *pair) ending() {
 // judge holds what an end wrote, all in all, against what its calls said.
 func (e *end) judge() {
 	w, p, v, heard := e.pair.world, e.pair, e.wire.seen.view(), e.heard.seen.view()
-	if v.broken || w.isDead {
+	if v.broken || w.gone() {
 		return
 	}
 	missing, cut := e.out.missing()
@@ -154,7 +155,11 @@ func (e *end) judge() {
 		w.fail("cut-message", "%s: the calls returned nil, and only parts left: %s", e.role, some(cut))
 	}
 	if len(missing) > 0 && v.closes > 0 && !v.closeInside {
-		w.fail("lost-message", "%s: accepted, and not sent before the Close frame %d: %s", e.role, v.code, some(missing))
+		kind := "lost-message"
+		if !e.hadToClose() {
+			kind = "lost-in-answer"
+		}
+		w.fail(kind, "%s: accepted, and not sent before the Close frame %d: %s", e.role, v.code, some(missing))
 	}
 	undisturbed := !p.relay.broken.Load() && !e.wire.slow && !e.other().closedNow.Load()
 	if e.hadToClose() && v.closes == 0 && undisturbed && (heard.closes == 0 || !heard.broken) {

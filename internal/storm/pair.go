@@ -111,6 +111,13 @@ type pair struct {
 	id             int
 	release        chan struct{} // closed when the server's handler may return
 	mayDie         atomic.Bool   // something was done that ends a connection
+	doom           atomic.Int64  // when both ends must have ended, counted from the program's start
+}
+
+// doomed says that something was done which ends both connections: at once or after
+// a closing handshake that does not succeed.
+func (p *pair) doomed() {
+	p.doom.CompareAndSwap(0, int64(time.Since(p.world.began)+p.client.options.closeTimeout+time.Second))
 }
 
 func (p *pair) ends() []*end { return []*end{p.client, p.server} }

@@ -79,6 +79,7 @@ func (w *world) closeCrowd(p *pair) {
 	a := e.actor("c", w.dead)
 	code, reason := a.code()
 	began := time.Now()
+	defer p.doomed()
 	if err := a.close(nil, code, reason); err != nil && !p.mayDie.Load() {
 		w.fail("close-failed", "the %s's Close(%d) returned %v after %v; it sent %s, the peer %s", e.role, code, err,
 			time.Since(began).Round(time.Millisecond), e.wire.seen.view().closed(began), e.heard.seen.view().closed(began))

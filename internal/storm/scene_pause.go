@@ -28,7 +28,7 @@ func (w *world) pause() {
 	}
 	w.join(&all)
 	for _, p := range pairs {
-		if !w.isDead && p.alive() {
+		if !w.gone() && p.alive() {
 			w.closeCrowd(p)
 		}
 		p.finish()

@@ -12,7 +12,7 @@ import (
 // played several times, with short lives: what matters is how they end.
 func (w *world) proxy() {
 	for range w.draw.between(3, 12) {
-		if w.isDead {
+		if w.gone() {
 			return
 		}
 		w.proxyOnce()
@@ -48,7 +48,9 @@ func (w *world) proxyOnce() {
 	pause(r.upTo(one(r, 100*time.Microsecond, time.Millisecond, 20*time.Millisecond)), w.dead)
 	left.mayDie.Store(true)
 	right.mayDie.Store(true)
-	w.hangUp(left, left.client, right, right.server)
+	w.hangUp(left.client, right.server)
+	left.doomed()
+	right.doomed()
 	close(stop)
 	if w.join(&writers) && w.join(&proxies) {
 		// The proxies have ended both connections.
@@ -59,7 +61,7 @@ func (w *world) proxyOnce() {
 }
 
 // hangUp ends the proxy's connections from outside, both at about the same moment.
-func (w *world) hangUp(left *pair, l *end, right *pair, r *end) {
+func (w *world) hangUp(l, r *end) {
 	var both sync.WaitGroup
 	kind := w.draw.IntN(4)
 	for _, e := range []*end{l, r} {

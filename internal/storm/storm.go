@@ -221,7 +221,7 @@ func (s *storm) play(p Program) {
 	}
 	s.mu.Lock()
 	delete(s.running, w)
-	s.spoiled = s.spoiled || w.isDead
+	s.spoiled = s.spoiled || w.gone()
 	s.mu.Unlock()
 }
 

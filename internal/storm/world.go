@@ -19,9 +19,7 @@ type world struct {
 	pairs   []*pair
 	failed  map[string]int // violations by kind
 	streams uint64         // random streams given out
-	stopped chan struct{}  // closed when the callers' connections have been ended
-	stopAt  time.Time
-	dead    chan struct{} // closed when a call is stuck: nobody waits for it
+	dead    chan struct{}  // closed when a call is stuck: nobody waits for it
 	isDead  bool
 	began   time.Time
 }
@@ -29,7 +27,7 @@ type world struct {
 func newWorld(s *storm, p Program) *world {
 	return &world{
 		storm: s, program: p, draw: newRandom(p.Seed^uint64(p.Number)*0x9E3779B97F4A7C15, 1),
-		failed: map[string]int{}, stopped: make(chan struct{}), dead: make(chan struct{}), began: time.Now(),
+		failed: map[string]int{}, dead: make(chan struct{}), began: time.Now(),
 	}
 }
 
@@ -71,16 +69,6 @@ func (w *world) join(group *sync.WaitGroup) bool {
 	}
 }
 
-// stop says that the connections of all callers have been ended.
-func (w *world) stop() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.stopAt.IsZero() {
-		w.stopAt = time.Now()
-		close(w.stopped)
-	}
-}
-
 // kill gives the program up: what belongs to it stays behind.
 func (w *world) kill() {
 	w.mu.Lock()
@@ -100,13 +88,13 @@ func (w *world) kill() {
 // watch looks for calls that stay, and reports the first.
 func (w *world) watch(now time.Time, patience time.Duration) {
 	w.mu.Lock()
-	callers, stopAt, dead := w.callers, w.stopAt, w.isDead
+	callers, dead := w.callers, w.isDead
 	w.mu.Unlock()
 	if dead {
 		return
 	}
 	for _, c := range callers {
-		if why := c.late(now, stopAt, patience); why != "" {
+		if why := c.late(now, patience); why != "" {
 			w.fail("stuck-call", "%s: %s\n%s", c, why, stacks())
 			w.kill()
 			return
@@ -131,4 +119,11 @@ func stacks() string {
 		}
 	}
 	return strings.Join(some, "\n\n")
+}
+
+// gone reports whether the program was given up.
+func (w *world) gone() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.isDead
 }
