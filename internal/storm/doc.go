@@ -38,6 +38,7 @@
 //	close-failed     Close returned an error though the peer was alive and read
 //	close-claimed    Close returned nil, and there were no two Close frames
 //	close-code       a Close frame with a code that nobody asked for
+//	slow-end         both Close frames were exchanged, and a connection did not end
 //	code-lost        the peer did not learn the code of a Close frame that it was sent
 //	deaf             a Ping was not answered
 //	died             a connection ended though nobody ended it

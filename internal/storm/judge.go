@@ -141,7 +141,17 @@ func (p *pair) ending() {
 	if !begun {
 		return
 	}
-	poll(p.client.options.closeTimeout+time.Second, p.world.dead, func() bool { return p.client.isOver() && p.server.isOver() })
+	began, both := time.Now(), time.Time{}
+	poll(p.client.options.closeTimeout+time.Second, p.world.dead, func() bool {
+		if both.IsZero() && p.client.wire.seen.view().closes > 0 && p.server.wire.seen.view().closes > 0 {
+			both = time.Now()
+		}
+		return p.client.isOver() && p.server.isOver()
+	})
+	if !both.IsZero() && time.Since(both) > 2*time.Second && !p.relay.broken.Load() {
+		p.world.fail("slow-end", "both Close frames are through, and the connection lasted %v longer; client ended: %v, server ended: %v; the client sent %s, the server %s",
+			time.Since(both).Round(time.Millisecond), p.client.isOver(), p.server.isOver(), p.client.wire.seen.view().closed(began), p.server.wire.seen.view().closed(began))
+	}
 }
 
 // judge holds what an end wrote, all in all, against what its calls said.
@@ -162,11 +172,16 @@ func (e *end) judge() {
 		w.fail(kind, "%s: accepted, and not sent before the Close frame %d: %s", e.role, v.code, some(missing))
 	}
 	undisturbed := !p.relay.broken.Load() && !e.wire.slow && !e.other().closedNow.Load()
-	if e.hadToClose() && v.closes == 0 && undisturbed && (heard.closes == 0 || !heard.broken) {
-		if !e.closedNow.Load() {
+	if v.closes == 0 && undisturbed {
+		switch {
+		case e.violated.Load() && !e.closedNow.Load():
+			w.fail("close-lost", "%s: it was sent an illegal frame (Close was called with %v), and no Close frame left", e.role, e.asked)
+		case e.hadToClose() && !e.closedNow.Load():
 			w.fail("close-lost", "%s: Close was called with %v, and no Close frame left", e.role, e.asked)
-		} else if p.prompt() {
+		case e.hadToClose() && e.overtaken.Load() && p.prompt():
 			w.fail("close-overtaken", "%s: Close was called with %v before CloseNow, and no Close frame left", e.role, e.asked)
+		case len(missing) > 0 && e.alone.Load() && p.prompt():
+			w.fail("closenow-lost", "%s: accepted, and not sent before CloseNow: %s", e.role, some(missing))
 		}
 	}
 	if e.closedWell.Load() && (v.closes == 0 || heard.closes == 0 && !p.mayDie.Load()) {

@@ -31,6 +31,7 @@ type entry struct {
 type ledger struct {
 	fail    func(kind, format string, args ...any)
 	foreign bool // messages that a proxy forwards: only what they hold is checked
+	opaque  bool // messages without tags: nothing is checked
 
 	mu      sync.Mutex
 	senders map[string]*sender
@@ -79,6 +80,9 @@ func (l *ledger) settle(from string, number int, f fate) {
 // left enters a message that the observer saw.
 func (l *ledger) left(data []byte, typ websocket.MessageType) {
 	t, ok := readTag(data)
+	if l.opaque {
+		return
+	}
 	if !ok {
 		l.mu.Lock()
 		l.wired++

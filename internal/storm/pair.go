@@ -29,6 +29,9 @@ type end struct {
 	begun      atomic.Int64 // messages that Read, Reader and the like returned
 	closedNow  atomic.Bool  // CloseNow was called
 	closedWell atomic.Bool  // a Close returned nil
+	overtaken  atomic.Bool  // CloseNow comes behind a Close that has begun for certain
+	alone      atomic.Bool  // one goroutine wrote, not much, and then called CloseNow
+	violated   atomic.Bool  // it was sent an illegal frame
 
 	mu     sync.Mutex
 	closes []int // codes that Close was called with while the connection lived
