@@ -32,7 +32,7 @@ func (w *world) crowd() {
 		w.join(&writers)
 	} else {
 		close(stop)
-		if w.join(&writers) && p.settled() {
+		if w.joinSoon(&writers, "the peer reads") && p.settled() {
 			for _, e := range p.ends() {
 				e.hears("after the last call of a crowd")
 			}

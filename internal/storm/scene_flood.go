@@ -42,7 +42,7 @@ func (w *world) flood() {
 		pause(r.upTo(20*time.Millisecond), w.dead)
 	}
 	close(fair)
-	if w.join(&weather) && w.join(&writers) && p.settled() {
+	if w.join(&weather) && w.joinSoon(&writers, "the peer reads") && p.settled() {
 		p.afterFlood()
 	}
 	p.doomed()

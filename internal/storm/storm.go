@@ -157,7 +157,7 @@ func Run(config Config) (*Report, error) {
 // blocks runs programs, in blocks of one GOMAXPROCS, until the time is over.
 func (s *storm) blocks() {
 	c := s.config
-	size := len(c.Scenes) * len(c.Transports)
+	size := c.block()
 	for block := 0; time.Since(s.began) < c.For && !s.done(); block++ {
 		numbers := make(chan int)
 		var workers sync.WaitGroup
@@ -187,14 +187,20 @@ func (s *storm) blocks() {
 	}
 }
 
-// program says what a program is. Each block plays every scene over every transport.
+// block is how many programs are run with one GOMAXPROCS: every scene over every transport, once or more.
+func (c Config) block() int {
+	all := len(c.Scenes) * len(c.Transports)
+	return all * max(1, 40/all)
+}
+
+// program says what a program is. Each deck has every scene over every transport.
 func (s *storm) program(number int) Program {
 	c := s.config
-	size := len(c.Scenes) * len(c.Transports)
-	block, i := (number-1)/size, (number-1)%size
-	order := newRandom(c.Seed, uint64(block)).Perm(size)[i]
+	all := len(c.Scenes) * len(c.Transports)
+	deck, i := (number-1)/all, (number-1)%all
+	order := newRandom(c.Seed, uint64(deck)).Perm(all)[i]
 	return Program{
-		Seed: c.Seed, Number: number, Procs: c.Procs[block%len(c.Procs)],
+		Seed: c.Seed, Number: number, Procs: c.Procs[(number-1)/c.block()%len(c.Procs)],
 		Scene: c.Scenes[order%len(c.Scenes)], Transport: c.Transports[order/len(c.Scenes)],
 	}
 }
@@ -217,7 +223,7 @@ func (s *storm) play(p Program) {
 		// What it left behind may come to an end now, or never.
 		select {
 		case <-finished:
-		case <-time.After(s.config.Patience):
+		case <-time.After(2 * time.Second):
 		}
 	}
 	s.mu.Lock()

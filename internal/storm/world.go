@@ -69,6 +69,31 @@ func (w *world) join(group *sync.WaitGroup) bool {
 	}
 }
 
+// joinSoon is join for calls that nothing holds up: those that have not returned in time are stuck.
+func (w *world) joinSoon(group *sync.WaitGroup, why string) bool {
+	late := time.AfterFunc(2*w.storm.config.Patience, func() {
+		w.fail("stuck-call", "not returned after %v though %s: %s\n%s", 2*w.storm.config.Patience, why, w.calls(), stacks())
+		w.kill()
+	})
+	defer late.Stop()
+	return w.join(group)
+}
+
+// calls lists the calls that have not returned.
+func (w *world) calls() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []string
+	for _, c := range w.callers {
+		c.mu.Lock()
+		if c.what != "" {
+			all = append(all, fmt.Sprintf("%s of %s since %v", c.what, c.name, time.Since(c.began).Round(time.Millisecond)))
+		}
+		c.mu.Unlock()
+	}
+	return strings.Join(all, ", ")
+}
+
 // kill gives the program up: what belongs to it stays behind.
 func (w *world) kill() {
 	w.mu.Lock()
