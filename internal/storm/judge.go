@@ -63,10 +63,15 @@ func (p *pair) settled() bool {
 	return good && p.alive()
 }
 
+// broken reports whether an end broke the protocol: what follows from that is no fault of its own.
+func (p *pair) broken() bool {
+	return p.client.wire.seen.view().broken || p.server.wire.seen.view().broken
+}
+
 // alive holds that the connection lives.
 func (p *pair) alive() bool {
 	for _, e := range p.ends() {
-		if e.isOver() && !p.mayDie.Load() {
+		if e.isOver() && !p.mayDie.Load() && !p.broken() {
 			p.world.fail("died", "the %s's connection ended: %v", e.role, context.Cause(e.conn.Context()))
 			return false
 		}
@@ -96,6 +101,7 @@ func (e *end) hears(when string) bool {
 	if e.isOver() || e.other().isOver() || e.wire.seen.view().closes > 0 || e.heard.seen.view().closes > 0 {
 		return true
 	}
+	e.pair.mayDie.Store(true) // its closing handshake will fail too
 	w.fail("deaf", "the %s does not answer a Ping within %v %s\n%s", e.role, w.storm.config.Hearing, when, stacks())
 	return false
 }
@@ -136,7 +142,7 @@ func (p *pair) finish() {
 func (p *pair) ending() {
 	begun := false
 	for _, e := range p.ends() {
-		begun = begun || e.hadToClose() || e.wire.seen.view().closes > 0
+		begun = begun || e.hadToClose() || e.violated.Load() || e.wire.seen.view().closes > 0
 	}
 	if !begun {
 		return
@@ -166,7 +172,7 @@ func (e *end) judge() {
 	}
 	if len(missing) > 0 && v.closes > 0 && !v.closeInside {
 		kind := "lost-message"
-		if !e.hadToClose() {
+		if heard.closes > 0 && heard.closeAt.Before(v.closeAt) {
 			kind = "lost-in-answer"
 		}
 		w.fail(kind, "%s: accepted, and not sent before the Close frame %d: %s", e.role, v.code, some(missing))
@@ -187,7 +193,7 @@ func (e *end) judge() {
 	if e.closedWell.Load() && (v.closes == 0 || heard.closes == 0 && !p.mayDie.Load()) {
 		w.fail("close-claimed", "%s: Close returned nil; it sent %d Close frames, the peer %d", e.role, v.closes, heard.closes)
 	}
-	if v.closes > 0 && !e.hasAsked(v.code) && !(heard.closes > 0 && heard.code == v.code) && v.code != 1000 && !p.mayDie.Load() {
+	if v.closes > 0 && !e.hasAsked(v.code) && !(heard.closes > 0 && heard.code == v.code) && v.code != 1000 && !p.mayDie.Load() && !heard.broken {
 		w.fail("close-code", "%s: a Close frame with %d, Close was called with %v", e.role, v.code, e.asked)
 	}
 	// The peer, which did nothing to end the connection, learns the code.

@@ -17,6 +17,10 @@ const (
 	refused              // it said that nothing leaves
 )
 
+func (f fate) String() string {
+	return [...]string{"has not returned", "returned nil", "returned an error", "said that nothing is sent"}[f]
+}
+
 // An entry is what is known of one message.
 type entry struct {
 	fate   fate
@@ -122,7 +126,7 @@ func (l *ledger) enter(t tag, size int) (kind, what string) {
 	case again:
 		return "order", "was sent twice"
 	case before > t.number:
-		return "order", fmt.Sprintf("was sent after %s.%d", t.from, before)
+		return "order", fmt.Sprintf("was sent after %s.%d; its call %s", t.from, before, e.fate)
 	case e.fate == refused:
 		return "sent-refused", "was sent though the call said that nothing was"
 	case size < t.size && (!e.stream || e.fate == accepted):

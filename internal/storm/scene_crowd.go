@@ -3,6 +3,8 @@ package storm
 import (
 	"sync"
 	"time"
+
+	"github.com/closeonce/websocket"
 )
 
 // crowd is many callers on one connection: writers of all kinds, readers and pingers at both
@@ -78,10 +80,18 @@ func (w *world) closeCrowd(p *pair) {
 	e := one(w.draw, p.ends()...)
 	a := e.actor("c", w.dead)
 	code, reason := a.code()
+	a.closesWell(code, reason)
+	p.doomed()
+}
+
+// closesWell is a Close that has to succeed.
+func (a *actor) closesWell(code websocket.StatusCode, reason string) {
+	e := a.end
 	began := time.Now()
-	defer p.doomed()
-	if err := a.close(nil, code, reason); err != nil && !p.mayDie.Load() {
-		w.fail("close-failed", "the %s's Close(%d) returned %v after %v; it sent %s, the peer %s", e.role, code, err,
-			time.Since(began).Round(time.Millisecond), e.wire.seen.view().closed(began), e.heard.seen.view().closed(began))
+	err := a.close(nil, code, reason)
+	if err == nil || e.pair.mayDie.Load() || e.pair.broken() || e.pair.world.gone() {
+		return
 	}
+	e.pair.world.fail("close-failed", "the %s's Close(%d) returned %v after %v; it sent %s, the peer %s", e.role, code, err,
+		time.Since(began).Round(time.Millisecond), e.wire.seen.view().closed(began), e.heard.seen.view().closed(began))
 }

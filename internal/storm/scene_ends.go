@@ -71,11 +71,7 @@ func (a *actor) closesPolitely(short bool) {
 		a.close(ctx, code, reason)
 		return
 	}
-	began := time.Now()
-	if err := a.close(nil, code, reason); err != nil && !short {
-		a.end.pair.world.fail("close-failed", "the %s's Close(%d) returned %v after %v; it sent %s, the peer %s", a.end.role, code, err,
-			time.Since(began).Round(time.Millisecond), a.end.wire.seen.view().closed(began), a.end.heard.seen.view().closed(began))
-	}
+	a.closesWell(code, reason)
 }
 
 // overtaken is a handler that returns at once, with a deferred CloseNow, when another goroutine calls Close. Its call
