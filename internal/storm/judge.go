@@ -10,7 +10,7 @@ import (
 	"github.com/closeonce/websocket"
 )
 
-// poll asks a question until the answer is yes, or for too long.
+// poll asks a question until the answer is yes, or for too long, or until dead is closed.
 func poll(limit time.Duration, dead <-chan struct{}, ok func() bool) bool {
 	for wait, until := 50*time.Microsecond, time.Now().Add(limit); ; wait = min(2*wait, 20*time.Millisecond) {
 		if ok() {
@@ -20,6 +20,11 @@ func poll(limit time.Duration, dead <-chan struct{}, ok func() bool) bool {
 			return false
 		}
 		pause(wait, dead)
+		select {
+		case <-dead:
+			return ok()
+		default:
+		}
 	}
 }
 
@@ -37,7 +42,7 @@ func (p *pair) settled() bool {
 		}
 		var missing []string
 		var v view
-		if !poll(w.storm.config.Patience, w.dead, func() bool {
+		if !w.moving(func() bool {
 			missing, _ = e.out.missing()
 			v = e.wire.seen.view()
 			return v.broken || e.isOver() || len(missing) == 0 && !v.open && v.pending == 0
@@ -53,7 +58,7 @@ func (p *pair) settled() bool {
 			continue
 		}
 		var begun, sent int
-		if !poll(w.storm.config.Patience, w.dead, func() bool {
+		if !w.moving(func() bool {
 			begun, sent = int(e.other().begun.Load()), e.out.count()
 			return begun == sent || e.isOver() || e.other().isOver()
 		}) {

@@ -86,7 +86,7 @@ type options struct {
 	queueLimit   int
 	closeTimeout time.Duration
 	keepAlive    time.Duration
-	buffer       int  // the kernel's, 0 for the default
+	buffer       int  // the kernel's
 	handler      bool // the server uses websocket.Handler
 	callbacks    bool
 }
@@ -101,6 +101,7 @@ func (w *world) drawOptions() options {
 		queueLimit:   one(r, 0, 0, 4<<10, 32<<10, -1),
 		closeTimeout: w.storm.config.CloseTimeout,
 		keepAlive:    one(r, -1, -1, 0, 20*time.Second),
+		buffer:       one(r, 32<<10, 128<<10), // a bound for what is on its way when a Close is called
 		handler:      r.chance(50),
 		callbacks:    r.chance(30),
 	}

@@ -14,7 +14,7 @@ func (w *world) flood() {
 	r := w.draw
 	client, server := w.drawOptions(), w.drawOptions()
 	for _, o := range []*options{&client, &server} {
-		o.buffer = one(r, 0, 4<<10, 16<<10)
+		o.buffer = one(r, 4<<10, 16<<10, 64<<10)
 		o.queueLimit = one(r, 1<<10, 8<<10, 64<<10, -1)
 	}
 	p := w.pair(client, server)

@@ -51,7 +51,9 @@ func (a *actor) pauses(until time.Time, mood pauseMood) {
 			a.onlyCloseRead()
 		} else {
 			a.givesUp(a.draw.IntN(60_000))
-			if a.draw.chance(mood.talk) {
+			// A full read-ahead would be a good reason not to hear.
+			unread := a.end.out.count() - int(a.end.other().begun.Load())
+			if unread < 8 && a.draw.chance(mood.talk) {
 				a.write(context.Background(), a.typ(), a.size())
 			}
 		}

@@ -32,6 +32,9 @@ func TestStorm(t *testing.T) {
 		Seed: *flagSeed, For: *flagFor, Program: *flagProgram, Transports: transports, Scenes: strings.Split(*flagScene, ","),
 		Parallel: *flagParallel, Dir: t.TempDir(), Stop: *flagStop,
 	}
+	if raceEnabled { // all is some ten times slower
+		config.CloseTimeout, config.Patience, config.Hearing = 20*time.Second, 30*time.Second, 15*time.Second
+	}
 	if config.Seed == 0 {
 		config.Seed = uint64(time.Now().UnixNano()) % 1_000_000
 	}

@@ -69,14 +69,49 @@ func (w *world) join(group *sync.WaitGroup) bool {
 	}
 }
 
-// joinSoon is join for calls that nothing holds up: those that have not returned in time are stuck.
+// joinSoon is join for calls that nothing holds up: if no byte moves any more, those that have not
+// returned are stuck.
 func (w *world) joinSoon(group *sync.WaitGroup, why string) bool {
-	late := time.AfterFunc(2*w.storm.config.Patience, func() {
-		w.fail("stuck-call", "not returned after %v though %s: %s\n%s", 2*w.storm.config.Patience, why, w.calls(), stacks())
+	finished := make(chan struct{})
+	go func() { w.join(group); close(finished) }()
+	if !w.moving(func() bool {
+		select {
+		case <-finished:
+			return true
+		default:
+			return false
+		}
+	}) {
+		w.fail("stuck-call", "not returned though %s: %s\n%s", why, w.calls(), stacks())
 		w.kill()
-	})
-	defer late.Stop()
-	return w.join(group)
+	}
+	<-finished
+	return !w.gone()
+}
+
+// moving polls until ok is true. It gives up when no byte was written for a while.
+func (w *world) moving(ok func() bool) bool {
+	for last := int64(-1); ; {
+		now := w.written()
+		if now == last || w.gone() {
+			return false
+		}
+		last = now
+		if poll(w.storm.config.Patience, w.dead, ok) {
+			return true
+		}
+	}
+}
+
+// written returns how many bytes the ends have written.
+func (w *world) written() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var n int64
+	for _, p := range w.pairs {
+		n += p.relay.up.seen.view().bytes + p.relay.down.seen.view().bytes
+	}
+	return n
 }
 
 // calls lists the calls that have not returned.
