@@ -2,6 +2,7 @@ package storm
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -62,7 +63,7 @@ func (a *actor) pauses(until time.Time, mood pauseMood) {
 			a.ping(ctx)
 			cancel()
 		}
-		if !a.end.hears("with the application out of Read") {
+		if !a.end.hears(fmt.Sprintf("in round %d, with the application out of Read", round)) {
 			return
 		}
 	}
