@@ -1,0 +1,7 @@
+//go:build race
+
+package storm
+
+const (
+	raceEnabled = true
+)
