@@ -338,7 +338,7 @@ func (c *closing) end(reason error) acts {
 	switch {
 	case c.both && !c.ended: // CloseNow does not wait for the server
 		c.ended = true
-		return closeHard
+		return linger
 	case c.over:
 		return 0
 	}
@@ -348,15 +348,15 @@ func (c *closing) end(reason error) acts {
 	return interruptRead | interruptWrite | lastTry | endContext
 }
 
-// gone: the last attempt has been made. wrote says that something left with it,
-// and so should arrive.
-func (c *closing) gone(wrote bool) acts {
+// gone: the last attempt has been made. arrive says that something has left that
+// should arrive.
+func (c *closing) gone(arrive bool) acts {
 	if c.ended {
 		return 0
 	}
 	c.ended = true
 	c.state.step(fail)
-	if wrote && c.writeErr == nil {
+	if arrive && c.writeErr == nil {
 		return linger
 	}
 	return closeHard

@@ -138,6 +138,9 @@ func (c *Conn) readOneAhead() error {
 // dropUnread forgets what came before the application wanted no more messages. A message that came before CloseRead is
 // one that it does not expect.
 func (c *Conn) dropUnread() {
+	if c.receiver.message.compressed {
+		c.deflate.message.end()
+	}
 	some := c.receiver.dropAhead()
 	c.supervisor.stalled.Store(false)
 	c.mu.Lock()

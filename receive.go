@@ -250,16 +250,18 @@ func (r *receiver) reject() {
 	r.inbox.Release()
 }
 
-// dropAhead forgets what was read ahead: it is for nobody. It reports whether that had the start of a message.
+// dropAhead forgets what was read ahead, and the message that the application is at: it is for nobody. It reports whether
+// there was the start of a message that the application has not seen.
 func (r *receiver) dropAhead() (some bool) {
-	if r.ahead == nil {
-		return false
+	if r.ahead != nil {
+		for _, f := range r.ahead.frames {
+			some = some || f.opcode != opContinuation
+		}
+		r.ahead = nil
 	}
-	for _, f := range r.ahead.frames {
-		some = some || f.opcode != opContinuation
+	if r.message.open {
+		r.message = message{number: r.message.number + 1}
 	}
-	r.ahead = nil
-	r.message = message{number: r.message.number + 1}
 	return some
 }
 

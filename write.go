@@ -327,6 +327,11 @@ func (c *Conn) send(ctx context.Context, b *transport.Buffer, f *outFrame, p pat
 		watched = c.watched(ctx)
 	}
 	for {
+		// Whoever ends the write changes the state first and then interrupts, which may have hit the holder of the turn
+		// before.
+		if err := c.mayGoOn(ctx, p); err != nil {
+			return err
+		}
 		err := c.transport.Write(watched, b, tail, (*connContext)(c))
 		if err == nil {
 			return nil
@@ -334,13 +339,10 @@ func (c *Conn) send(ctx context.Context, b *transport.Buffer, f *outFrame, p pat
 		if err != transport.ErrInterrupted {
 			return c.writeFailed(err)
 		}
-		if err := c.mayGoOn(ctx, p); err != nil {
-			return err
-		}
 	}
 }
 
-// mayGoOn says why a write that was interrupted should not go on, or nil.
+// mayGoOn says why a write that may have to wait should not go on, or nil.
 func (c *Conn) mayGoOn(ctx context.Context, p patience) error {
 	c.mu.Lock()
 	over, stopped, ended := c.closing.over, c.closing.stopped(), c.closing.ended

@@ -349,7 +349,7 @@ func (c *Conn) lastWords(p patience) {
 		wrote = wrote && err == nil
 	}
 	c.mu.Lock()
-	a := c.closing.gone(wrote)
+	a := c.closing.gone(wrote || c.closing.ours == written)
 	c.unlock()
 	c.perform(a)
 }

@@ -158,8 +158,21 @@ func (d *direction) offeredAt(n int64) time.Time {
 	if i == len(o) {
 		return time.Time{}
 	}
+	// A long batch is offered in pieces. What comes in between changes nothing.
+	for ; i > 0; i-- {
+		before := int64(0)
+		if i > 1 {
+			before = o[i-2].to
+		}
+		if o[i-1].to-before < pieceSize {
+			break
+		}
+	}
 	return o[i].at
 }
+
+// pieceSize is how much the library offers to a net.Conn like this at once.
+const pieceSize = 64 << 10
 
 // parsedAt returns when the receiving end, having read n bytes, first came back for more: by then
 // it has dealt with them. Zero: it has not come back.
