@@ -158,7 +158,18 @@ func (t *Conn) watchRead() {
 	if t.ctx == nil {
 		return
 	}
-	if done := t.ctx.Done(); done != nil && !t.reads.covers(done) && !t.owner.Owns(done) {
+	done := t.ctx.Done()
+	switch {
+	case done == nil:
+	case t.reads.covers(done):
+		// Contexts that were cancelled before anybody asked for their channel share one that is closed: that it is
+		// covered does not say that this one's end has interrupted anybody.
+		select {
+		case <-done:
+			t.InterruptRead()
+		default:
+		}
+	case !t.owner.Owns(done):
 		t.reads.watch(t.ctx, t.InterruptRead)
 	}
 }
