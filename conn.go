@@ -123,7 +123,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		subprotocol:  cfg.subprotocol,
 		values:       context.WithoutCancel(cfg.parent),
 	}
-	c.transport.Init(nc)
+	c.transport.Init(nc, &c.receiver.inbox, (*connContext)(c))
 	c.receiver.client = cfg.client
 	c.receiver.limit.Store(cfg.readLimit)
 	c.sender.client, c.sender.limit = cfg.client, s.queueLimit

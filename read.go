@@ -330,16 +330,16 @@ func (c *Conn) awaitFrame(ctx context.Context, buf []byte) (message []byte, whol
 // memory, and over TLS a second read.
 func (c *Conn) readInto(spare []byte, n int) (length int, whole bool, err error) {
 	r := &c.receiver
-	h, size := r.simple(spare[:n])
+	size := r.simple(spare[:n])
 	if size == 0 || !c.has(delivering) {
 		r.inbox.Put(spare[:n])
 		return 0, false, nil
 	}
-	length = int(min(h.length, int64(n-size)))
+	length = int(min(r.frame.length, int64(n-size)))
 	if rest := spare[size+length : n]; len(rest) > 0 {
 		r.inbox.Put(rest)
 	}
-	whole, err = c.takeSimple(&h, spare[:length], spare[size:])
+	whole, err = c.takeSimple(spare[:length], spare[size:])
 	if n == len(spare) && r.left > 0 {
 		r.frames++ // too little memory; if that is so again, the inbox takes more at once
 	}
@@ -357,31 +357,28 @@ func (c *Conn) readFront(buf []byte) (message []byte, whole bool, err error) {
 		return buf, false, nil
 	}
 	b := r.inbox.Bytes()
-	h, size := r.simple(b)
-	if size == 0 || int64(len(b)-size) < h.length {
+	size := r.simple(b)
+	if size == 0 || int64(len(b)-size) < r.frame.length {
 		return buf, false, nil
 	}
-	start, n := len(buf), int(h.length)
+	start, n := len(buf), int(r.frame.length)
 	message = growFor(buf, n)[:start+n]
 	r.inbox.Take(size + n)
-	whole, err = c.takeSimple(&h, message[start:], b[size:])
-	if !whole {
-		message = message[:start+n]
-	}
+	whole, err = c.takeSimple(message[start:], b[size:])
 	return message, whole, err
 }
 
 // takeSimple takes payload of a frame that begins a message. If there is more of the message, readMessage goes on with it.
-func (c *Conn) takeSimple(h *header, dst, src []byte) (whole bool, err error) {
+func (c *Conn) takeSimple(dst, src []byte) (whole bool, err error) {
 	r := &c.receiver
-	r.begin(h)
+	r.begin()
 	if err := r.enter(r.record()); err != nil {
 		return false, c.refuse(err)
 	}
 	if err := r.take(dst, src); err != nil {
 		return false, c.failRead(err)
 	}
-	if r.left > 0 || !h.fin {
+	if r.left > 0 || !r.frame.fin {
 		r.message.resume = true
 		return false, nil
 	}

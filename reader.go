@@ -33,7 +33,7 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 		if c.has(hasPending | hasCorked) {
 			c.flushNow() // nobody comes any more to share a system call with
 		}
-		n, err := c.transport.Read(watched, dst, &c.receiver.inbox, (*connContext)(c))
+		n, err := c.transport.Read(watched, dst)
 		switch {
 		case n > 0:
 			if ctx == nil {

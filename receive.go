@@ -97,28 +97,31 @@ func (r *receiver) next(deflate bool) (found, opcode, []byte, error) {
 		}
 		return controlFrame, h.opcode, payload, nil
 	}
-	r.begin(&h)
+	r.frame = h
+	r.begin()
 	if h.length == 0 {
 		err = r.checkText(nil)
 	}
 	return dataFrame, h.opcode, nil, err
 }
 
-// simple returns the size of the header at the front of b, if it begins a message and there is nothing else about it;
-// otherwise 0: it is for next.
-func (r *receiver) simple(b []byte) (h header, size int) {
+// simple looks at the header at the front of b, and returns its size if it begins a message and there is nothing else
+// about it; then frame has it, and begin goes to its payload. Otherwise it returns 0: it is for next.
+func (r *receiver) simple(b []byte) (size int) {
 	h, size, err := parseHeader(b)
 	if err != nil || size == 0 || h.rsv1 || h.opcode != opText && h.opcode != opBinary || h.length == 0 ||
 		h.check(legality{fromClient: !r.client, inMessage: r.inMessage}) != nil {
-		return h, 0
+		return 0
 	}
-	return h, size
+	r.frame = h
+	return size
 }
 
 // begin goes to the payload of a data frame.
-func (r *receiver) begin(h *header) {
+func (r *receiver) begin() {
+	h := &r.frame
 	r.frames++
-	r.frame, r.left = *h, h.length
+	r.left = h.length
 	r.inMessage = !h.fin
 	if h.opcode != opContinuation {
 		r.checking = h.opcode == opText && !h.rsv1

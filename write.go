@@ -260,7 +260,15 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	if b.buf == nil {
 		return false, nil
 	}
-	if err := c.send(ctx, b.buf, f, p); err != nil {
+	// Nearly always it is one attempt, which the kernel takes whole. It is made here, so that it needs little stack.
+	if f == nil || f.tail == nil {
+		err = c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil))
+	} else if !c.sender.client {
+		err = c.send(ctx, b.buf, f.tail, p, c.transport.TryWrite(b.buf, f.tail))
+	} else {
+		err = c.sendMasked(ctx, b.buf, f, p)
+	}
+	if err != nil {
 		c.mu.Lock()
 		c.sender.suspend(b, f)
 		c.unlock()
@@ -283,7 +291,7 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 	b := batch{buf: &transport.Buffer{B: c.sender.rest}, queued: c.sender.restQueued}
 	c.sender.rest, c.sender.restQueued = nil, 0
 	c.unlock()
-	if err := c.send(ctx, b.buf, nil, p); err != nil {
+	if err := c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil)); err != nil {
 		c.mu.Lock()
 		c.sender.suspend(b, nil)
 		c.unlock()
@@ -306,22 +314,19 @@ func (c *Conn) wrote(queued int) {
 	c.perform(a)
 }
 
-// send writes b and then f's tail; b.N is how many bytes of both were taken. Nearly always that is one attempt, which the
-// kernel takes whole.
-func (c *Conn) send(ctx context.Context, b *transport.Buffer, f *outFrame, p patience) error {
-	var tail []byte
-	if f != nil && f.tail != nil {
-		if c.sender.client {
-			return c.sendMasked(ctx, b, f, p)
-		}
-		tail = f.tail
-	}
-	if c.transport.TryWrite(b, tail) {
+// send sees an attempt to write b and then tail through, if it has not done all. b.N is how many bytes of both were taken.
+func (c *Conn) send(ctx context.Context, b *transport.Buffer, tail []byte, p patience, done bool) error {
+	switch {
+	case done:
 		return nil
-	}
-	if p == tryOnce && b.Err == nil {
+	case p == tryOnce && b.Err == nil:
 		return errWouldBlock
 	}
+	return c.sendRest(ctx, b, tail, p)
+}
+
+// sendRest waits for the kernel to take the rest.
+func (c *Conn) sendRest(ctx context.Context, b *transport.Buffer, tail []byte, p patience) error {
 	var watched context.Context
 	if ctx != nil {
 		watched = c.watched(ctx)
@@ -332,7 +337,7 @@ func (c *Conn) send(ctx context.Context, b *transport.Buffer, f *outFrame, p pat
 		if err := c.mayGoOn(ctx, p); err != nil {
 			return err
 		}
-		err := c.transport.Write(watched, b, tail, (*connContext)(c))
+		err := c.transport.Write(watched, b, tail)
 		if err == nil {
 			return nil
 		}
@@ -371,7 +376,7 @@ func (c *Conn) sendMasked(ctx context.Context, b *transport.Buffer, f *outFrame,
 		b.B = b.B[:start+k]
 		pos = mask.Copy(b.B[start:], tail[:k], f.key, pos)
 		tail = tail[k:]
-		if err := c.send(ctx, b, nil, p); err != nil {
+		if err := c.send(ctx, b, nil, p, c.transport.TryWrite(b, nil)); err != nil {
 			start = len(b.B)
 			b.B = slices.Concat(b.B, tail)
 			mask.XOR(b.B[start:], f.key, pos)

@@ -26,12 +26,13 @@ type Conn struct {
 	reads  interruption
 	writes atomic.Pointer[interruption] // made when it is needed
 
+	owner Owner
+	in    *Inbox
+
 	// What the Read that is under way works with.
 	ready   func(fd uintptr) bool
 	ctx     context.Context
-	owner   Owner
 	dst     []byte // where to read to; nil: to in
-	in      *Inbox
 	n       int
 	err     error
 	scratch *[128]byte // to wait with, where one can't wait without
@@ -61,9 +62,9 @@ const (
 // bytes it took.
 type resumer interface{ WriteDeadlineResumes() }
 
-// Init makes t the transport over nc, which it owns from then on.
-func (t *Conn) Init(nc net.Conn) {
-	t.nc = nc
+// Init makes t the transport over nc, which it owns from then on. What is read goes to in.
+func (t *Conn) Init(nc net.Conn, in *Inbox, owner Owner) {
+	t.nc, t.in, t.owner = nc, in, owner
 	switch base := nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		t.kind = socket
@@ -111,8 +112,8 @@ func (t *Conn) NetConn() net.Conn {
 
 // Read waits for bytes and reads them: into dst, or into the inbox if dst is nil. If ctx is not nil, its end interrupts
 // the call. The error is ErrInterrupted, or the net.Conn's.
-func (t *Conn) Read(ctx context.Context, dst []byte, in *Inbox, owner Owner) (n int, err error) {
-	t.ctx, t.dst, t.in, t.owner = ctx, dst, in, owner
+func (t *Conn) Read(ctx context.Context, dst []byte) (n int, err error) {
+	t.ctx, t.dst = ctx, dst
 	if t.ready != nil {
 		t.n, t.err = 0, nil
 		if err = t.raw.Read(t.ready); err == nil {
@@ -121,7 +122,7 @@ func (t *Conn) Read(ctx context.Context, dst []byte, in *Inbox, owner Owner) (n 
 	} else {
 		n, err = t.readPlain()
 	}
-	t.ctx, t.dst, t.owner = nil, nil, nil
+	t.ctx, t.dst = nil, nil
 	if n > 0 {
 		return n, nil // an error comes again
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"sync"
-	"syscall"
 )
 
 // TryWrite writes as much of b, and of tail behind it, as is taken without waiting, and reports whether that was all.
@@ -15,7 +14,14 @@ func (t *Conn) TryWrite(b *Buffer, tail []byte) bool {
 	case t.raw == nil:
 		return false
 	case t.kind == socket:
-		t.trySocket(b, tail)
+		if b.once == nil {
+			b.once = b.attempt
+		}
+		b.tail = tail
+		if err := t.raw.Control(b.once); err != nil {
+			b.Err = err
+		}
+		b.tail = nil
 	default:
 		t.trySecured(b, tail)
 	}
@@ -31,21 +37,6 @@ func (t *Conn) Gathers() bool { return t.raw != nil && t.kind == socket }
 // Tries reports whether TryWrite may take something: only for sockets, and TLS over them, can one know.
 func (t *Conn) Tries() bool { return t.raw != nil && (t.kind == socket || canPoll) }
 
-func (t *Conn) trySocket(b *Buffer, tail []byte) {
-	b.tail = tail
-	b.try(t.raw)
-	b.tail = nil
-}
-
-func (b *Buffer) try(raw syscall.RawConn) {
-	if b.once == nil {
-		b.once = func(fd uintptr) { b.attempt(fd) }
-	}
-	if err := raw.Control(b.once); err != nil {
-		b.Err = err
-	}
-}
-
 // WriteNow is one attempt to write b to a net.Conn that no Conn owns. It reports whether all was taken; b.N is how much.
 func WriteNow(nc net.Conn, b *Buffer) bool {
 	b.N, b.Err = 0, nil
@@ -53,12 +44,14 @@ func WriteNow(nc net.Conn, b *Buffer) bool {
 	if raw == nil {
 		return false
 	}
-	b.try(raw)
+	if err := raw.Control(b.attempt); err != nil {
+		b.Err = err
+	}
 	return b.N == len(b.B)
 }
 
-// attempt is one attempt to write what is left to a socket. It reports whether there is nothing more to wait for.
-func (b *Buffer) attempt(fd uintptr) (done bool) {
+// attempt is one attempt to write what is left to a socket.
+func (b *Buffer) attempt(fd uintptr) {
 	for {
 		head, tail := b.left(b.tail)
 		var n int
@@ -68,18 +61,26 @@ func (b *Buffer) attempt(fd uintptr) (done bool) {
 		} else {
 			n, err = send(fd, head, tail)
 		}
-		switch {
-		case err == nil:
+		if err == nil {
 			b.N += n
-			return b.N == len(b.B)+len(b.tail)
-		case interrupted(err):
-		case wouldBlock(err):
-			return false
-		default:
+		} else if interrupted(err) {
+			continue
+		} else if !wouldBlock(err) {
 			b.Err = err
-			return true
 		}
+		return
 	}
+}
+
+// attemptAll is attempt for a call that waits: it reports whether there is nothing more to wait for.
+func (b *Buffer) attemptAll(fd uintptr) bool {
+	before := b.N
+	b.attempt(fd)
+	for b.N > before && b.N < len(b.B)+len(b.tail) && b.Err == nil {
+		before = b.N
+		b.attempt(fd)
+	}
+	return b.Err != nil || b.N == len(b.B)+len(b.tail)
 }
 
 // left returns what is left to be written.
@@ -127,13 +128,13 @@ const pieceSize = 64 << 10
 
 // Write writes what TryWrite has left of b and tail. b.N goes on counting. If ctx is not nil, its end interrupts the
 // call. The error is ErrInterrupted, or the net.Conn's, which is final.
-func (t *Conn) Write(ctx context.Context, b *Buffer, tail []byte, owner Owner) error {
+func (t *Conn) Write(ctx context.Context, b *Buffer, tail []byte) error {
 	if b.Err != nil {
 		return b.Err
 	}
 	if ctx != nil {
 		i := t.interruptWrites()
-		if done := ctx.Done(); done != nil && !i.covers(done) && !owner.Owns(done) {
+		if done := ctx.Done(); done != nil && !i.covers(done) && !t.owner.Owns(done) {
 			i.watch(ctx, t.InterruptWrite)
 		}
 		if ctx.Err() != nil {
@@ -154,7 +155,7 @@ func (t *Conn) Write(ctx context.Context, b *Buffer, tail []byte, owner Owner) e
 func (t *Conn) writeLeft(b *Buffer, tail []byte) error {
 	if t.kind == socket && t.raw != nil && canSendBoth {
 		if b.all == nil {
-			b.all = b.attempt
+			b.all = b.attemptAll
 		}
 		b.tail = tail
 		err := t.raw.Write(b.all)
