@@ -387,7 +387,7 @@ func (c *closing) drops() bool { return c.by == us || c.by == violation || c.clo
 // reads reports whether there is a reason to read. After a violation there is none, and
 // after the end only for the client that waits for the server to close TCP.
 func (c *closing) reads() bool {
-	return !c.ended && !c.eof && c.by != violation && (c.both || !c.over)
+	return !c.ended && !c.eof && (c.both || c.by != violation && !c.over)
 }
 
 // deaf reports whether nothing that comes is parsed any more. The reader finds out.

@@ -22,7 +22,10 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 		return false, err
 	}
 	// What moves the compressor's window must leave, and so is not compressed before its turn has surely come.
-	err = c.flushRest(ctx, untilContext)
+	err = c.writeErr(ctx)
+	if err == nil {
+		err = c.flushRest(ctx, untilContext)
+	}
 	if err == nil {
 		err = c.writeErr(ctx)
 	}

@@ -169,7 +169,7 @@ func (c *Conn) unlock() {
 	if c.flags.Load() != f {
 		c.flags.Store(f)
 	}
-	if f&delivering == 0 {
+	if f&delivering == 0 || cl.writeErr != nil {
 		pass(&c.moments.stopped, cl.stopped())
 		pass(&c.moments.told, cl.told())
 	}
@@ -258,9 +258,11 @@ func (c *Conn) hangUp(how acts) {
 	switch {
 	case how&linger != 0:
 		go func() {
+			giveUp := time.AfterFunc(lingerTime, c.transport.Close)
+			defer giveUp.Stop()
 			c.supervisor.turn.Await(nil, nil) // who has it sees that there is no reason to read; so does whoever comes
 			c.releaseRead()
-			c.transport.Linger(lingerTime)
+			c.transport.Linger()
 		}()
 	case how&closeGently != 0:
 		c.transport.CloseGently(lingerTime)
@@ -390,7 +392,7 @@ func (c *Conn) checkAlive(t int64) {
 	if !c.has(delivering) && c.has(known) {
 		return // no Ping may leave any more, and the close timeout bounds what is left
 	}
-	deaf := !c.supervisor.turn.Held() && c.supervisor.stalled.Load()
+	deaf := c.supervisor.stalled.Load()
 	taken, outstanding := c.transport.Taken()
 	v, again := c.keepalive.Check(t, taken, outstanding, deaf)
 	switch v {

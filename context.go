@@ -12,7 +12,11 @@ import (
 type lifetime struct {
 	past      atomic.Bool
 	listeners atomic.Pointer[listeners]
+	bounded   atomic.Pointer[bounded] // the last that untilEnd returned
 }
+
+// bounded is a context that ends with another or with the connection.
+type bounded struct{ of, ctx context.Context }
 
 // listeners are who wants to know of the connection's end.
 type listeners struct {
@@ -96,12 +100,10 @@ func (x *connContext) Owns(done <-chan struct{}) bool {
 	return l != nil && done == l.done
 }
 
-// watched returns the context whose end has to interrupt a call under ctx, or nil.
-func (c *Conn) watched(ctx context.Context) context.Context {
-	if own, ok := ctx.(*connContext); ok && (*Conn)(own) == c {
-		return nil
-	}
-	return ctx
+// Is reports whether ctx is the connection's own.
+func (x *connContext) Is(ctx context.Context) bool {
+	own, ok := ctx.(*connContext)
+	return ok && own == x
 }
 
 // Deadline, Done, Err and Value make it a [context.Context].
@@ -133,6 +135,31 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) { return x.lifetime
 
 // String says what it is where contexts are printed.
 func (x *connContext) String() string { return "websocket.Conn.Context" }
+
+// untilEnd returns a context that ends with ctx or with the connection: for the same ctx the same one, so that asking
+// again costs nothing. It lets go of the connection when ctx ends.
+func (c *Conn) untilEnd(ctx context.Context) context.Context {
+	if b := c.lifetime.bounded.Load(); b != nil && same(b.of, ctx) {
+		return b.ctx
+	}
+	b := &bounded{of: ctx}
+	ended := c.Context()
+	var cancel context.CancelCauseFunc
+	b.ctx, cancel = context.WithCancelCause(ctx)
+	stop := context.AfterFunc(ended, func() { cancel(context.Cause(ended)) })
+	context.AfterFunc(b.ctx, func() {
+		stop()
+		c.lifetime.bounded.CompareAndSwap(b, nil)
+	})
+	c.lifetime.bounded.Store(b)
+	return b.ctx
+}
+
+// same reports whether two contexts are one. Those of types that can't be compared are not.
+func same(a, b context.Context) (is bool) {
+	defer func() { recover() }()
+	return a == b
+}
 
 // A readClosed is the context that CloseRead returns for one that can't be cancelled: it ends with the connection, and
 // costs no registration.

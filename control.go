@@ -82,11 +82,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	if ctx.Done() == nil {
 		return readClosed{(*connContext)(c), ctx}
 	}
-	ended := c.Context()
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(ended, func() { cancel(context.Cause(ended)) })
-	context.AfterFunc(ctx, func() { stop() })
-	return ctx
+	return c.untilEnd(ctx)
 }
 
 // unexpected closes the connection because of a message after CloseRead.

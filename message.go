@@ -44,43 +44,57 @@ func (c *Conn) readMessage(ctx context.Context, buf []byte, base int) (MessageTy
 // A gathering is the memory of one call that reads a whole message. A length that the peer announces is not trusted for
 // more than as much again as what has come: until then, payload is kept in borrowed pieces, and joined once.
 type gathering struct {
-	m      *message
-	buf    []byte // the caller's memory, or the result's; the message begins at base
-	base   int
-	pieces []*transport.Buffer // large ones; made with room for most messages
-	n      int                 // bytes in pieces
-	direct bool                // room gave memory of buf
+	m           *message
+	buf         []byte // the caller's memory, or the result's; the message begins at base
+	base        int
+	first, last *transport.Buffer // the pieces
+	n           int               // bytes in them
+	direct      bool              // room gave memory of buf
 }
 
 // room returns memory for the next bytes. Of the frame, left bytes are still to come, and buffered bytes have come.
 func (g *gathering) room(left int64, buffered int) []byte {
 	if g.m.held == nil {
 		have := len(g.buf) - g.base + g.n
-		enough := int64(cap(g.buf)-len(g.buf)-g.n) >= left
-		if len(g.pieces) == 0 && !enough && int64(have+buffered) >= left {
+		enough := g.first == nil && int64(cap(g.buf)-len(g.buf)) >= left
+		switch {
+		case enough:
+		case int64(have+buffered) < left:
+			g.pour()
+		case g.first == nil:
 			g.buf = growFor(g.buf, max(int(left), have))
 			enough = true
-		}
-		if len(g.pieces) > 0 && g.m.frame.fin && int64(have+buffered) >= left {
+		case g.m.frame.fin:
 			g.buf = growFor(g.buf, g.n+int(left))
 			g.buf = g.takePieces(g.buf)
 			enough = true
 		}
-		if len(g.pieces) == 0 && enough {
+		if enough {
 			g.direct = true
 			return g.buf[len(g.buf):cap(g.buf)]
 		}
-		if g.pieces == nil {
-			g.pieces = make([]*transport.Buffer, 0, 8)
-		}
-		g.pour()
 	}
 	g.direct = false
-	if k := len(g.pieces); k == 0 || len(g.pieces[k-1].B) == cap(g.pieces[k-1].B) {
-		g.pieces = append(g.pieces, transport.GetLarge())
+	return g.piece()
+}
+
+// piece returns room in the last piece. The pieces are usual buffers at first, and then large ones.
+func (g *gathering) piece() []byte {
+	if g.last == nil || len(g.last.B) == cap(g.last.B) {
+		var next *transport.Buffer
+		if g.n < 2*transport.BufferSize {
+			next = transport.Get()
+		} else {
+			next = transport.GetLarge()
+		}
+		if g.last == nil {
+			g.first = next
+		} else {
+			g.last.Next = next
+		}
+		g.last = next
 	}
-	last := g.pieces[len(g.pieces)-1].B
-	return last[len(last):cap(last)]
+	return g.last.B[len(g.last.B):cap(g.last.B)]
 }
 
 // came says that n bytes were put where room said.
@@ -89,37 +103,37 @@ func (g *gathering) came(n int) {
 		g.buf = g.buf[:len(g.buf)+n]
 		return
 	}
-	last := g.pieces[len(g.pieces)-1]
-	last.B = last.B[:len(last.B)+n]
+	g.last.B = g.last.B[:len(g.last.B)+n]
 	g.n += n
 }
 
 // pour moves what is in buf of the message to pieces.
 func (g *gathering) pour() {
-	for len(g.buf) > g.base {
-		piece := transport.GetLarge()
-		n := copy(piece.B[:cap(piece.B)], g.buf[g.base:])
-		piece.B = piece.B[:n]
-		g.pieces = append(g.pieces, piece)
-		g.n += n
-		g.buf = append(g.buf[:g.base], g.buf[g.base+n:]...)
+	for part := g.buf[g.base:]; len(part) > 0; {
+		n := copy(g.piece(), part)
+		part = part[n:]
+		g.direct = false
+		g.came(n)
 	}
+	g.buf = g.buf[:g.base]
 }
 
 // takePieces appends the pieces to dst and gives them back.
 func (g *gathering) takePieces(dst []byte) []byte {
-	for _, piece := range g.pieces {
-		dst = append(dst, piece.B...)
-		transport.PutLarge(piece)
+	for p := g.first; p != nil; {
+		next := p.Next
+		dst = append(dst, p.B...)
+		transport.PutPiece(p)
+		p = next
 	}
-	g.pieces, g.n = g.pieces[:0], 0
+	g.first, g.last, g.n = nil, nil, 0
 	return dst
 }
 
 // join returns the whole message behind what the caller gave.
 func (g *gathering) join() []byte {
 	if n := len(g.m.held) + g.n; n > 0 {
-		if g.buf != nil || len(g.pieces) != 1 {
+		if g.buf != nil || g.first != g.last {
 			g.buf = growFor(g.buf, n)
 		}
 		g.buf = append(g.buf, g.m.held...)
@@ -130,13 +144,13 @@ func (g *gathering) join() []byte {
 
 // hold keeps what has come of the message for the next call. What it holds is copied once, however often calls give up.
 func (g *gathering) hold() {
-	if g.m.open {
-		g.m.resume = true
-		g.m.held = append(g.m.held, g.buf[min(g.base, len(g.buf)):]...)
-		g.m.held = g.takePieces(g.m.held)
+	if !g.m.open {
+		g.takePieces(nil)
 		return
 	}
-	g.takePieces(nil)
+	g.m.resume = true
+	g.m.held = append(g.m.held, g.buf[min(g.base, len(g.buf)):]...)
+	g.m.held = g.takePieces(g.m.held)
 }
 
 // beginMessage goes to the start of the next message, past the rest of one that was left in the middle; or, if a Read gave

@@ -259,7 +259,7 @@ func (c *Conn) readContextErr(ctx context.Context) error {
 		return ctx.Err()
 	case ours, c.supervisor.unread.Load() == 0:
 		return errOver
-	case c.watched(ctx) == nil, context.Cause(ctx) == cause:
+	case (*connContext)(c).Is(ctx), context.Cause(ctx) == cause:
 		return nil
 	}
 	return ctx.Err()

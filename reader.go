@@ -22,7 +22,6 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 	// Whoever ends the wait changes the state first and then interrupts, and only we, who have the turn, can be hit: so
 	// while nothing has begun to end, waiting is safe.
 	quiet := ctx != nil && c.has(delivering) && ctx.Err() == nil
-	watched := c.watched(ctx)
 	for {
 		if !quiet {
 			if err := c.mayWait(ctx); err != nil {
@@ -33,7 +32,7 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 		if c.has(hasPending | hasCorked) {
 			c.flushNow() // nobody comes any more to share a system call with
 		}
-		n, err := c.transport.Read(watched, dst)
+		n, err := c.transport.Read(ctx, dst)
 		switch {
 		case n > 0:
 			if ctx == nil {

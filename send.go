@@ -164,8 +164,8 @@ func (s *sender) wrote(queued int) (pingLeft bool) {
 }
 
 // suspend keeps what was not written of a batch and of f's tail; b.buf.N says how much was. But f is taken back if
-// nothing of it has left.
-func (s *sender) suspend(b batch, f *outFrame) {
+// nothing of it has left. It reports whether nothing is left to write: the interruption came behind the last byte.
+func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	n := b.buf.N
 	var rest, tail []byte // what was not written
 	switch {
@@ -181,12 +181,11 @@ func (s *sender) suspend(b batch, f *outFrame) {
 		f.committed = true
 		tail = f.tail[n-len(b.buf.B):]
 	}
-	if len(rest)+len(tail) > 0 {
+	if whole = len(rest)+len(tail) == 0; !whole {
 		s.rest, s.restQueued = slices.Concat(rest, tail), b.queued
-	} else {
-		s.size -= b.queued
 	}
 	transport.Put(b.buf)
+	return whole
 }
 
 // reserve takes room for n bytes in the queue, if there is as much.

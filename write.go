@@ -243,7 +243,7 @@ const (
 // If it returns early, nothing of f has left, or the rest of it is left for the writer goroutine, which has no context.
 func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, err error) {
 	c.mu.Lock()
-	if c.sender.rest != nil {
+	if c.sender.rest != nil && (f == nil || !c.closing.stopped()) {
 		c.unlock()
 		if err := c.flushRest(ctx, p); err != nil {
 			return true, err
@@ -269,9 +269,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		err = c.sendMasked(ctx, b.buf, f, p)
 	}
 	if err != nil {
-		c.mu.Lock()
-		c.sender.suspend(b, f)
-		c.unlock()
+		c.suspend(b, f)
 		return true, err
 	}
 	if matters {
@@ -292,13 +290,24 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 	c.sender.rest, c.sender.restQueued = nil, 0
 	c.unlock()
 	if err := c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil)); err != nil {
-		c.mu.Lock()
-		c.sender.suspend(b, nil)
-		c.unlock()
+		c.suspend(b, nil)
 		return err
 	}
 	c.wrote(b.queued)
 	return nil
+}
+
+// suspend keeps what was not written of a batch for the writer goroutine.
+func (c *Conn) suspend(b batch, f *outFrame) {
+	c.mu.Lock()
+	whole := c.sender.suspend(b, f)
+	if c.closing.ended {
+		c.sender.drop()
+	}
+	c.unlock()
+	if whole {
+		c.wrote(b.queued)
+	}
 }
 
 // wrote is called when all that had begun to leave is written.
@@ -327,17 +336,12 @@ func (c *Conn) send(ctx context.Context, b *transport.Buffer, tail []byte, p pat
 
 // sendRest waits for the kernel to take the rest.
 func (c *Conn) sendRest(ctx context.Context, b *transport.Buffer, tail []byte, p patience) error {
-	var watched context.Context
-	if ctx != nil {
-		watched = c.watched(ctx)
-	}
 	for {
-		// Whoever ends the write changes the state first and then interrupts, which may have hit the holder of the turn
-		// before.
+		// The interruption may have hit the holder of the turn before.
 		if err := c.mayGoOn(ctx, p); err != nil {
 			return err
 		}
-		err := c.transport.Write(watched, b, tail)
+		err := c.transport.Write(ctx, b, tail)
 		if err == nil {
 			return nil
 		}

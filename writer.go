@@ -194,7 +194,10 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	}
 	if c.deflate != nil {
 		// What moves the compressor's window must leave, and so is not compressed before its turn has surely come.
-		err := c.flushRest(ctx, untilContext)
+		err := c.writeErr(ctx)
+		if err == nil {
+			err = c.flushRest(ctx, untilContext)
+		}
 		if err == nil {
 			err = c.writeErr(ctx)
 		}

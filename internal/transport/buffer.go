@@ -28,6 +28,9 @@ type Buffer struct {
 	// Keys are for the frames that a client puts into B.
 	Keys mask.Keys
 
+	// Next is the next piece of what is in several buffers.
+	Next *Buffer
+
 	// Last says that nothing follows B: the end of the stream may leave with it.
 	Last bool
 
@@ -68,6 +71,16 @@ func PutLarge(b *Buffer) {
 	largePool.Put(b)
 }
 
+// PutPiece gives back a buffer of either size.
+func PutPiece(b *Buffer) {
+	b.Next = nil
+	if cap(b.B) >= LargeSize {
+		PutLarge(b)
+	} else {
+		Put(b)
+	}
+}
+
 // An Inbox holds bytes that came and were not taken yet. It borrows a buffer while there are some. The zero value is
 // empty. It belongs to whoever holds the read turn.
 type Inbox struct {
@@ -106,9 +119,7 @@ const minRoom = 14 + 125
 // Room returns space for bytes to come, borrowing a buffer if there is none. Came says how many did.
 func (in *Inbox) Room() []byte {
 	if in.buf == nil {
-		in.buf = Get()
-		in.buf.B = in.buf.B[:cap(in.buf.B)]
-		in.r, in.w = 0, 0
+		in.Borrow()
 	}
 	if in.r == in.w {
 		in.r, in.w = 0, 0
@@ -117,6 +128,13 @@ func (in *Inbox) Room() []byte {
 		in.r = 0
 	}
 	return in.buf.B[in.w:]
+}
+
+// Borrow borrows a buffer. There is none.
+func (in *Inbox) Borrow() {
+	in.buf = Get()
+	in.buf.B = in.buf.B[:cap(in.buf.B)]
+	in.r, in.w = 0, 0
 }
 
 // Came says that n bytes were put where Room said.

@@ -21,6 +21,9 @@ func RawConn(nc net.Conn) syscall.RawConn {
 // readReady is called with the socket when it may have bytes, and says whether the wait is over. Who waits holds no
 // buffer: it borrows one when bytes are there.
 func (t *Conn) readReady(fd uintptr) bool {
+	if t.dst == nil && t.in.buf == nil {
+		t.in.Borrow() // here, where there is little on the stack: Room's own place is what waiting goroutines can't spare
+	}
 	p := t.dst
 	if p == nil {
 		p = t.in.Room()

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -41,8 +42,10 @@ type Conn struct {
 	taken   atomic.Int64
 }
 
-// An Owner knows contexts that need no watching, because they end with the connection and not before.
+// An Owner knows contexts that need no watching, because they end with the connection and not before: one is its own, and
+// others have the same Done channel, which is not asked for in vain.
 type Owner interface {
+	Is(ctx context.Context) bool
 	Owns(done <-chan struct{}) bool
 }
 
@@ -76,7 +79,7 @@ func (t *Conn) Init(nc net.Conn, in *Inbox, owner Owner) {
 		}
 	case resumer:
 		t.kind = plain
-	case interface{ NetConn() net.Conn }:
+	case *tls.Conn:
 		switch base.NetConn().(type) {
 		case *net.TCPConn, *net.UnixConn, resumer:
 			t.kind = secured
@@ -156,7 +159,7 @@ func (t *Conn) readPlain() (int, error) {
 
 // watchRead makes the end of the call's context interrupt it.
 func (t *Conn) watchRead() {
-	if t.ctx == nil {
+	if t.ctx == nil || t.owner.Is(t.ctx) {
 		return
 	}
 	done := t.ctx.Done()
@@ -221,7 +224,7 @@ func (t *Conn) Quiet() {
 // Close closes the net.Conn at once. TLS does not say good-bye.
 func (t *Conn) Close() {
 	if t.kind == secured {
-		t.nc.(interface{ NetConn() net.Conn }).NetConn().Close()
+		t.nc.(*tls.Conn).NetConn().Close()
 	}
 	t.nc.Close()
 }
@@ -246,15 +249,13 @@ func (t *Conn) CloseGently(patience time.Duration) {
 
 // Linger closes the net.Conn in the order that lets what was written last arrive: closing a socket with unread bytes
 // resets the connection, and a reset may overtake them. So our half is closed first, and what still comes is dropped
-// until the peer has closed its half, for no longer than patience. Nobody reads meanwhile.
-func (t *Conn) Linger(patience time.Duration) {
+// until the peer has closed its half, or somebody calls Close. Nobody reads meanwhile.
+func (t *Conn) Linger() {
 	defer t.Close()
 	half, ok := t.NetConn().(interface{ CloseWrite() error })
 	if !ok {
 		return
 	}
-	giveUp := time.AfterFunc(patience, t.Close)
-	defer giveUp.Stop()
 	if half.CloseWrite() != nil {
 		return
 	}

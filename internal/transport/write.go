@@ -132,7 +132,7 @@ func (t *Conn) Write(ctx context.Context, b *Buffer, tail []byte) error {
 	if b.Err != nil {
 		return b.Err
 	}
-	if ctx != nil {
+	if ctx != nil && !t.owner.Is(ctx) {
 		i := t.interruptWrites()
 		if done := ctx.Done(); done != nil && !i.covers(done) && !t.owner.Owns(done) {
 			i.watch(ctx, t.InterruptWrite)
