@@ -177,15 +177,16 @@ type closing struct {
 	both      bool // both Close frames are through
 	over      bool // the reason is final: no call but Close waits for anything
 	ended     bool // the net.Conn is closed, or about to be
+	hungUp    bool // Close waits no more
+	noWrites  bool // the net.Conn takes no more bytes: result says why, for the time being
 
-	payload  []byte // of our Close frame
-	cause    error  // why calls fail: the first reason, which is kept
-	result   error  // what Close returns
-	writeErr error  // the net.Conn takes no more bytes
+	payload string // of our Close frame
+	cause   error  // why calls fail: the first reason, which is kept
+	result  error  // what Close returns
 }
 
 // begin is our wish to close, for the application or because of a rule of its own.
-func (c *closing) begin(cause error, payload []byte) acts {
+func (c *closing) begin(cause error, payload string) acts {
 	if c.ours != none || c.over {
 		return 0
 	}
@@ -196,11 +197,14 @@ func (c *closing) begin(cause error, payload []byte) acts {
 
 // received is a Close frame that came. If it is to be answered, the answer has
 // the payload that came.
-func (c *closing) received(said CloseError, payload []byte) acts {
+func (c *closing) received(said CloseError, payload string) acts {
+	if c.over {
+		return 0
+	}
 	switch c.state.step(recvClose) {
 	case echo:
 		c.because(said)
-		if c.writeErr != nil { // it can't be answered
+		if c.noWrites { // it can't be answered
 			return c.end(said)
 		}
 		if c.ours == none {
@@ -220,7 +224,7 @@ func (c *closing) received(said CloseError, payload []byte) acts {
 
 // fail is a violation of the peer's. Section 7.1.7, "_Fail the WebSocket
 // Connection_": a Close frame with the code leaves, then TCP is closed.
-func (c *closing) fail(cause error, payload []byte) acts {
+func (c *closing) fail(cause error, payload string) acts {
 	if c.over || c.by == violation {
 		return 0
 	}
@@ -292,10 +296,10 @@ func (c *closing) failed() acts {
 // says why, which is worth more than a broken pipe: so what has come is read
 // first, for a short time. nobodyReads says that nobody can.
 func (c *closing) noWrite(err error, nobodyReads bool) acts {
-	if c.over || c.writeErr != nil {
+	if c.over || c.noWrites {
 		return 0
 	}
-	c.writeErr = err
+	c.noWrites, c.result = true, err
 	if c.state != open || nobodyReads {
 		return c.end(err)
 	}
@@ -317,7 +321,7 @@ func (c *closing) noRead(err error, eof bool) acts {
 
 // answers reports whether our answer to the peer's Close has yet to leave.
 func (c *closing) answers() bool {
-	return !c.over && c.writeErr == nil && (c.state == closeReceived || c.state == closed && c.ours == leaving)
+	return !c.over && !c.noWrites && (c.state == closeReceived || c.state == closed && c.ours == leaving)
 }
 
 // timedOut: what was bounded took too long.
@@ -326,8 +330,8 @@ func (c *closing) timedOut(err error) acts {
 	case c.both && !c.ended:
 		c.ended = true
 		return closeGently
-	case c.writeErr != nil:
-		err = c.writeErr
+	case c.noWrites && !c.over:
+		err = c.result
 	}
 	return c.end(err)&^lastTry | c.gone(false) // it has had all its time
 }
@@ -356,7 +360,7 @@ func (c *closing) gone(arrive bool) acts {
 	}
 	c.ended = true
 	c.state.step(fail)
-	if arrive && c.writeErr == nil {
+	if arrive && !c.noWrites {
 		return linger
 	}
 	return closeHard
@@ -371,7 +375,7 @@ func (c *closing) because(reason error) {
 
 // stopped reports whether no message can be accepted any more.
 func (c *closing) stopped() bool {
-	return c.state != open || c.ours != none || c.over || c.writeErr != nil
+	return c.state != open || c.ours != none || c.over || c.noWrites
 }
 
 // told reports whether calls may return the cause: not before our Close has left,

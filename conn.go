@@ -41,7 +41,7 @@ type Conn struct {
 	mu      sync.Mutex // guards closing, sender and moments; never held across I/O or foreign code
 	closing closing
 	sender  sender
-	moments moments
+	moments *moments // made when somebody waits
 
 	// What newConn sets and nobody changes. Of deflate, in belongs to the read turn and out to the write turn.
 	deflate      *compression // nil: permessage-deflate was not agreed on
@@ -70,8 +70,7 @@ const (
 type moments struct {
 	stopped chan struct{} // no message is accepted any more
 	told    chan struct{} // calls may return the cause
-	hungUp  chan struct{} // the net.Conn is closed, or about to be after a violation
-	gone    bool          // hungUp has come
+	hungUp  chan struct{} // the net.Conn is closed, or what remains of it is seen to in the background
 }
 
 // The kinds of alarm.
@@ -169,9 +168,10 @@ func (c *Conn) unlock() {
 	if c.flags.Load() != f {
 		c.flags.Store(f)
 	}
-	if f&delivering == 0 || cl.writeErr != nil {
-		pass(&c.moments.stopped, cl.stopped())
-		pass(&c.moments.told, cl.told())
+	if m := c.moments; m != nil && (f&delivering == 0 || cl.noWrites) {
+		pass(&m.stopped, cl.stopped())
+		pass(&m.told, cl.told())
+		pass(&m.hungUp, cl.hungUp)
 	}
 	c.mu.Unlock()
 }
@@ -198,12 +198,14 @@ func pass(moment *chan struct{}, due bool) {
 	}
 }
 
-// moment returns the channel that is closed when a moment has come. The caller holds mu.
-func moment(m *chan struct{}) <-chan struct{} {
-	if *m == nil {
-		*m = make(chan struct{})
+// awaitable returns the moments, all of them made, so that one can wait for them.
+func (c *Conn) awaitable() moments {
+	c.mu.Lock()
+	defer c.unlock() // which lets those come whose time has come already
+	if c.moments == nil {
+		c.moments = &moments{make(chan struct{}), make(chan struct{}), make(chan struct{})}
 	}
-	return *m
+	return *c.moments
 }
 
 // has reports whether one of the flags is set.
@@ -237,8 +239,7 @@ func (c *Conn) perform(a acts) {
 		}
 		if c.has(ending) { // the attempt is made in the background; Close does not wait for it
 			c.mu.Lock()
-			c.moments.gone = true
-			pass(&c.moments.hungUp, true)
+			c.closing.hungUp = true
 			c.unlock()
 		}
 	}
@@ -273,8 +274,7 @@ func (c *Conn) hangUp(how acts) {
 	c.transport.Quiet()
 	c.mu.Lock()
 	c.sender.drop()
-	c.moments.gone = true
-	pass(&c.moments.hungUp, true)
+	c.closing.hungUp = true
 	c.unlock()
 }
 
@@ -289,7 +289,7 @@ func (c *Conn) fail(err error) error {
 	case errors.Is(err, ErrMessageTooBig):
 		code, reason = StatusMessageTooBig, "the message is larger than the read limit"
 	}
-	payload := appendClose(nil, code, reason[:min(len(reason), maxCloseReason)])
+	payload := string(appendClose(nil, code, reason[:min(len(reason), maxCloseReason)]))
 	c.mu.Lock()
 	a := c.closing.fail(err, payload)
 	c.unlock()
@@ -300,7 +300,7 @@ func (c *Conn) fail(err error) error {
 // closeFor closes the connection because of a rule of our own.
 func (c *Conn) closeFor(cause error, code StatusCode, reason string) {
 	c.mu.Lock()
-	a := c.closing.begin(cause, appendClose(nil, code, reason))
+	a := c.closing.begin(cause, string(appendClose(nil, code, reason)))
 	c.unlock()
 	c.perform(a)
 }
@@ -317,10 +317,7 @@ func (c *Conn) end(reason error) {
 // does not overtake it; but not if ctx is done, nor for more than a second, if the peer does not read. A reason that is
 // known comes before the context's error.
 func (c *Conn) reason(ctx context.Context) error {
-	c.mu.Lock()
-	told := moment(&c.moments.told)
-	cause := c.closing.cause
-	c.unlock()
+	told, cause := c.awaitable().told, c.cause()
 	select {
 	case <-told:
 	default:

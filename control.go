@@ -33,9 +33,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
 	c.closeFor(errClosed{fmt.Sprintf("the connection was closed here with %v", code)}, code, reason)
-	c.mu.Lock()
-	hungUp := moment(&c.moments.hungUp)
-	c.unlock()
+	hungUp := c.awaitable().hungUp
 
 	var err error
 	if c.closeTimeout > 0 {
@@ -46,7 +44,7 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 		}
 	}
 	c.mu.Lock()
-	gone := c.moments.gone
+	gone := c.closing.hungUp
 	if gone {
 		err = c.closing.result
 	}
@@ -110,9 +108,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	defer c.supervisor.expecting.Add(-1)
 	c.rest()
 
-	c.mu.Lock()
-	told := moment(&c.moments.told)
-	c.unlock()
+	told := c.awaitable().told
 	select {
 	case <-w.Answered:
 		return nil
@@ -175,7 +171,7 @@ func (c *Conn) control(op opcode, payload []byte) error {
 func (c *Conn) pong(payload []byte) {
 	c.mu.Lock()
 	s := &c.sender
-	corked := !c.receiver.inbox.Empty() && (s.corked || s.pongCount == 0 && s.queue == nil)
+	corked := !c.receiver.inbox.Empty() && (s.corked || !s.pongsWait() && s.queue == nil)
 	s.addPong(payload)
 	s.corked = corked
 	c.unlock()
@@ -193,7 +189,7 @@ func (c *Conn) closeReceived(payload []byte) error {
 	c.receiver.stop()
 	c.noteUnread()
 	c.mu.Lock()
-	a := c.closing.received(said, slices.Clone(payload))
+	a := c.closing.received(said, string(payload))
 	c.unlock()
 	c.perform(a)
 	return errOver

@@ -21,16 +21,14 @@ type sender struct {
 	midMessage bool
 	// pinging: a Ping is on its way.
 	pinging bool
-	// pongs holds the payloads of Pongs, each behind its length.
-	pongs     []byte
-	pongCount uint8
+	// pongs are to be sent; nil: no Ping has come.
+	pongs *pongs
 	// ping is the number that the next Ping carries; 0: there is none to send.
 	ping uint64
 	// rest is what is left of frames that were written in part. It goes first.
-	rest []byte
-	// size counts the bytes in queue, those of it that are on their way, and what is reserved; restQueued are those in
-	// rest.
-	size, restQueued int
+	rest *rest
+	// size counts the bytes in queue, those of it that are on their way, and what is reserved.
+	size int
 
 	writer *messageWriter // the one that is open
 }
@@ -50,6 +48,18 @@ type outFrame struct {
 	key       mask.Key          // if the tail is to be masked
 	mustSend  bool              // its compression has moved a window
 	committed bool              // it leaves, though its caller may not wait for it
+}
+
+// A rest is what is left of a batch; queued is the batch's.
+type rest struct {
+	b      []byte
+	queued int
+}
+
+// pongs holds the payloads of Pongs, each behind its length.
+type pongs struct {
+	b     []byte
+	count int
 }
 
 // A batch is what leaves in one system call, besides the frame's tail.
@@ -86,7 +96,7 @@ func (s *sender) appendFrame(b *transport.Buffer, first firstByte, payload []byt
 // buffer: control frames first, our Close last. It is the only place where frames begin to leave. The caller holds the
 // write turn, and nothing is left of frames before.
 func (s *sender) collect(c *closing, f *outFrame) (b batch) {
-	if s.pongCount > 0 || s.ping != 0 {
+	if s.pongsWait() || s.ping != 0 {
 		b.buf = s.collectControl(c)
 	}
 	if s.queue != nil && !s.midMessage {
@@ -108,7 +118,7 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 		if b.buf == nil {
 			b.buf = transport.Get()
 		}
-		s.appendFrame(b.buf, finBit|firstByte(opClose), c.payload)
+		s.appendFrame(b.buf, finBit|firstByte(opClose), []byte(c.payload))
 		b.buf.Last = c.last()
 	}
 	return b
@@ -116,19 +126,16 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 
 // collectControl returns the Pongs and the Ping that are pending, if they may leave.
 func (s *sender) collectControl(c *closing) *transport.Buffer {
-	pongs, ping := s.pongs, s.ping
-	s.pongs, s.pongCount, s.ping = s.pongs[:0], 0, 0
+	p, ping := s.takePongs(), s.ping
+	s.ping = 0
 	if !c.mayLeave(sendData) {
 		return nil
 	}
 	b := transport.Get()
-	for len(pongs) > 0 {
-		n := 1 + int(pongs[0])
-		s.appendFrame(b, finBit|firstByte(opPong), pongs[1:n])
-		pongs = pongs[n:]
-	}
-	if cap(s.pongs) > pongsKept {
-		s.pongs = nil
+	for len(p) > 0 {
+		n := 1 + int(p[0])
+		s.appendFrame(b, finBit|firstByte(opPong), p[1:n])
+		p = p[n:]
 	}
 	if ping != 0 {
 		var number [keepalive.PayloadSize]byte
@@ -167,22 +174,22 @@ func (s *sender) wrote(queued int) (pingLeft bool) {
 // nothing of it has left. It reports whether nothing is left to write: the interruption came behind the last byte.
 func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	n := b.buf.N
-	var rest, tail []byte // what was not written
+	var left, tail []byte // what was not written
 	switch {
 	case f == nil:
-		rest = b.buf.B[n:]
+		left = b.buf.B[n:]
 	case n <= b.own && !f.mustSend && !f.committed:
-		rest = b.buf.B[n:b.own]
+		left = b.buf.B[n:b.own]
 		s.midMessage = f.first.opcode() == opContinuation
 	case n < len(b.buf.B):
 		f.committed = true
-		rest, tail = b.buf.B[n:], f.tail
+		left, tail = b.buf.B[n:], f.tail
 	default:
 		f.committed = true
 		tail = f.tail[n-len(b.buf.B):]
 	}
-	if whole = len(rest)+len(tail) == 0; !whole {
-		s.rest, s.restQueued = slices.Concat(rest, tail), b.queued
+	if whole = len(left)+len(tail) == 0; !whole {
+		s.rest = &rest{slices.Concat(left, tail), b.queued}
 	}
 	transport.Put(b.buf)
 	return whole
@@ -228,30 +235,50 @@ const (
 
 // addPong makes the answer to a Ping pending. Beyond maxPongs it takes the place of the newest that waits.
 func (s *sender) addPong(payload []byte) {
-	if s.pongCount == maxPongs {
+	if s.pongs == nil {
+		s.pongs = new(pongs)
+	}
+	p := s.pongs
+	if p.count == maxPongs {
 		at := 0
 		for range maxPongs - 1 {
-			at += 1 + int(s.pongs[at])
+			at += 1 + int(p.b[at])
 		}
-		s.pongs = s.pongs[:at]
-		s.pongCount--
+		p.b = p.b[:at]
+		p.count--
 	}
-	s.pongs = append(append(s.pongs, byte(len(payload))), payload...)
-	s.pongCount++
+	p.b = append(append(p.b, byte(len(payload))), payload...)
+	p.count++
 }
+
+// takePongs returns the Pongs that are pending. They stay where they are until another is added.
+func (s *sender) takePongs() []byte {
+	p := s.pongs
+	if p == nil {
+		return nil
+	}
+	b := p.b
+	p.b, p.count = p.b[:0], 0
+	if cap(b) > pongsKept {
+		s.pongs = nil
+	}
+	return b
+}
+
+func (s *sender) pongsWait() bool { return s.pongs != nil && s.pongs.count > 0 }
 
 // pending reports whether something is to leave now.
 func (s *sender) pending(c *closing) bool {
-	if c.over || c.writeErr != nil {
+	if c.over || c.noWrites {
 		return false
 	}
-	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongCount > 0 && !s.corked ||
+	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() && !s.corked ||
 		s.queue != nil && !s.corked && !s.midMessage
 }
 
 // waits reports whether something is pending at all, corked or not.
 func (s *sender) waits(c *closing) bool {
-	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongCount > 0 || s.queue != nil && !s.midMessage
+	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() || s.queue != nil && !s.midMessage
 }
 
 // drop forgets what is pending: the connection has ended.
@@ -259,5 +286,5 @@ func (s *sender) drop() {
 	if s.queue != nil {
 		transport.Put(s.queue)
 	}
-	s.queue, s.rest, s.pongs, s.pongCount, s.ping, s.corked, s.size, s.restQueued = nil, nil, nil, 0, 0, false, 0, 0
+	s.queue, s.rest, s.pongs, s.ping, s.corked, s.size = nil, nil, nil, 0, false, 0
 }

@@ -98,7 +98,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	if err == errOver {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return cmp.Or(c.closing.cause, c.closing.writeErr)
+		return cmp.Or(c.closing.cause, c.closing.result)
 	}
 	return err
 }
@@ -137,9 +137,7 @@ func (c *Conn) awaitWrite(ctx context.Context) error {
 	if c.writeTurn.Try() {
 		return nil
 	}
-	c.mu.Lock()
-	stopped := moment(&c.moments.stopped)
-	c.unlock()
+	stopped := c.awaitable().stopped
 	if c.writeTurn.Await(ctx.Done(), stopped) {
 		return nil
 	}
@@ -197,7 +195,7 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 	}
 	c.mu.Lock()
 	s := &c.sender
-	queued := !c.closing.stopped() && s.writer == nil && (s.corked || s.queue == nil && s.pongCount == 0) &&
+	queued := !c.closing.stopped() && s.writer == nil && (s.corked || s.queue == nil && !s.pongsWait()) &&
 		s.enqueue(first, p, min(corkLimit, s.limit), 0)
 	cork := queued && !s.corked
 	s.corked = s.corked || queued
@@ -250,7 +248,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		}
 		c.mu.Lock()
 	}
-	if f != nil && c.closing.stopped() || c.closing.writeErr != nil {
+	if f != nil && c.closing.stopped() || c.closing.noWrites {
 		c.unlock()
 		return false, errOver
 	}
@@ -286,8 +284,8 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 		c.unlock()
 		return nil
 	}
-	b := batch{buf: &transport.Buffer{B: c.sender.rest}, queued: c.sender.restQueued}
-	c.sender.rest, c.sender.restQueued = nil, 0
+	b := batch{buf: &transport.Buffer{B: c.sender.rest.b}, queued: c.sender.rest.queued}
+	c.sender.rest = nil
 	c.unlock()
 	if err := c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil)); err != nil {
 		c.suspend(b, nil)

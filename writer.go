@@ -279,8 +279,9 @@ func (c *Conn) awaitWriter(ctx context.Context) error {
 	if w.gone == nil {
 		w.gone = make(chan struct{})
 	}
-	gone, stopped := w.gone, moment(&c.moments.stopped)
+	gone := w.gone
 	c.unlock()
+	stopped := c.awaitable().stopped
 	select {
 	case <-gone:
 		return nil
@@ -340,7 +341,7 @@ func (c *Conn) leaveWrite() {
 // has to wait, it leaves it to the writer goroutine.
 func (c *Conn) lastWords(p patience) {
 	c.mu.Lock()
-	due := c.closing.writeErr == nil && c.sender.waits(&c.closing)
+	due := !c.closing.noWrites && c.sender.waits(&c.closing)
 	c.unlock()
 	if due && p == tryOnce && !c.transport.Tries() {
 		return

@@ -3,6 +3,7 @@ package transport
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/closeonce/websocket/internal/mask"
 )
@@ -38,7 +39,8 @@ type Buffer struct {
 	N   int
 	Err error
 
-	tail []byte
+	tail  []byte
+	taken *atomic.Int64 // counts what a Write that waits has written so far
 	// The two forms of attempt that syscall.RawConn wants. They stay with the buffer, so that an attempt costs no
 	// allocation.
 	once func(fd uintptr)
@@ -132,7 +134,7 @@ func (in *Inbox) Room() []byte {
 
 // Borrow borrows a buffer. There is none.
 func (in *Inbox) Borrow() {
-	in.buf = Get()
+	in.buf = pool.Get().(*Buffer)
 	in.buf.B = in.buf.B[:cap(in.buf.B)]
 	in.r, in.w = 0, 0
 }

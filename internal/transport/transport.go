@@ -24,8 +24,7 @@ type Conn struct {
 	raw  syscall.RawConn // the socket, of nc or below its TLS; nil: there is none
 	kind kind
 
-	reads  interruption
-	writes atomic.Pointer[interruption] // made when it is needed
+	reads, writes atomic.Pointer[interruption] // made when they are needed
 
 	owner Owner
 	in    *Inbox
@@ -129,7 +128,7 @@ func (t *Conn) Read(ctx context.Context, dst []byte) (n int, err error) {
 	if n > 0 {
 		return n, nil // an error comes again
 	}
-	if err != nil && isTimeout(err) && t.reads.clear(t.nc.SetReadDeadline) {
+	if err != nil && isTimeout(err) && made(&t.reads).clear(t.nc.SetReadDeadline) {
 		err = ErrInterrupted
 	}
 	return 0, err
@@ -163,9 +162,11 @@ func (t *Conn) watchRead() {
 		return
 	}
 	done := t.ctx.Done()
-	switch {
-	case done == nil:
-	case t.reads.covers(done):
+	if done == nil {
+		return
+	}
+	switch reads := made(&t.reads); {
+	case reads.covers(done):
 		// Contexts that were cancelled before anybody asked for their channel share one that is closed: that it is
 		// covered does not say that this one's end has interrupted anybody.
 		select {
@@ -174,22 +175,23 @@ func (t *Conn) watchRead() {
 		default:
 		}
 	case !t.owner.Owns(done):
-		t.reads.watch(t.ctx, t.InterruptRead)
+		reads.watch(t.ctx, t.InterruptRead)
 	}
 }
 
 // InterruptRead makes the Read that is under way, or the next one, return ErrInterrupted, unless bytes come first.
-func (t *Conn) InterruptRead() { t.reads.ask(t.nc.SetReadDeadline) }
+func (t *Conn) InterruptRead() { made(&t.reads).ask(t.nc.SetReadDeadline) }
 
 // InterruptWrite makes the Write that is under way, or the next one that has to wait, return ErrInterrupted.
-func (t *Conn) InterruptWrite() { t.interruptWrites().ask(t.setWriteDeadline) }
+func (t *Conn) InterruptWrite() { made(&t.writes).ask(t.setWriteDeadline) }
 
-func (t *Conn) interruptWrites() *interruption {
-	if i := t.writes.Load(); i != nil {
+// made returns an interruption, which most connections never need.
+func made(p *atomic.Pointer[interruption]) *interruption {
+	if i := p.Load(); i != nil {
 		return i
 	}
-	t.writes.CompareAndSwap(nil, new(interruption))
-	return t.writes.Load()
+	p.CompareAndSwap(nil, new(interruption))
+	return p.Load()
 }
 
 func (t *Conn) setWriteDeadline(at time.Time) error {
@@ -217,14 +219,17 @@ func (t *Conn) Taken() (taken, outstanding int64) {
 
 // Quiet lets go of the contexts: nobody waits any more.
 func (t *Conn) Quiet() {
-	t.reads.end()
-	t.interruptWrites().end()
+	for _, p := range []*atomic.Pointer[interruption]{&t.reads, &t.writes} {
+		if i := p.Load(); i != nil {
+			i.end()
+		}
+	}
 }
 
 // Close closes the net.Conn at once. TLS does not say good-bye.
 func (t *Conn) Close() {
-	if t.kind == secured {
-		t.nc.(*tls.Conn).NetConn().Close()
+	if s, ok := t.NetConn().(*tls.Conn); ok {
+		s.NetConn().Close()
 	}
 	t.nc.Close()
 }
@@ -232,11 +237,7 @@ func (t *Conn) Close() {
 // CloseGently closes the net.Conn; TLS says good-bye, in the background and for no longer than patience if that has to
 // wait.
 func (t *Conn) CloseGently(patience time.Duration) {
-	if t.kind != secured {
-		t.nc.Close()
-		return
-	}
-	if t.writable() {
+	if _, secured := t.NetConn().(*tls.Conn); !secured || t.writable() {
 		t.nc.Close()
 		return
 	}
@@ -256,14 +257,14 @@ func (t *Conn) Linger() {
 	if !ok {
 		return
 	}
-	if half.CloseWrite() != nil {
+	if t.settle() != nil || half.CloseWrite() != nil {
 		return
 	}
 	scrap := Get()
 	defer Put(scrap)
 	for {
 		_, err := t.nc.Read(scrap.B[:cap(scrap.B)])
-		if err != nil && !(isTimeout(err) && t.reads.clear(t.nc.SetReadDeadline)) {
+		if err != nil && !(isTimeout(err) && made(&t.reads).clear(t.nc.SetReadDeadline)) {
 			return
 		}
 	}

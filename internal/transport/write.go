@@ -63,6 +63,9 @@ func (b *Buffer) attempt(fd uintptr) {
 		}
 		if err == nil {
 			b.N += n
+			if b.taken != nil {
+				b.taken.Add(int64(n))
+			}
 		} else if interrupted(err) {
 			continue
 		} else if !wouldBlock(err) {
@@ -133,7 +136,7 @@ func (t *Conn) Write(ctx context.Context, b *Buffer, tail []byte) error {
 		return b.Err
 	}
 	if ctx != nil && !t.owner.Is(ctx) {
-		i := t.interruptWrites()
+		i := made(&t.writes)
 		if done := ctx.Done(); done != nil && !i.covers(done) && !t.owner.Owns(done) {
 			i.watch(ctx, t.InterruptWrite)
 		}
@@ -141,13 +144,9 @@ func (t *Conn) Write(ctx context.Context, b *Buffer, tail []byte) error {
 			return ErrInterrupted // it ended before: the interruption may have hit another
 		}
 	}
-	before := b.N
 	err := t.writeLeft(b, tail)
-	if err != nil && isTimeout(err) && t.interruptWrites().clear(t.setWriteDeadline) {
+	if err != nil && isTimeout(err) && made(&t.writes).clear(t.setWriteDeadline) {
 		err = ErrInterrupted
-	}
-	if t.kind == socket && t.raw != nil && canSendBoth {
-		t.taken.Add(int64(b.N - before)) // the others have counted their pieces
 	}
 	return err
 }
@@ -157,9 +156,9 @@ func (t *Conn) writeLeft(b *Buffer, tail []byte) error {
 		if b.all == nil {
 			b.all = b.attemptAll
 		}
-		b.tail = tail
+		b.tail, b.taken = tail, &t.taken
 		err := t.raw.Write(b.all)
-		b.tail = nil
+		b.tail, b.taken = nil, nil
 		if err == nil {
 			err = b.Err
 		}
@@ -173,7 +172,17 @@ func (t *Conn) writeLeft(b *Buffer, tail []byte) error {
 			return err
 		}
 	}
-	return nil
+	return t.settle()
+}
+
+// settle waits until what was handed over to a goroutine, before an interruption, is written.
+func (t *Conn) settle() (err error) {
+	if t.standIn != nil {
+		_, err = t.standIn.Write(nil)
+	} else if s, ok := t.nc.(overStream); ok {
+		_, err = s.Write(nil)
+	}
+	return err
 }
 
 // writePiece writes some of head, and of tail if there is a way to write both at once.
