@@ -301,6 +301,8 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "the application reads nothing any more, and a blocked Read is not told"
 	case event == "received" && before.ours == due && after.ours != due:
 		return "a Close that is due answers theirs"
+	case event == "timedOut" && before.writeErr != nil && !before.over && after.result != before.writeErr:
+		return "that nothing could be written is worth more than that time is up"
 	case event == "leave" && before.ours == due && !yes && !before.ended:
 		return "a Close that was due is forgotten"
 	}
