@@ -99,7 +99,7 @@ func act(f func(l *closingLife) acts) func(l *closingLife) (acts, bool) {
 func canWrite(l *closingLife) bool { return l.writeErr == nil }
 
 // parses: the receiver hands out nothing behind the peer's Close, nor behind a violation.
-func parses(l *closingLife) bool { return !l.readOver && !l.over }
+func parses(l *closingLife) bool { return !l.readOver }
 
 var closingEvents = []closingEvent{
 	{"begin", act(func(l *closingLife) acts { return l.begin(errBegun, []byte("begun")) }), nil},

@@ -126,7 +126,7 @@ func (p *closingPair) arrive(i int, frame byte) error {
 		return nil
 	case frame == 'E':
 		return p.do(i, "noRead, eof")
-	case k.readOver || k.over:
+	case k.readOver:
 		return nil
 	case frame == 'C':
 		return p.do(i, "received")

@@ -120,3 +120,22 @@ func TestCloseGentlyDoesNotWait(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseAnyTLS: TLS over a net.Conn that is no socket is closed at once, too, though nobody reads its good-bye.
+func TestCloseAnyTLS(t *testing.T) {
+	for _, gently := range []bool{false, true} {
+		a, b := net.Pipe()
+		nc, _ := secure(t, a, b)
+		c := open(nc)
+		began := time.Now()
+		if gently {
+			c.CloseGently(20 * time.Millisecond)
+		} else {
+			c.Close()
+		}
+		if took := time.Since(began); took > 2*time.Second { // crypto/tls waits five
+			t.Errorf("gently %v: it took %v", gently, took)
+		}
+		b.Close()
+	}
+}
