@@ -1,0 +1,175 @@
+//go:build (amd64 || arm64) && !race && !msan && !asan && !websocket_nounsafe
+
+package transport
+
+import (
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestBlockingSocket: somebody has taken the socket's descriptor, and so made it one
+// that blocks. Neither a thread nor the collector waits with the call.
+func TestBlockingSocket(t *testing.T) {
+	nc, peer := socketPair(t, "tcp")
+	f, err := nc.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.Fd()
+	c := open(nc)
+
+	ctx, cancel := context.WithCancel(bg)
+	var in Inbox
+	reading := start(func() error { _, err := c.Read(ctx, nil, &in, nobody{}); return err })
+	select {
+	case err := <-reading:
+		t.Fatalf("Read: %v", err)
+	case <-time.After(10 * time.Millisecond):
+	}
+	soon(t, "the collector", start(func() error { runtime.GC(); return nil }))
+	cancel()
+	if err := soon(t, "Read", reading); err != ErrInterrupted {
+		t.Fatalf("Read: %v", err)
+	}
+
+	b := &Buffer{B: make([]byte, 100)}
+	tail := make([]byte, 2<<20)
+	if soon(t, "TryWrite", func() <-chan bool {
+		tried := make(chan bool, 1)
+		go func() { tried <- c.TryWrite(b, tail) }()
+		return tried
+	}()) {
+		t.Fatal("nobody reads, and all was taken")
+	}
+	soon(t, "the collector", start(func() error { runtime.GC(); return nil }))
+	c.InterruptWrite()
+	if err := soon(t, "Write", start(func() error { return c.Write(nil, b, tail, nobody{}) })); err != ErrInterrupted {
+		t.Fatal(err)
+	}
+	written := start(func() error { return c.Write(nil, b, tail, nobody{}) })
+	if _, err := io.ReadFull(peer, make([]byte, 100+len(tail))); err != nil {
+		t.Fatal(err)
+	}
+	if err := soon(t, "Write", written); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSendLast: the end of the stream follows what was sent last, if all of it was.
+func TestSendLast(t *testing.T) {
+	nc, peer := socketPair(t, "tcp")
+	raw := RawConn(nc)
+	attempt := func(f func(fd uintptr, p []byte) (int, error), p []byte) (n int, err error) {
+		raw.Control(func(fd uintptr) { n, err = f(fd, p) })
+		return n, err
+	}
+	// What may not be taken whole is not the last.
+	n, err := attempt(sendLast, make([]byte, quickSize+1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(peer, make([]byte, n)); err != nil {
+		t.Fatalf("what was sent before: %v", err)
+	}
+	if n, err := attempt(sendLast, []byte("bye")); n != 3 || err != nil {
+		t.Fatalf("%d bytes sent, %v", n, err)
+	}
+	peer.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if b, err := io.ReadAll(peer); string(b) != "bye" || err != nil {
+		t.Fatalf("%d bytes came at last, %.20q, %v", len(b), b, err)
+	}
+	if _, err := attempt(sendLast, []byte("more")); err != syscall.EPIPE {
+		t.Errorf("after the end: %v", err)
+	}
+	if _, err := io.WriteString(peer, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(nc, make([]byte, 5)); err != nil {
+		t.Errorf("the other half: %v", err)
+	}
+}
+
+// TestTaken: bytes that the peer's system has not taken are told from those that it has.
+func TestTaken(t *testing.T) {
+	for _, network := range []string{"tcp", "unix", "tls"} {
+		t.Run(network, func(t *testing.T) {
+			var nc, peer net.Conn
+			if network == "tls" {
+				nc, peer = socketPair(t, "tcp")
+				nc, peer = secure(t, nc, peer)
+			} else {
+				nc, peer = socketPair(t, network)
+			}
+			c := open(nc)
+			if taken, outstanding := c.Taken(); taken > 0 || outstanding < 0 {
+				t.Errorf("nothing was written: %d, %d", taken, outstanding)
+			}
+			b := &Buffer{B: make([]byte, 2<<20)}
+			c.TryWrite(b, nil)
+			taken, outstanding := c.Taken()
+			if outstanding == 0 || taken+outstanding != int64(b.N) {
+				t.Errorf("%d were written, %d taken, %d not yet", b.N, taken, outstanding)
+			}
+			go io.Copy(io.Discard, peer)
+			if err := soon(t, "Write", start(func() error { return c.Write(nil, b, nil, nobody{}) })); err != nil {
+				t.Fatal(err)
+			}
+			taken, outstanding = 0, 1
+			for began := time.Now(); outstanding > 0; runtime.Gosched() {
+				before := taken
+				if taken, outstanding = c.Taken(); taken < before {
+					t.Fatalf("%d were taken, after %d", taken, before)
+				}
+				if time.Since(began) > 20*time.Second {
+					t.Fatalf("%d are still outstanding", outstanding)
+				}
+			}
+			if taken != int64(len(b.B)) {
+				t.Errorf("%d were taken of %d", taken, len(b.B))
+			}
+		})
+	}
+}
+
+// TestTrySecured: TLS is tried only while the socket has room; then it takes a record at a time, and never waits.
+func TestTrySecured(t *testing.T) {
+	a, b := socketPair(t, "tcp")
+	nc, peer := secure(t, a, b)
+	c := open(nc)
+	if !c.Tries() || c.Gathers() {
+		t.Fatal("TLS over a socket can be tried, but gathers nothing")
+	}
+	for size := range 40 {
+		var want []byte
+		stuff := noise(1 + size*1000)
+		tried := start(func() error {
+			for fulls := 0; fulls < 3; {
+				b := Get()
+				b.B = append(b.B, stuff[:1+len(stuff)/2]...)
+				tail := stuff[1+len(stuff)/2:]
+				if !c.TryWrite(b, tail) {
+					fulls++
+				}
+				want = append(want, append(b.B[:len(b.B):len(b.B)], tail...)[:b.N]...)
+				if b.Err != nil {
+					return b.Err
+				}
+				Put(b)
+			}
+			return nil
+		})
+		if err := soon(t, "TryWrite", tried); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(peer, got); err != nil || string(got) != string(want) {
+			t.Fatalf("something else came, %v", err)
+		}
+	}
+}
