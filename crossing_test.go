@@ -20,7 +20,7 @@ func TestProxyContexts(t *testing.T) {
 	}
 	for name, pair := range pairs {
 		t.Run(name, func(t *testing.T) {
-			enough := time.Now().Add(700 * time.Millisecond)
+			enough := time.Now().Add(400 * time.Millisecond)
 			for i := 0; i < 5000 && time.Now().Before(enough); i++ {
 				proxyOnce(t, i, pair)
 			}

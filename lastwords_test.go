@@ -37,27 +37,6 @@ func TestLastWordsOfClose(t *testing.T) {
 	})
 }
 
-// TestLastWordsOfCloseStuck: the same where the Close can't leave at once, because the wire is full.
-func TestLastWordsOfCloseStuck(t *testing.T) {
-	runConnTest(t, config{}, func(t *connTest) {
-		big := bytes.Repeat([]byte("0123456789abcdef"), t.blockedSize()/16)
-		write := start(func() error { return t.c.Write(bg, MessageBinary, big) })
-		t.blocked("nobody reads", write)
-		closing := start(func() error { return t.c.Close(StatusTryAgainLater, "") })
-		t.settle()
-		t.p.Timeout = time.Minute
-		t.p.WantBinary("the message has begun", string(big))
-		t.p.WantClose("the Close follows it", 1013)
-		if err := t.want("Write", write); err == nil {
-			t.Fatal("Write succeeded though it was stopped")
-		}
-		t.c.CloseNow()
-		t.p.WantEOF("and then nothing")
-		t.p.Close()
-		t.want("Close", closing)
-	})
-}
-
 // TestLastWordsOfWrite: CloseNow comes right behind a Write that returned nil, while the message waits for others. It
 // arrives.
 func TestLastWordsOfWrite(t *testing.T) {
