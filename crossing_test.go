@@ -1,0 +1,131 @@
+package websocket
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/closeonce/websocket/internal/memconn"
+)
+
+// A proxy reads each of its two connections under the other's Context.
+
+// TestProxyContexts: both peers hang up at the same moment, again and again. All calls return.
+func TestProxyContexts(t *testing.T) {
+	pairs := map[string]func(t *testing.T) (net.Conn, net.Conn){
+		"memory": func(*testing.T) (net.Conn, net.Conn) { return memconn.Pipe(0) },
+		"tcp":    tcpPair,
+	}
+	for name, pair := range pairs {
+		t.Run(name, func(t *testing.T) {
+			enough := time.Now().Add(400 * time.Millisecond)
+			for i := 0; i < 5000 && time.Now().Before(enough); i++ {
+				proxyOnce(t, i, pair)
+			}
+		})
+	}
+}
+
+func proxyOnce(t *testing.T, round int, pair func(*testing.T) (net.Conn, net.Conn)) {
+	near, client := pair(t)
+	far, server := pair(t)
+	a := newConn(near, config{parent: bg, readLimit: defaultReadLimit, settings: newSettings(0, 0, 0)})
+	b := newConn(far, config{client: true, parent: bg, readLimit: defaultReadLimit, settings: newSettings(0, 0, 0)})
+	var calls sync.WaitGroup
+	calls.Go(func() { a.Read(b.Context()); a.CloseNow() })
+	calls.Go(func() { b.Read(a.Context()); b.CloseNow() })
+	calls.Go(func() { // as the calls begin, or a little later
+		for range round * 101 % 50000 {
+		}
+		client.Close()
+	})
+	calls.Go(func() {
+		for range round * 101 % 50000 {
+		}
+		server.Close()
+	})
+	over := start(func() error { calls.Wait(); return nil })
+	select {
+	case <-over:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("round %d: the calls do not return", round)
+	}
+}
+
+// A meddler is a context whose methods call back into the connection that it is used on.
+type meddler struct {
+	context.Context
+	c *Conn
+}
+
+func (m meddler) meddle() {
+	m.c.TryWrite(MessageText, []byte("meddled"))
+	m.c.SetReadLimit(1 << 20)
+	_ = m.c.Context().Err()
+}
+
+func (m meddler) Done() <-chan struct{} {
+	m.meddle()
+	return m.Context.Done()
+}
+
+func (m meddler) Err() error {
+	m.meddle()
+	return m.Context.Err()
+}
+
+func (m meddler) Value(key any) any {
+	m.meddle()
+	return m.Context.Value(key)
+}
+
+func (m meddler) AfterFunc(f func()) (stop func() bool) {
+	m.meddle()
+	stop = context.AfterFunc(m.Context, f)
+	return func() bool {
+		m.meddle()
+		return stop()
+	}
+}
+
+// TestContextThatCallsBack: no method of a context is called with a lock held, nor is the function that stops an
+// AfterFunc.
+func TestContextThatCallsBack(t *testing.T) {
+	runConnTest(t, config{settings: newSettings(0, time.Second, -1)}, func(t *connTest) {
+		if !t.real {
+			return // a mutex that is never unlocked keeps a bubble waiting for ever
+		}
+		go func() { // the peer takes everything
+			b := make([]byte, 4<<10)
+			for {
+				if _, err := t.p.Conn.Read(b); err != nil {
+					return
+				}
+			}
+		}()
+		foreign := func() (meddler, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(bg)
+			return meddler{ctx, t.c}, cancel
+		}
+		calls := map[string]func(ctx context.Context) error{
+			"Read":         func(ctx context.Context) error { _, _, err := t.c.Read(ctx); return err },
+			"Reader":       func(ctx context.Context) error { _, _, err := t.c.Reader(ctx); return err },
+			"Ping":         func(ctx context.Context) error { return t.c.Ping(ctx) },
+			"Write":        func(ctx context.Context) error { return t.c.Write(ctx, MessageBinary, make([]byte, 1<<20)) },
+			"CloseRead":    func(ctx context.Context) error { <-t.c.CloseRead(ctx).Done(); return nil },
+			"CloseContext": func(ctx context.Context) error { return t.c.CloseContext(ctx, 1000, "") },
+		}
+		for _, name := range []string{"Read", "Reader", "Ping", "Write", "CloseRead", "CloseContext"} {
+			for range 2 { // the second time another context takes the first one's place
+				ctx, cancel := foreign()
+				call := start(func() error { return calls[name](ctx) })
+				timer := time.AfterFunc(20*time.Millisecond, cancel)
+				t.want(name+" under a context that calls back", call)
+				timer.Stop()
+				cancel()
+			}
+		}
+	})
+}
