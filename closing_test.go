@@ -27,8 +27,9 @@ type closingKey struct {
 	ours                                           closeFate
 	by                                             initiator
 	server, closeRead, eof, both, over, ended      bool
+	noWrites                                       bool
 	payload                                        string
-	cause, result, writeErr                        error
+	cause, result                                  error
 	closeLeft, timer, keptReading, woken, readOver bool // the ghost's
 }
 
@@ -49,17 +50,14 @@ type closingLife struct {
 
 func (l *closingLife) key() closingKey {
 	c, g := &l.closing, &l.ghost
-	return closingKey{c.state, c.ours, c.by, c.server, c.closeRead, c.eof, c.both, c.over, c.ended, string(c.payload),
-		c.cause, c.result, c.writeErr, g.closeLeft, g.timer, g.keptReading, g.woken, g.readOver}
+	return closingKey{c.state, c.ours, c.by, c.server, c.closeRead, c.eof, c.both, c.over, c.ended, c.noWrites, c.payload,
+		c.cause, c.result, g.closeLeft, g.timer, g.keptReading, g.woken, g.readOver}
 }
 
 func (k closingKey) life() closingLife {
-	var payload []byte
-	if k.payload != "" {
-		payload = []byte(k.payload)
-	}
 	return closingLife{
-		closing{k.state, k.ours, k.by, k.server, k.closeRead, k.eof, k.both, k.over, k.ended, payload, k.cause, k.result, k.writeErr},
+		closing{state: k.state, ours: k.ours, by: k.by, server: k.server, closeRead: k.closeRead, eof: k.eof, both: k.both, over: k.over,
+			ended: k.ended, noWrites: k.noWrites, payload: k.payload, cause: k.cause, result: k.result},
 		ghost{k.closeLeft, k.timer, k.keptReading, k.woken, k.readOver},
 	}
 }
@@ -73,13 +71,13 @@ func (k closingKey) String() string {
 	for _, f := range []struct {
 		name string
 		set  bool
-	}{{"server", k.server}, {"closeRead", k.closeRead}, {"eof", k.eof}, {"both", k.both}, {"over", k.over}, {"ended", k.ended},
+	}{{"server", k.server}, {"closeRead", k.closeRead}, {"eof", k.eof}, {"both", k.both}, {"over", k.over}, {"ended", k.ended}, {"noWrites", k.noWrites},
 		{"[close left]", k.closeLeft}, {"[timer]", k.timer}, {"[kept reading]", k.keptReading}, {"[woken]", k.woken}, {"[read over]", k.readOver}} {
 		if f.set {
 			s.WriteString(", " + f.name)
 		}
 	}
-	fmt.Fprintf(&s, ", payload %q, cause %v, result %v, writeErr %v", k.payload, k.cause, k.result, k.writeErr)
+	fmt.Fprintf(&s, ", payload %q, cause %v, result %v", k.payload, k.cause, k.result)
 	return s.String()
 }
 
@@ -96,15 +94,15 @@ func act(f func(l *closingLife) acts) func(l *closingLife) (acts, bool) {
 }
 
 // canWrite is flush's look before it collects.
-func canWrite(l *closingLife) bool { return l.writeErr == nil }
+func canWrite(l *closingLife) bool { return !l.noWrites }
 
 // parses: the receiver hands out nothing behind the peer's Close, nor behind a violation.
 func parses(l *closingLife) bool { return !l.readOver }
 
 var closingEvents = []closingEvent{
-	{"begin", act(func(l *closingLife) acts { return l.begin(errBegun, []byte("begun")) }), nil},
-	{"received", act(func(l *closingLife) acts { l.readOver = true; return l.received(errSaid, []byte("said")) }), parses},
-	{"fail", act(func(l *closingLife) acts { l.readOver = true; return l.fail(errViolation, []byte("violation")) }), parses},
+	{"begin", act(func(l *closingLife) acts { return l.begin(errBegun, "begun") }), nil},
+	{"received", act(func(l *closingLife) acts { l.readOver = true; return l.received(errSaid, "said") }), parses},
+	{"fail", act(func(l *closingLife) acts { l.readOver = true; return l.fail(errViolation, "violation") }), parses},
 	{"mayLeave(sendData)", func(l *closingLife) (acts, bool) { return 0, l.mayLeave(sendData) }, canWrite},
 	{"mayLeave(sendQueued)", func(l *closingLife) (acts, bool) { return 0, l.mayLeave(sendQueued) }, canWrite},
 	{"leave", func(l *closingLife) (acts, bool) { return 0, l.leave() }, canWrite},
@@ -196,13 +194,13 @@ func TestAllClosingStates(t *testing.T) {
 
 // brokenState returns what is wrong with a state, or "".
 func brokenState(l *closingLife) string {
-	closing := l.ours != none || l.state != open || l.writeErr != nil || l.over
+	closing := l.ours != none || l.state != open || l.noWrites || l.over
 	switch {
 	case l.told() && l.cause == nil && !l.over:
 		return "calls are told a cause that is not known"
 	case l.over && l.cause == nil:
 		return "it is over, and nobody knows why"
-	case closing && l.reason() == nil:
+	case closing && l.cause == nil && l.result == nil:
 		return "nothing can be written, and nobody knows why"
 	case closing != l.stopped():
 		return "stopped is when anything has begun to end"
@@ -230,7 +228,7 @@ func brokenState(l *closingLife) string {
 	}
 
 	// A Close that is due, and may leave, does when somebody asks.
-	if l.ours == due && l.writeErr == nil && !l.ended {
+	if l.ours == due && !l.noWrites && !l.ended {
 		again := l.key().life()
 		if !again.leave() {
 			return "a Close that is due does not leave"
@@ -266,7 +264,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "the first cause is kept"
 	case before.over && after.result != before.result:
 		return "the first result is kept"
-	case before.writeErr != nil && after.writeErr != before.writeErr:
+	case before.noWrites && after.result != before.result && !after.over:
 		return "the first error of a write is kept"
 	case before.over && !after.over, before.ended && !after.ended, before.both && !after.both, before.eof && !after.eof:
 		return "what is over is over"
@@ -287,13 +285,13 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "the last attempt is made once, when it is over before the handshake is"
 	case hangUp == closeGently && !after.both:
 		return "it is closed gently before both Close frames are through"
-	case hangUp == linger && (before.writeErr != nil || after.both):
+	case hangUp == linger && (before.noWrites || after.both && event != "end"):
 		return "nothing was written that should arrive"
 	case before.ended && a != 0 && event != "CloseRead":
 		return "there is nothing left to do"
 	case after.ours == due && before.ours != due && a&(wakeWriter|bound) != wakeWriter|bound:
 		return "a Close is due, and nobody is told"
-	case after.stopped() && !before.stopped() && after.writeErr == nil && a&interruptWrite == 0:
+	case after.stopped() && !before.stopped() && !after.noWrites && a&interruptWrite == 0:
 		return "no message is accepted any more, and a blocked Write is not told"
 	case after.over && !before.over && !after.both && a&interruptRead == 0:
 		return "it is over, and a blocked Read is not told"
@@ -301,7 +299,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "the application reads nothing any more, and a blocked Read is not told"
 	case event == "received" && before.ours == due && after.ours != due:
 		return "a Close that is due answers theirs"
-	case event == "timedOut" && before.writeErr != nil && !before.over && after.result != before.writeErr:
+	case event == "timedOut" && before.noWrites && !before.over && after.result != before.result:
 		return "that nothing could be written is worth more than that time is up"
 	case event == "leave" && before.ours == due && !yes && !before.ended:
 		return "a Close that was due is forgotten"
@@ -360,7 +358,7 @@ func brokenEnding(l *closingLife) string {
 		switch {
 		case !k.ended:
 			return fmt.Sprintf("it does not end if %s: %q, %v", f.name, path, k.key())
-		case f.writes && l.ours == due && l.writeErr == nil && !k.closeLeft:
+		case f.writes && l.ours == due && !l.noWrites && !k.closeLeft:
 			return fmt.Sprintf("a Close that was due has not left, though %s: %q", f.name, path)
 		}
 	}
@@ -371,13 +369,13 @@ func brokenEnding(l *closingLife) string {
 func (f fair) next(l *closingLife) string {
 	busy := l.ours == due || l.ours == leaving // the writer has something to write, if it can
 	switch {
-	case f.writes && l.writeErr == nil && l.ours == due:
+	case f.writes && !l.noWrites && l.ours == due:
 		return "leave"
-	case f.writes && l.writeErr == nil && l.ours == leaving:
+	case f.writes && !l.noWrites && l.ours == leaving:
 		return "wrote"
-	case f.writeFails && l.writeErr == nil && busy && !l.over:
+	case f.writeFails && !l.noWrites && busy && !l.over:
 		return "noWrite"
-	case isEnding(l) && f.writes && l.writeErr == nil && l.closeLeft:
+	case isEnding(l) && f.writes && !l.noWrites && l.closeLeft:
 		return "gone, wrote"
 	case isEnding(l) && !busy:
 		return "gone"

@@ -91,13 +91,13 @@ func (m *closingPairModel) must(p *closingPair) (next []closingPair, err error) 
 		if k.ended {
 			continue
 		}
-		canWrite := k.writeErr == nil && p.loss != broken
+		canWrite := !k.noWrites && p.loss != broken
 		switch {
 		case canWrite && k.ours == due && len(p.out[i]) < m.inFlight:
 			add(p.with(i, "leave"))
 		case canWrite && k.ours == leaving:
 			add(p.with(i, "wrote"))
-		case p.loss == broken && k.writeErr == nil && (k.ours == due || k.ours == leaving) && !k.over:
+		case p.loss == broken && !k.noWrites && (k.ours == due || k.ours == leaving) && !k.over:
 			add(p.with(i, "noWrite"))
 		}
 		if k.over && !k.both {
@@ -158,7 +158,7 @@ func (m *closingPairModel) may(p *closingPair) (next []closingPair, err error) {
 				add(p.with(i, "fail"))
 			}
 		}
-		if len(p.out[i]) < m.inFlight && k.writeErr == nil && !k.ended {
+		if len(p.out[i]) < m.inFlight && !k.noWrites && !k.ended {
 			for _, e := range []closeEvent{sendData, sendQueued} {
 				l := k.life()
 				if l.mayLeave(e) {

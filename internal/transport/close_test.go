@@ -8,6 +8,13 @@ import (
 	"time"
 )
 
+// lingerFor is Linger, bounded as its callers do it: by a Close.
+func lingerFor(c *Conn, patience time.Duration) {
+	giveUp := time.AfterFunc(patience, c.Close)
+	defer giveUp.Stop()
+	c.Linger()
+}
+
 // TestLinger: the peer reads what was written last, although what it wrote itself was not read.
 func TestLinger(t *testing.T) {
 	for _, w := range wires[:3] {
@@ -24,7 +31,7 @@ func TestLinger(t *testing.T) {
 					t.Fatal(err)
 				}
 				c.InterruptRead() // left over: it is no reason to stop
-				lingered := start(func() error { c.Linger(20 * time.Second); return nil })
+				lingered := start(func() error { lingerFor(c, 20*time.Second); return nil })
 				got, err := io.ReadAll(peer)
 				if string(got) != "bye" || err != nil {
 					t.Fatalf("%q came, %v", got, err)
@@ -43,7 +50,7 @@ func TestLinger(t *testing.T) {
 // TestLingerIsBounded: a peer that never closes is not waited for.
 func TestLingerIsBounded(t *testing.T) {
 	overClosing(t, func(t *testing.T, c *Conn, peer net.Conn) {
-		soon(t, "Linger", start(func() error { c.Linger(20 * time.Millisecond); return nil }))
+		soon(t, "Linger", start(func() error { lingerFor(c, 20*time.Millisecond); return nil }))
 		if _, err := c.nc.Write([]byte("x")); err == nil {
 			t.Error("it is not closed")
 		}
@@ -54,16 +61,15 @@ func TestLingerIsBounded(t *testing.T) {
 func TestClose(t *testing.T) {
 	overClosing(t, func(t *testing.T, c *Conn, peer net.Conn) {
 		reading := start(func() error {
-			var in Inbox
 			for {
-				if _, err := c.Read(nil, nil, &in, nobody{}); err != nil {
+				if _, err := c.Read(nil, nil); err != nil {
 					return err
 				}
 			}
 		})
 		b := &Buffer{B: make([]byte, 2<<20)}
 		c.TryWrite(b, nil)
-		writing := start(func() error { return c.Write(nil, b, nil, nobody{}) })
+		writing := start(func() error { return c.Write(nil, b, nil) })
 		soon(t, "Close", start(func() error { c.Close(); return nil }))
 		if err := soon(t, "Read", reading); err == nil || err == ErrInterrupted {
 			t.Errorf("Read: %v", err)
@@ -93,7 +99,7 @@ func TestCloseGentlyDoesNotWait(t *testing.T) {
 	overClosing(t, func(t *testing.T, c *Conn, peer net.Conn) {
 		b := &Buffer{B: make([]byte, 2<<20)}
 		c.TryWrite(b, nil)
-		writing := start(func() error { return c.Write(nil, b, nil, nobody{}) })
+		writing := start(func() error { return c.Write(nil, b, nil) })
 		select {
 		case err := <-writing:
 			t.Fatalf("Write: %v", err)

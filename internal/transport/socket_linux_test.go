@@ -25,8 +25,7 @@ func TestBlockingSocket(t *testing.T) {
 	c := open(nc)
 
 	ctx, cancel := context.WithCancel(bg)
-	var in Inbox
-	reading := start(func() error { _, err := c.Read(ctx, nil, &in, nobody{}); return err })
+	reading := start(func() error { _, err := c.Read(ctx, nil); return err })
 	select {
 	case err := <-reading:
 		t.Fatalf("Read: %v", err)
@@ -49,10 +48,10 @@ func TestBlockingSocket(t *testing.T) {
 	}
 	soon(t, "the collector", start(func() error { runtime.GC(); return nil }))
 	c.InterruptWrite()
-	if err := soon(t, "Write", start(func() error { return c.Write(nil, b, tail, nobody{}) })); err != ErrInterrupted {
+	if err := soon(t, "Write", start(func() error { return c.Write(nil, b, tail) })); err != ErrInterrupted {
 		t.Fatal(err)
 	}
-	written := start(func() error { return c.Write(nil, b, tail, nobody{}) })
+	written := start(func() error { return c.Write(nil, b, tail) })
 	if _, err := io.ReadFull(peer, make([]byte, 100+len(tail))); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +116,7 @@ func TestTaken(t *testing.T) {
 				t.Errorf("%d were written, %d taken, %d not yet", b.N, taken, outstanding)
 			}
 			go io.Copy(io.Discard, peer)
-			if err := soon(t, "Write", start(func() error { return c.Write(nil, b, nil, nobody{}) })); err != nil {
+			if err := soon(t, "Write", start(func() error { return c.Write(nil, b, nil) })); err != nil {
 				t.Fatal(err)
 			}
 			taken, outstanding = 0, 1

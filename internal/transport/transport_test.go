@@ -27,9 +27,9 @@ func noise(n int) []byte {
 }
 
 // read reads until something has come, and appends it. It counts the interruptions.
-func (c *Conn) readSome(ctx context.Context, in *Inbox, dst, got []byte, hits *int) ([]byte, error) {
+func (c *Conn) readSome(ctx context.Context, dst, got []byte, hits *int) ([]byte, error) {
 	for {
-		n, err := c.Read(ctx, dst, in, nobody{})
+		n, err := c.Read(ctx, dst)
 		switch {
 		case err == ErrInterrupted:
 			*hits++
@@ -41,12 +41,12 @@ func (c *Conn) readSome(ctx context.Context, in *Inbox, dst, got []byte, hits *i
 		case n > 0 && dst != nil:
 			return append(got, dst[:n]...), nil
 		case n > 0:
-			b := in.Bytes()
+			b := c.in.Bytes()
 			if n > len(b) {
 				return got, fmt.Errorf("%d bytes came, and %d are there", n, len(b))
 			}
 			got = append(got, b...)
-			in.Take(len(b))
+			c.in.Take(len(b))
 			return got, nil
 		}
 	}
@@ -78,7 +78,6 @@ func TestReadInterrupted(t *testing.T) {
 			})
 		}
 		var got []byte
-		var in Inbox
 		hits := 0
 		random := rand.New(rand.NewPCG(3, 4))
 		for len(got) < len(want) {
@@ -87,11 +86,11 @@ func TestReadInterrupted(t *testing.T) {
 				dst = make([]byte, 1+random.IntN(40<<10))
 			}
 			var err error
-			if got, err = c.readSome(nil, &in, dst, got, &hits); err != nil {
+			if got, err = c.readSome(nil, dst, got, &hits); err != nil {
 				t.Error(err)
 				break
 			}
-			in.Release()
+			c.in.Release()
 		}
 		done.Store(true)
 		interrupters.Wait()
@@ -116,7 +115,7 @@ func (c *Conn) writeAll(ctx context.Context, b *Buffer, tail []byte, try bool, h
 	}
 	for {
 		before := b.N
-		err := c.Write(ctx, b, tail, nobody{})
+		err := c.Write(ctx, b, tail)
 		switch {
 		case b.N < before || b.N > len(b.B)+len(tail):
 			return fmt.Errorf("of %d bytes %d were written, after %d", len(b.B)+len(tail), b.N, before)
@@ -205,7 +204,7 @@ func TestNobodyReads(t *testing.T) {
 			t.Error("nothing was taken of what there is room for")
 		}
 		ctx, cancel := context.WithCancel(bg)
-		writing := start(func() error { return c.Write(ctx, b, stuff[100:], nobody{}) })
+		writing := start(func() error { return c.Write(ctx, b, stuff[100:]) })
 		select {
 		case err := <-writing:
 			t.Fatalf("nobody reads, and Write returned %v with %d written", err, b.N)
@@ -219,7 +218,7 @@ func TestNobodyReads(t *testing.T) {
 		if c.TryWrite(&Buffer{B: []byte("x")}, nil) {
 			t.Error("there is room")
 		}
-		if err := soon(t, "a context that is done", start(func() error { return c.Write(ctx, b, stuff[100:], nobody{}) })); err != ErrInterrupted || b.N != n {
+		if err := soon(t, "a context that is done", start(func() error { return c.Write(ctx, b, stuff[100:]) })); err != ErrInterrupted || b.N != n {
 			t.Errorf("a context that is done: %v, %d after %d", err, b.N, n)
 		}
 		got := make([]byte, len(stuff))
@@ -227,7 +226,7 @@ func TestNobodyReads(t *testing.T) {
 		hits := 0
 		written := start(func() error {
 			for {
-				if err := c.Write(nil, b, stuff[100:], nobody{}); err != ErrInterrupted {
+				if err := c.Write(nil, b, stuff[100:]); err != ErrInterrupted {
 					return err
 				}
 				hits++
@@ -252,11 +251,10 @@ func TestNoInterruptionIsLost(t *testing.T) {
 		for i := range seen {
 			seen[i] = make(chan int64, rounds+1)
 		}
-		var in Inbox
 		reading := start(func() error {
 			var told [askers]int64
 			for {
-				n, err := c.Read(nil, nil, &in, nobody{})
+				n, err := c.Read(nil, nil)
 				if n > 0 {
 					return nil
 				}
@@ -305,7 +303,7 @@ func TestNoInterruptionIsLost(t *testing.T) {
 		hits := 0
 		for range 3 {
 			go peer.Write([]byte("y"))
-			if _, err := c.readSome(nil, &in, nil, nil, &hits); err != nil {
+			if _, err := c.readSome(nil, nil, nil, &hits); err != nil {
 				t.Error(err)
 			}
 		}
@@ -324,7 +322,7 @@ func TestNoWriteInterruptionIsLost(t *testing.T) {
 		saw := make(chan struct{}, rounds+1)
 		writing := start(func() error {
 			for {
-				err := c.Write(nil, b, nil, nobody{})
+				err := c.Write(nil, b, nil)
 				if err != ErrInterrupted {
 					return err
 				}
@@ -361,13 +359,13 @@ func TestNoWriteInterruptionIsLost(t *testing.T) {
 // owner knows, does not.
 func TestContexts(t *testing.T) {
 	overAll(t, func(t *testing.T, c *Conn, peer net.Conn) {
-		var in Inbox
 		read := func(ctx context.Context, owner Owner) <-chan error {
+			c.owner = owner // nobody reads or writes yet
 			return start(func() error {
 				for {
-					n, err := c.Read(ctx, nil, &in, owner)
+					n, err := c.Read(ctx, nil)
 					if n > 0 {
-						in.Take(n)
+						c.in.Take(n)
 					}
 					if n > 0 || err != nil {
 						return err
@@ -400,17 +398,19 @@ func TestContexts(t *testing.T) {
 		if err := soon(t, "Read", reading); err != ErrInterrupted {
 			t.Fatal(err)
 		}
-		ours, cancelOurs := context.WithCancel(bg)
-		reading = read(ours, everybody{})
-		cancelOurs()
-		select {
-		case err := <-reading:
-			t.Fatalf("a context that ends with the connection: %v", err)
-		case <-time.After(10 * time.Millisecond):
-		}
-		c.InterruptRead()
-		if err := soon(t, "Read", reading); err != ErrInterrupted {
-			t.Fatal(err)
+		for _, owner := range []Owner{everybody{}, itself{}} {
+			ours, cancelOurs := context.WithCancel(bg)
+			reading = read(ours, owner)
+			cancelOurs()
+			select {
+			case err := <-reading:
+				t.Fatalf("a context that ends with the connection: %v", err)
+			case <-time.After(10 * time.Millisecond):
+			}
+			c.InterruptRead()
+			if err := soon(t, "Read", reading); err != ErrInterrupted {
+				t.Fatal(err)
+			}
 		}
 		c.Quiet()
 		third, cancelThird := context.WithCancel(bg)
@@ -435,10 +435,9 @@ func TestForeignDeadline(t *testing.T) {
 			c := open(nc)
 			defer c.Close()
 			defer hangUp(peer)
-			var in Inbox
 			reading := start(func() error {
 				for {
-					if _, err := c.Read(nil, nil, &in, nobody{}); err != nil {
+					if _, err := c.Read(nil, nil); err != nil {
 						return err
 					}
 				}
@@ -450,7 +449,7 @@ func TestForeignDeadline(t *testing.T) {
 			nc.SetReadDeadline(past)
 			reading = start(func() error {
 				for {
-					if _, err := c.Read(nil, nil, &in, nobody{}); err != nil {
+					if _, err := c.Read(nil, nil); err != nil {
 						return err
 					}
 				}
@@ -462,12 +461,12 @@ func TestForeignDeadline(t *testing.T) {
 			b := &Buffer{B: make([]byte, 2<<20)}
 			c.TryWrite(b, nil)
 			c.InterruptWrite()
-			writing := start(func() error { return c.Write(nil, b, nil, nobody{}) })
+			writing := start(func() error { return c.Write(nil, b, nil) })
 			if err := soon(t, "an interruption", writing); err != ErrInterrupted {
 				t.Fatal(err)
 			}
 			nc.SetWriteDeadline(past)
-			writing = start(func() error { return c.Write(nil, b, nil, nobody{}) })
+			writing = start(func() error { return c.Write(nil, b, nil) })
 			if err := soon(t, "Write", writing); err == nil || err == ErrInterrupted || !isTimeout(err) {
 				t.Errorf("Write: %v", err)
 			}
@@ -482,17 +481,16 @@ func TestEndOfStream(t *testing.T) {
 			_, err := peer.Write([]byte("last"))
 			return errors.Join(err, peer.Close())
 		})
-		var in Inbox
 		var got []byte
 		hits := 0
 		var err error
 		for err == nil {
-			got, err = c.readSome(nil, &in, nil, got, &hits)
+			got, err = c.readSome(nil, nil, got, &hits)
 		}
 		if string(got) != "last" || err != io.EOF {
 			t.Errorf("%q, %v", got, err)
 		}
-		if _, again := c.readSome(nil, &in, nil, nil, &hits); again != io.EOF {
+		if _, again := c.readSome(nil, nil, nil, &hits); again != io.EOF {
 			t.Errorf("the end stays: %v", again)
 		}
 		if err := soon(t, "the peer", wrote); err != nil {
