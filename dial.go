@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/streamconn"
 )
 
@@ -47,15 +47,15 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 
 	var nonce [16]byte
 	rand.Read(nonce[:])
-	key := base64.StdEncoding.EncodeToString(nonce[:])
-	var offer deflateParams
+	key := handshake.Key(nonce)
+	var offer handshake.Params
 	compress := opts.CompressionMode != CompressionDisabled
 	if compress {
 		wish, err := opts.CompressionTuning.wish(opts.CompressionMode)
 		if err != nil {
 			return nil, nil, err
 		}
-		offer = offerOf(wish)
+		offer = handshake.Offer(wish)
 	}
 	var last net.Conn // the one that the last request went over
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { last = info.Conn }}
@@ -78,7 +78,7 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 		keepStart(resp, body)
 		return nil, resp, &HandshakeError{Response: resp, reason: reason}
 	}
-	agreed, accepted, err := checkAnswer(resp.Header["Sec-Websocket-Extensions"], compress, offer)
+	agreed, accepted, err := handshake.CheckAnswer(resp.Header["Sec-Websocket-Extensions"], compress, offer)
 	if err != nil {
 		keepStart(resp, body)
 		return nil, resp, &HandshakeError{Response: resp, reason: "the answer has " + err.Error()}
@@ -154,7 +154,7 @@ func newRequest(ctx context.Context, rawURL, key string, opts *DialOptions) (*ht
 		return nil, fmt.Errorf("websocket: the URL %q has the scheme %q; it must be ws, wss, http or https", rawURL, u.Scheme)
 	}
 	for _, p := range opts.Subprotocols {
-		if !isToken(p) {
+		if !handshake.IsToken(p) {
 			return nil, fmt.Errorf("websocket: the subprotocol %q is no token (RFC 6455, section 4.1)", p)
 		}
 	}
@@ -185,13 +185,13 @@ func checkResponse(resp *http.Response, key string, offered []string) string {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		return fmt.Sprintf("the server answered %.64q, not 101", resp.Status)
 	}
-	if !hasToken(resp.Header, "Upgrade", "websocket") {
+	if !handshake.HasToken(resp.Header["Upgrade"], "websocket") {
 		return fmt.Sprintf("the answer has Upgrade: %.64q, not websocket", resp.Header.Get("Upgrade"))
 	}
-	if !hasToken(resp.Header, "Connection", "upgrade") {
+	if !handshake.HasToken(resp.Header["Connection"], "upgrade") {
 		return fmt.Sprintf("the answer has Connection: %.64q, not Upgrade", resp.Header.Get("Connection"))
 	}
-	if got := resp.Header["Sec-Websocket-Accept"]; len(got) != 1 || strings.TrimSpace(got[0]) != string(appendAcceptKey(nil, key)) {
+	if got := resp.Header["Sec-Websocket-Accept"]; len(got) != 1 || strings.TrimSpace(got[0]) != string(handshake.AppendAccept(nil, key)) {
 		return fmt.Sprintf("the answer has Sec-WebSocket-Accept: %.64q, which does not belong to the key %q", strings.Join(got, ", "), key)
 	}
 	// "the client MUST _Fail the WebSocket Connection_" if there is a subprotocol
