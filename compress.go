@@ -32,6 +32,12 @@ type CompressionTuning struct {
 	// CompressionContextTakeover.
 	ServerNoContextTakeover, ClientNoContextTakeover bool
 
+	// OmitClientWindowBits makes Dial offer no client_max_window_bits: a server then
+	// can't ask for a smaller window of ours, and may not answer with that parameter.
+	// It is for servers that refuse, or do not understand, an offer that has it.
+	// ClientWindowBits is obeyed all the same. Accept takes no notice of it.
+	OmitClientWindowBits bool
+
 	// Effort is how hard this end tries to make what it sends short: 0 is the
 	// default, -1 (or less) the least effort and 3 the most. The least spends little
 	// on small messages and is no different from 4 KiB on. From 1 KiB on 1 comes to
@@ -63,6 +69,8 @@ func (t CompressionTuning) wish(mode CompressionMode) (p handshake.Params, err e
 		ClientNoTakeover: t.ClientNoContextTakeover || mode == CompressionNoContextTakeover,
 		ServerBits:       orDefault(t.ServerWindowBits, maxWindowBits, -1),
 		ClientBits:       orDefault(t.ClientWindowBits, maxWindowBits, -1),
+
+		ClientBitsOffered: !t.OmitClientWindowBits,
 	}
 	if t.Effort > int(deflate.MostEffort) {
 		return p, fmt.Errorf("websocket: a compression effort of %d; the most is %d", t.Effort, deflate.MostEffort)

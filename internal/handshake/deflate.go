@@ -1,9 +1,10 @@
 package handshake
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/closeonce/websocket/internal/deflate"
 )
@@ -23,8 +24,9 @@ type Params struct {
 	ServerNoTakeover, ClientNoTakeover bool
 	// ServerBits and ClientBits are window sizes; 0: the parameter is absent.
 	ServerBits, ClientBits int
-	// ClientBitsOffered: the offer has client_max_window_bits, with or without a
-	// value.
+	// ClientBitsOffered: the parameter client_max_window_bits is present. In an offer
+	// it may have no value, then ClientBits is 0. If it is absent from an offer,
+	// ClientBits is the window that the client uses without being asked.
 	ClientBitsOffered bool
 	// Effort is our own compressor's; the peer is told nothing of it.
 	Effort deflate.Effort
@@ -42,10 +44,11 @@ func (p Params) String() string {
 	if p.ServerBits != 0 {
 		s += "; server_max_window_bits=" + strconv.Itoa(p.ServerBits)
 	}
-	if p.ClientBits != 0 {
-		s += "; client_max_window_bits=" + strconv.Itoa(p.ClientBits)
-	} else if p.ClientBitsOffered {
+	if p.ClientBitsOffered {
 		s += "; client_max_window_bits"
+		if p.ClientBits != 0 {
+			s += "=" + strconv.Itoa(p.ClientBits)
+		}
 	}
 	return s
 }
@@ -53,27 +56,29 @@ func (p Params) String() string {
 // parseDeflate reads the parameters of an offer, or of an answer, and says what
 // is wrong with them (RFC 7692, section 7.1).
 func parseDeflate(params []extensionParam, answer bool) (p Params, err error) {
-	seen := map[string]bool{}
+	var seen [4]bool
 	for _, param := range params {
-		if seen[param.name] {
+		i := slices.Index(paramNames[:], param.name)
+		if i < 0 {
+			return p, fmt.Errorf("the parameter %.40q is unknown", param.name)
+		}
+		if seen[i] {
 			return p, fmt.Errorf("the parameter %q is repeated", param.name)
 		}
-		seen[param.name] = true
-		switch param.name {
-		case "server_no_context_takeover", "client_no_context_takeover":
-			if param.hasValue {
-				return p, fmt.Errorf("the parameter %q has a value", param.name)
-			}
-			if param.name[0] == 's' {
-				p.ServerNoTakeover = true
-			} else {
-				p.ClientNoTakeover = true
-			}
-		case "server_max_window_bits":
+		seen[i] = true
+		if i < 2 && param.hasValue {
+			return p, fmt.Errorf("the parameter %q has a value", param.name)
+		}
+		switch i {
+		case 0:
+			p.ServerNoTakeover = true
+		case 1:
+			p.ClientNoTakeover = true
+		case 2:
 			if p.ServerBits, err = windowBits(param); err != nil {
 				return p, err
 			}
-		case "client_max_window_bits":
+		case 3:
 			p.ClientBitsOffered = true
 			if !param.hasValue && !answer {
 				continue // "This parameter may have no value" in an offer
@@ -81,12 +86,13 @@ func parseDeflate(params []extensionParam, answer bool) (p Params, err error) {
 			if p.ClientBits, err = windowBits(param); err != nil {
 				return p, err
 			}
-		default:
-			return p, fmt.Errorf("the parameter %q is unknown", param.name)
 		}
 	}
 	return p, nil
 }
+
+// paramNames are the parameters of permessage-deflate; the first two have no value.
+var paramNames = [4]string{"server_no_context_takeover", "client_no_context_takeover", "server_max_window_bits", "client_max_window_bits"}
 
 // windowBits reads "a decimal integer value without leading zeroes between 8 to
 // 15 inclusive" (section 7.1.2).
@@ -96,31 +102,39 @@ func windowBits(p extensionParam) (int, error) {
 			return bits, nil
 		}
 	}
-	return 0, fmt.Errorf("the parameter %q has the value %q, not 8 to 15", p.name, p.value)
+	return 0, fmt.Errorf("the parameter %q has the value %.40q, not 8 to 15", p.name, p.value)
 }
+
+// maxOffers is how many offers of permessage-deflate are looked at. A client that has a
+// choice to offer sends two or three (RFC 7692, section 5.1).
+const maxOffers = 16
 
 // AnswerOffers chooses the first acceptable offer in a client's
 // Sec-WebSocket-Extensions, for a server that wishes for wish (both window sizes must
 // be set). It returns the answer to send, and what is agreed on, with both window
-// sizes set. ok is false if there is no acceptable offer. A field that can't be read
-// offers nothing.
+// sizes set. ok is false if there is no acceptable offer. A field that is malformed or
+// longer than [MaxField] offers nothing.
 func AnswerOffers(lines []string, wish Params) (answer, agreed Params, ok bool) {
-	offers, err := parseExtensions(lines)
-	if err != nil {
+	if tooLong(lines) {
 		return answer, agreed, false
 	}
-	for _, e := range offers {
-		if e.name != deflateName {
-			continue
+	offers := 0
+	for e, err := range eachExtension(lines) {
+		if err != nil {
+			return Params{}, Params{}, false
 		}
+		if ok || e.name != deflateName || offers == maxOffers {
+			continue // to the end: the field may be malformed there
+		}
+		offers++
 		offer, err := parseDeflate(e.params, false)
 		if err != nil {
 			continue // "A server MUST decline an extension negotiation offer" that is not valid
 		}
 		answer, agreed = answerOffer(offer, wish)
-		return answer, agreed, true
+		ok = true
 	}
-	return answer, agreed, false
+	return answer, agreed, ok
 }
 
 // answerOffer answers one valid offer; see the sections 7.1.1.1 to 7.1.2.2.
@@ -144,7 +158,7 @@ func answerOffer(offer, wish Params) (answer, agreed Params) {
 	if wish.ClientBits < agreed.ClientBits {
 		if offer.ClientBitsOffered {
 			agreed.ClientBits = wish.ClientBits
-			answer.ClientBits = wish.ClientBits
+			answer.ClientBits, answer.ClientBitsOffered = wish.ClientBits, true
 		} else {
 			// "If a received extension negotiation offer doesn't have the
 			// "client_max_window_bits" extension parameter, the corresponding
@@ -152,17 +166,17 @@ func answerOffer(offer, wish Params) (answer, agreed Params) {
 			answer.ClientNoTakeover = true
 		}
 	} else if offer.ClientBits != 0 {
-		answer.ClientBits = offer.ClientBits
+		answer.ClientBits, answer.ClientBitsOffered = offer.ClientBits, true
 	}
 	agreed.ServerNoTakeover, agreed.ClientNoTakeover = answer.ServerNoTakeover, answer.ClientNoTakeover
 	return answer, agreed
 }
 
-// Offer returns what a client with this wish offers. Both of its window sizes must be
-// set; a size of MaxWindowBits is left out of the offer.
+// Offer returns what a client with this wish offers. Both of the wish's window sizes
+// must be set; a size of MaxWindowBits is left out of the offer. With
+// wish.ClientBitsOffered the server may choose the client's window.
 func Offer(wish Params) Params {
 	offer := wish
-	offer.ClientBitsOffered = true
 	if offer.ServerBits == MaxWindowBits {
 		offer.ServerBits = 0
 	}
@@ -177,28 +191,28 @@ func Offer(wish Params) Params {
 // is false if the server declined. If there is an error the client must fail the
 // connection (RFC 6455, section 4.1, and RFC 7692, section 5.1).
 func CheckAnswer(lines []string, offered bool, offer Params) (agreed Params, ok bool, err error) {
-	answers, err := parseExtensions(lines)
-	if err != nil || len(answers) == 0 {
-		return agreed, false, err
+	if tooLong(lines) {
+		return agreed, false, errors.New("Sec-WebSocket-Extensions of more than 64 KiB")
 	}
-	// "the client MUST _Fail the WebSocket Connection_" for an extension "that was
-	// not present in the client's handshake" (RFC 6455, section 4.1).
-	if len(answers) > 1 || answers[0].name != deflateName || !offered {
-		return agreed, false, fmt.Errorf("the extensions %.64q, of which not all were offered", strings.Join(lines, ", "))
+	var answer Params
+	for e, err := range eachExtension(lines) {
+		if err != nil {
+			return agreed, false, err
+		}
+		// "the client MUST _Fail the WebSocket Connection_" for an extension "that was
+		// not present in the client's handshake" (RFC 6455, section 4.1).
+		if ok || e.name != deflateName || !offered {
+			return agreed, false, fmt.Errorf("the extension %.64q, which was not offered, or not twice", e.name)
+		}
+		if answer, err = parseDeflate(e.params, true); err != nil {
+			return agreed, false, fmt.Errorf("%s, where %w", deflateName, err)
+		}
+		ok = true
 	}
-	answer, err := parseDeflate(answers[0].params, true)
-	if err != nil {
-		return agreed, false, fmt.Errorf("%s, where %w", deflateName, err)
+	if !ok {
+		return agreed, false, nil
 	}
-	switch {
-	case offer.ServerNoTakeover && !answer.ServerNoTakeover:
-		err = fmt.Errorf("no server_no_context_takeover, which was offered")
-	case offer.ServerBits != 0 && (answer.ServerBits == 0 || answer.ServerBits > offer.ServerBits):
-		err = fmt.Errorf("server_max_window_bits=%d, though %d was offered", answer.ServerBits, offer.ServerBits)
-	case offer.ClientBits != 0 && answer.ClientBits > offer.ClientBits:
-		err = fmt.Errorf("client_max_window_bits=%d, though %d was offered", answer.ClientBits, offer.ClientBits)
-	}
-	if err != nil {
+	if err := checkParams(answer, offer); err != nil {
 		return agreed, false, fmt.Errorf("%s with %w", deflateName, err)
 	}
 	agreed = answer
@@ -214,4 +228,20 @@ func CheckAnswer(lines []string, offered bool, offer Params) (agreed Params, ok 
 	}
 	agreed.ClientNoTakeover = agreed.ClientNoTakeover || offer.ClientNoTakeover
 	return agreed, true, nil
+}
+
+// checkParams says what is wrong with an answer to our offer: sections 7.1.1.1 to
+// 7.1.2.2.
+func checkParams(answer, offer Params) error {
+	switch {
+	case offer.ServerNoTakeover && !answer.ServerNoTakeover:
+		return errors.New("no server_no_context_takeover, which was offered")
+	case offer.ServerBits != 0 && (answer.ServerBits == 0 || answer.ServerBits > offer.ServerBits):
+		return fmt.Errorf("server_max_window_bits=%d, though %d was offered", answer.ServerBits, offer.ServerBits)
+	case answer.ClientBitsOffered && !offer.ClientBitsOffered:
+		return fmt.Errorf("client_max_window_bits=%d, which was not offered", answer.ClientBits)
+	case offer.ClientBits != 0 && answer.ClientBits > offer.ClientBits:
+		return fmt.Errorf("client_max_window_bits=%d, though %d was offered", answer.ClientBits, offer.ClientBits)
+	}
+	return nil
 }

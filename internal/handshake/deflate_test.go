@@ -47,7 +47,13 @@ var extensionRows = []struct {
 	{"permessage-deflate; Server_No_Context_Takeover", "-", false},
 	{"x-webkit-deflate-frame", "-", false},
 
-	{"permessage-deflate;", "-", false},
+	// A trailing semicolon is nothing.
+	{"permessage-deflate;", "permessage-deflate", true},
+	{"permessage-deflate; server_max_window_bits=9 ; ", "permessage-deflate; server_max_window_bits=9", true},
+	{"permessage-deflate; , x", "permessage-deflate", false},
+
+	{"permessage-deflate;;", "-", false},
+	{"permessage-deflate, =", "-", false},
 	{"permessage-deflate; ;", "-", false},
 	{"permessage-deflate; server_max_window_bits=", "-", false},
 	{`permessage-deflate; server_max_window_bits="10`, "-", false},
@@ -63,10 +69,10 @@ var extensionRows = []struct {
 }
 
 // defaultWish is what an end with the default options wants.
-var defaultWish = Params{ServerBits: MaxWindowBits, ClientBits: MaxWindowBits}
+var defaultWish = Params{ServerBits: MaxWindowBits, ClientBits: MaxWindowBits, ClientBitsOffered: true}
 
 // noTakeover is the same for CompressionNoContextTakeover.
-var noTakeover = Params{ServerNoTakeover: true, ClientNoTakeover: true, ServerBits: MaxWindowBits, ClientBits: MaxWindowBits}
+var noTakeover = Params{ServerNoTakeover: true, ClientNoTakeover: true, ServerBits: MaxWindowBits, ClientBits: MaxWindowBits, ClientBitsOffered: true}
 
 func TestExtensionRows(t *testing.T) {
 	wish := defaultWish
@@ -149,10 +155,12 @@ func TestDeflateAnswers(t *testing.T) {
 		{"smaller windows", defaultWish, "permessage-deflate; client_max_window_bits", "permessage-deflate; client_max_window_bits=9; server_max_window_bits=8", "", Params{ServerBits: 8, ClientBits: 9, ClientBitsOffered: true}},
 		{"no takeover", noTakeover, "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits", "permessage-deflate; server_no_context_takeover", "", Params{ServerNoTakeover: true, ClientNoTakeover: true, ServerBits: 15, ClientBits: 15}},
 		{"takeover all the same", noTakeover, "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits", "permessage-deflate", "server_no_context_takeover", Params{}},
-		{"own windows", Params{ServerBits: 10, ClientBits: 11}, "permessage-deflate; server_max_window_bits=10; client_max_window_bits=11", "permessage-deflate; server_max_window_bits=9", "", Params{ServerBits: 9, ClientBits: 11}},
-		{"a larger window", Params{ServerBits: 10, ClientBits: 15}, "permessage-deflate; server_max_window_bits=10; client_max_window_bits", "permessage-deflate; server_max_window_bits=11", "server_max_window_bits=11", Params{}},
-		{"no window", Params{ServerBits: 10, ClientBits: 15}, "permessage-deflate; server_max_window_bits=10; client_max_window_bits", "permessage-deflate", "server_max_window_bits", Params{}},
-		{"a larger window of ours", Params{ServerBits: 15, ClientBits: 9}, "permessage-deflate; client_max_window_bits=9", "permessage-deflate; client_max_window_bits=10", "client_max_window_bits=10", Params{}},
+		{"own windows", Params{ServerBits: 10, ClientBits: 11, ClientBitsOffered: true}, "permessage-deflate; server_max_window_bits=10; client_max_window_bits=11", "permessage-deflate; server_max_window_bits=9", "", Params{ServerBits: 9, ClientBits: 11}},
+		{"a larger window", Params{ServerBits: 10, ClientBits: 15, ClientBitsOffered: true}, "permessage-deflate; server_max_window_bits=10; client_max_window_bits", "permessage-deflate; server_max_window_bits=11", "server_max_window_bits=11", Params{}},
+		{"no window", Params{ServerBits: 10, ClientBits: 15, ClientBitsOffered: true}, "permessage-deflate; server_max_window_bits=10; client_max_window_bits", "permessage-deflate", "server_max_window_bits", Params{}},
+		{"a window of ours, kept from a server that refuses to hear of it", Params{ServerBits: 15, ClientBits: 10}, "permessage-deflate", "permessage-deflate", "", Params{ServerBits: 15, ClientBits: 10}},
+		{"a server that talks of it all the same", Params{ServerBits: 15, ClientBits: 15}, "permessage-deflate", "permessage-deflate; client_max_window_bits=10", "client_max_window_bits=10, which was not offered", Params{}},
+		{"a larger window of ours", Params{ServerBits: 15, ClientBits: 9, ClientBitsOffered: true}, "permessage-deflate; client_max_window_bits=9", "permessage-deflate; client_max_window_bits=10", "client_max_window_bits=10", Params{}},
 	} {
 		offer := Offer(test.wish)
 		if offer.String() != test.offer {
@@ -168,5 +176,44 @@ func TestDeflateAnswers(t *testing.T) {
 		if err != nil || agreed != test.agreed {
 			t.Errorf("%s: %+v, %v, want %+v", test.name, agreed, err, test.agreed)
 		}
+	}
+}
+
+// TestExtensionsAreBounded: a field of a megabyte costs no more than its length is looked at, one
+// of 64 KiB little more than reading it.
+func TestExtensionsAreBounded(t *testing.T) {
+	for _, offer := range []string{
+		"permessage-deflate,", "permessage-deflate; client_max_window_bits=7,", "a,", ",", "; ",
+		"permessage-deflate; unknown,", "permessage-deflate; server_max_window_bits=\"\\9\",",
+		"x" + strings.Repeat("; a=b", 30) + ",", "x; a=\"" + strings.Repeat("\\b", 1000) + "\",",
+	} {
+		huge := []string{strings.Repeat(offer, 1<<20/len(offer))}
+		if _, _, ok := AnswerOffers(huge, defaultWish); ok {
+			t.Errorf("a megabyte of %.40q is answered", offer)
+		}
+		if _, _, err := CheckAnswer(huge, true, defaultWish); err == nil {
+			t.Errorf("a megabyte of %.40q is an answer", offer)
+		}
+		large := []string{strings.Repeat(offer, MaxField/len(offer)-1)}
+		if tooLong(large) || !tooLong(huge) {
+			t.Fatalf("%.40q: %d and %d bytes", offer, len(large[0]), len(huge[0]))
+		}
+		for name, allocs := range map[string]float64{
+			"offers": testing.AllocsPerRun(3, func() { AnswerOffers(large, defaultWish) }),
+			"answer": testing.AllocsPerRun(3, func() { CheckAnswer(large, true, Offer(defaultWish)) }),
+			"huge":   testing.AllocsPerRun(3, func() { AnswerOffers(huge, defaultWish) }),
+		} {
+			if allocs > 300 {
+				t.Errorf("%s of %.40q: %v allocations", name, offer, allocs)
+			}
+		}
+	}
+	// The first of them that is acceptable is found, as long as it is not far back.
+	bad := strings.Repeat("permessage-deflate; unknown, ", maxOffers-1)
+	if _, _, ok := AnswerOffers([]string{strings.Repeat("other, ", 1000) + bad + "permessage-deflate"}, defaultWish); !ok {
+		t.Error("the last offer is not found")
+	}
+	if _, _, ok := AnswerOffers([]string{bad + "permessage-deflate; unknown, permessage-deflate"}, defaultWish); ok {
+		t.Error("offers are looked at without end")
 	}
 }

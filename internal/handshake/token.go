@@ -6,12 +6,31 @@ import (
 	"strings"
 )
 
+// MaxField is how many bytes of a header field's lines are looked at. What is behind
+// does not count: net/http lets through a header of a megabyte, and a request must not
+// cost much more than reading it.
+const MaxField = 64 << 10
+
+// tooLong reports whether the lines of a field have more than MaxField bytes.
+func tooLong(lines []string) bool {
+	n := 0
+	for _, line := range lines {
+		n += len(line) + 1
+	}
+	return n > MaxField
+}
+
 // EachToken yields the comma-separated elements of all lines of a header field,
-// without empty ones. They are not collected: a header may have half a million.
+// without empty ones, as far as they are within the first [MaxField] bytes. They are not
+// collected.
 func EachToken(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
+		left := MaxField
 		for _, line := range lines {
 			for element := range strings.SplitSeq(line, ",") {
+				if left -= len(element) + 1; left < 0 {
+					return
+				}
 				if element = strings.Trim(element, " \t"); element != "" && !yield(element) {
 					return
 				}
@@ -23,13 +42,12 @@ func EachToken(lines []string) iter.Seq[string] {
 // Tokens returns the elements that [EachToken] yields.
 func Tokens(lines []string) []string { return slices.Collect(EachToken(lines)) }
 
-// HasToken reports whether one of the field's elements is the token, in any case.
+// HasToken reports whether one of the elements that [EachToken] yields is the token, in
+// any case.
 func HasToken(lines []string, token string) bool {
-	for _, line := range lines {
-		for element := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.Trim(element, " \t"), token) {
-				return true
-			}
+	for element := range EachToken(lines) {
+		if strings.EqualFold(element, token) {
+			return true
 		}
 	}
 	return false
@@ -39,6 +57,18 @@ func HasToken(lines []string, token string) bool {
 func IsToken(s string) bool {
 	for i := range len(s) {
 		if !isTokenByte(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// IsSubprotocol reports whether s can be the name of a subprotocol. RFC 6455, section
+// 4.1, wants a token; but names that carry base64, with "=" and "/", are in wide use, so
+// all is allowed that can't be taken for two names or end the header field.
+func IsSubprotocol(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7F || s[i] == ',' {
 			return false
 		}
 	}

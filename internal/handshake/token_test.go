@@ -78,3 +78,26 @@ func TestIsToken(t *testing.T) {
 		t.Error("the list of characters", legal)
 	}
 }
+
+func TestIsSubprotocol(t *testing.T) {
+	for c := range 256 {
+		want := c > ' ' && c < 0x7F && c != ','
+		for _, s := range []string{string([]byte{byte(c)}), string([]byte{'a', byte(c), 'b'})} {
+			if IsSubprotocol(s) != want {
+				t.Errorf("%q is the name of a subprotocol: %t", s, !want)
+			}
+		}
+	}
+	for s, want := range map[string]bool{"": false, "base64.YWJj/+0=": true, "http://example.com/chat": true, "a b": false, "a,b": false, "a\r\nb": false} {
+		if IsSubprotocol(s) != want {
+			t.Errorf("%q is the name of a subprotocol: %t", s, !want)
+		}
+	}
+}
+
+func TestKey(t *testing.T) {
+	// The sample of RFC 6455, section 4.1: "0x01 0x02 ... 0x10".
+	if got := Key([16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}); got != "AQIDBAUGBwgJCgsMDQ4PEA==" || !IsKey(got) {
+		t.Error(got)
+	}
+}
