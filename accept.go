@@ -61,6 +61,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	subprotocol := handshake.ChooseSubprotocol(r.Header["Sec-Websocket-Protocol"], opts.Subprotocols)
 	if subprotocol == "" {
 		if subprotocol, err = presetSubprotocol(w.Header()); err != nil {
+			deleteAnswerFields(w.Header()) // no client could read the error with them
 			return nil, opts.misused(w, r, err)
 		}
 	}

@@ -86,9 +86,11 @@ func (c closures) Hijack() (net.Conn, *bufio.ReadWriter, error) { return c.hijac
 type embedded struct{ embeddedCommon }
 
 type embeddedCommon struct {
-	status int
+	out io.Writer // something that is no ResponseWriter
 	http.ResponseWriter
 }
+
+func (e *embedded) Write(p []byte) (int, error) { return e.out.Write(p) }
 
 func (e *embedded) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return e.ResponseWriter.(http.Hijacker).Hijack()
@@ -144,7 +146,9 @@ var wrappers = []struct {
 	}, "session=42"},
 	{"the status is kept, and what is behind", func(w http.ResponseWriter) http.ResponseWriter { return &statusHiding{w: w} }, ""},
 	{"a cookie before that", func(w http.ResponseWriter) http.ResponseWriter { return cookieSetting{&statusHiding{w: w}} }, "session=42"},
-	{"embedded", func(w http.ResponseWriter) http.ResponseWriter { return &embedded{embeddedCommon{ResponseWriter: w}} }, ""},
+	{"embedded", func(w http.ResponseWriter) http.ResponseWriter {
+		return &embedded{embeddedCommon{out: io.Discard, ResponseWriter: w}}
+	}, ""},
 	{"buffers of its own", func(w http.ResponseWriter) http.ResponseWriter { return ownBuffers{w} }, ""},
 	{"closures", func(w http.ResponseWriter) http.ResponseWriter {
 		return closures{w.Header, w.WriteHeader, w.(http.Hijacker).Hijack}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/closeonce/websocket/internal/handshake"
 )
@@ -56,7 +58,6 @@ func presetSubprotocol(h http.Header) (string, error) {
 		}
 	}
 	if preset != "" && !handshake.IsSubprotocol(preset) {
-		deleteAnswerFields(h) // no client could read the error
 		return "", fmt.Errorf("websocket: the handler has set Sec-WebSocket-Protocol to %.64q, which can't be the name of a subprotocol", preset)
 	}
 	return preset, nil
@@ -65,6 +66,15 @@ func presetSubprotocol(h http.Header) (string, error) {
 // setAnswer sets the answer's fields for net/http to send.
 func setAnswer(h http.Header, key, subprotocol, extension string) {
 	deleteAnswerFields(h)
+	for name, values := range h {
+		for i, value := range values {
+			if strings.ContainsFunc(value, unicode.IsControl) {
+				h[name] = slices.Clone(values)
+				h[name][i] = string(appendValue(nil, value))
+				values = h[name]
+			}
+		}
+	}
 	h["Upgrade"] = []string{"websocket"}
 	h["Connection"] = []string{"Upgrade"}
 	// The names have the RFC's spelling, which http.Header.Set would change.
@@ -102,17 +112,21 @@ func appendAnswer(b []byte, h http.Header, key, subprotocol, extension string) [
 		}
 		for _, value := range values {
 			b = append(append(b, name...), ": "...)
-			for i := range len(value) {
-				c := value[i]
-				// A line break would end the field, and clients refuse an answer
-				// with other control characters.
-				if c < ' ' && c != '\t' || c == 0x7F {
-					c = ' '
-				}
-				b = append(b, c)
-			}
-			b = append(b, "\r\n"...)
+			b = append(appendValue(b, value), "\r\n"...)
 		}
 	}
 	return append(b, "\r\n"...)
+}
+
+// appendValue appends the value of a field. A line break would end the field, and clients
+// refuse an answer with other control characters.
+func appendValue(b []byte, value string) []byte {
+	for i := range len(value) {
+		c := value[i]
+		if c < ' ' && c != '\t' || c == 0x7F {
+			c = ' '
+		}
+		b = append(b, c)
+	}
+	return b
 }

@@ -254,7 +254,7 @@ func TestDialDowngraded(t *testing.T) {
 			})
 			network.serve(t, "example.com:80", there)
 			network.serve(t, "other.example:80", there)
-			trust := network.serveTLS(t, "example.com:443", http.RedirectHandler(to, 302))
+			trust := network.serveTLS(t, "example.com:443", http.RedirectHandler(to, http.StatusFound))
 			opts := network.options(t)
 			opts.HTTPClient.Transport.(*http.Transport).TLSClientConfig = trust
 			opts.HTTPHeader = http.Header{"Cookie": {"a=b"}}

@@ -238,8 +238,8 @@ func TestDialProxyRedirected(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		asked := make(chan string, 4)
 		network, opts := proxied(t, "http", asked)
-		network.serve(t, "first.example:80", http.RedirectHandler("ws://direct.example/", 302))
-		network.serve(t, "direct.example:80", http.RedirectHandler("wss://example.com/", 302))
+		network.serve(t, "first.example:80", http.RedirectHandler("ws://direct.example/", http.StatusFound))
+		network.serve(t, "direct.example:80", http.RedirectHandler("wss://example.com/", http.StatusFound))
 		transport := opts.HTTPClient.Transport.(*http.Transport)
 		proxy := transport.Proxy
 		transport.Proxy = func(r *http.Request) (*url.URL, error) {
@@ -279,11 +279,13 @@ func TestDialProxyDialers(t *testing.T) {
 			case "DialContext":
 				transport.DialContext = dialContext
 			case "Dial":
-				transport.Dial = dial //lint:ignore SA1019 programs use it still
+				//lint:ignore SA1019 programs use it still
+				transport.Dial = dial
 			case "DialTLSContext":
 				scheme, transport.DialTLSContext = "https", dialContext
 			case "DialTLS":
-				scheme, transport.DialTLS = "https", dial //lint:ignore SA1019 the same
+				//lint:ignore SA1019 the same
+				scheme, transport.DialTLS = "https", dial
 			}
 			transport.Proxy = http.ProxyURL(proxyURL(scheme, "proxy.example:3128", "secret"))
 			c, _, err := websocket.Dial(context.Background(), "ws://example.com/", opts)

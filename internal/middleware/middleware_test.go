@@ -84,7 +84,13 @@ func echoServer(more ...echo.MiddlewareFunc) func(http.Handler, io.Writer) http.
 	return func(h http.Handler, statuses io.Writer) http.Handler {
 		e := echo.New()
 		e.Logger.SetOutput(statuses) // "response already committed" would be seen there
-		e.Use(echomiddleware.LoggerWithConfig(echomiddleware.LoggerConfig{Format: "status=${status}\n", Output: statuses}))
+		e.Use(echomiddleware.RequestLoggerWithConfig(echomiddleware.RequestLoggerConfig{
+			LogStatus: true,
+			LogValuesFunc: func(_ echo.Context, v echomiddleware.RequestLoggerValues) error {
+				_, err := fmt.Fprintf(statuses, "status=%d\n", v.Status)
+				return err
+			},
+		}))
 		e.Use(more...)
 		e.Any("/*", func(c echo.Context) error {
 			h.ServeHTTP(c.Response(), c.Request())

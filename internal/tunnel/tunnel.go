@@ -44,7 +44,6 @@ func through(request context.Context, base *http.Transport, proxy *url.URL) *htt
 	t := base.Clone()
 	t.Proxy = nil
 	t.MaxIdleConnsPerHost = -1
-	t.Dial = nil
 	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		// A Transport goes on dialing when the request is cancelled, for the next one. There
 		// is no next one here.
@@ -156,8 +155,9 @@ func dialProxy(ctx context.Context, base *http.Transport, proxy *url.URL, networ
 		if base.DialTLSContext != nil {
 			return base.DialTLSContext(ctx, network, addr)
 		}
-		if base.DialTLS != nil { //lint:ignore SA1019 a program may use it still
-			return base.DialTLS(network, addr) //lint:ignore SA1019 the same
+		//lint:ignore SA1019 programs use it still
+		if dial := base.DialTLS; dial != nil {
+			return dial(network, addr)
 		}
 	}
 	conn, err := dialPlain(ctx, base, network, addr)
@@ -187,11 +187,12 @@ func dialProxy(ctx context.Context, base *http.Transport, proxy *url.URL, networ
 
 // dialPlain dials as base does without TLS.
 func dialPlain(ctx context.Context, base *http.Transport, network, addr string) (net.Conn, error) {
-	switch {
-	case base.DialContext != nil:
+	if base.DialContext != nil {
 		return base.DialContext(ctx, network, addr)
-	case base.Dial != nil: //lint:ignore SA1019 a program may use it still
-		return base.Dial(network, addr) //lint:ignore SA1019 the same
+	}
+	//lint:ignore SA1019 programs use it still
+	if dial := base.Dial; dial != nil {
+		return dial(network, addr)
 	}
 	return new(net.Dialer).DialContext(ctx, network, addr)
 }
