@@ -39,7 +39,9 @@ func Subprotocols(r *http.Request) []string {
 // If w is wrapped by middleware, Accept calls w.WriteHeader(101) first, so that access
 // logs see the status and wrappers can set header fields, such as a session's cookie, which
 // are sent as well. A wrapper needs a Hijack or an Unwrap method, see
-// [http.ResponseController].
+// [http.ResponseController]. Some compressing middleware keeps the status and writes it
+// when the handler has returned; net/http then logs a WriteHeader on a hijacked connection.
+// It does no harm, and goes away where such middleware is left out for WebSockets.
 //
 // If the request is not a valid handshake, or comes from a foreign Origin, Accept
 // answers it with the fitting HTTP status (see AcceptOptions.OnRefuse) and returns an
@@ -254,7 +256,9 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 // ctx is c.Context(). When serve returns, the connection is closed with 1000
 // (StatusNormalClosure); if it panics, with 1011 (StatusInternalError), and the
 // panic is logged where the http.Server logs those of handlers. If the handshake
-// fails, the request has been answered and serve is not called.
+// fails, the request has been answered, or OnRefuse has been called, and serve is not.
+//
+// Middleware sees what it sees of [Accept], and that the HTTP handler returns at once.
 func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := Accept(w, r, opts)
