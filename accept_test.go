@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -132,13 +133,16 @@ func TestAcceptRefuses(t *testing.T) {
 		{"a key of 17 bytes", without("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZWU="), 400, "16 bytes", ""},
 		{"a body", withField("Content-Length: 5") + "Hello", 400, "body", ""},
 		{"a body in chunks", withField("Transfer-Encoding: chunked") + "5\r\nHello\r\n0\r\n\r\n", 400, "body", ""},
-		{"a subprotocol that is no token", withField("Sec-WebSocket-Protocol: chat, a b"), 400, `"a b"`, ""},
+		{"a subprotocol with a space", withField("Sec-WebSocket-Protocol: chat, a b"), 400, `"a b"`, ""},
 		{"a foreign Origin", withField("Origin: http://evil.example"), 403, `"http://evil.example"`, ""},
 		{"an Origin on another port", withField("Origin: http://example.com:8080"), 403, "example.com:8080", ""},
 		{"an Origin that only begins alike", withField("Origin: http://example.com.evil.example"), 403, "evil", ""},
 		{"an opaque Origin", withField("Origin: null"), 403, `"null"`, ""},
-		{"an empty Origin", withField("Origin: "), 403, `""`, ""},
-		{"an Origin that is no URL", withField("Origin: http://[::1"), 403, "no URL", ""},
+		{"an Origin without scheme", withField("Origin: example.com"), 403, `"example.com"`, ""},
+		{"an Origin that is not a URL", withField("Origin: http://[::1"), 403, "not a URL", ""},
+		{"an Origin without host, to an empty Host", strings.Replace(withField("Origin: file://"), "Host: example.com", "Host:", 1), 403, `"file://"`, ""},
+		{"an opaque Origin, to an empty Host", strings.Replace(withField("Origin: null"), "Host: example.com", "Host:", 1), 403, `"null"`, ""},
+		{"an Origin on the other scheme's port", strings.Replace(withField("Origin: http://example.com"), "Host: example.com", "Host: example.com:443", 1), 403, `"example.com:443"`, ""},
 		{"two Origins", withField("Origin: http://example.com\r\nOrigin: http://evil.example"), 403, "2 Origin", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,6 +184,59 @@ func TestAcceptRefuses(t *testing.T) {
 	}
 }
 
+// TestAcceptOnRefuse: the application writes each refusal itself, knows the status and why, and may choose another.
+func TestAcceptOnRefuse(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		request string
+		opts    websocket.AcceptOptions
+		hidden  bool
+		status  int
+		header  string
+	}{
+		{"not an upgrade", "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", websocket.AcceptOptions{}, false, 426, "Upgrade: websocket"},
+		{"another version", without("13", "8"), websocket.AcceptOptions{}, false, 426, "Sec-WebSocket-Version: 13"},
+		{"POST", without("GET", "POST"), websocket.AcceptOptions{}, false, 405, "Allow: GET"},
+		{"a foreign Origin", withField("Origin: http://evil.example"), websocket.AcceptOptions{}, false, 403, ""},
+		{"CheckOrigin", upgradeRequest, websocket.AcceptOptions{CheckOrigin: checkOrigin("", false)}, false, 403, ""},
+		{"a malformed pattern", upgradeRequest, websocket.AcceptOptions{OriginPatterns: []string{"a/"}}, false, 500, ""},
+		{"a misused option", upgradeRequest, websocket.AcceptOptions{CompressionMode: 7}, false, 500, ""},
+		{"a hidden connection", upgradeRequest, websocket.AcceptOptions{}, true, 501, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var why error
+				tt.opts.OnRefuse = func(w http.ResponseWriter, r *http.Request, status int, err error) {
+					if r.Host != "example.com" || status != tt.status {
+						t.Errorf("OnRefuse is called for %s with %d, want %d", r.Host, status, tt.status)
+					}
+					why = err
+					w.Header().Set("Content-Length", "2")
+					w.WriteHeader(status + 9)
+					io.WriteString(w, "no")
+				}
+				refused := make(chan error, 1)
+				p := rawClient(t, serveInMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if tt.hidden {
+						w = hiding{w}
+					}
+					_, err := websocket.Accept(w, r, &tt.opts)
+					refused <- err
+				})))
+				p.SendRaw([]byte(tt.request))
+				head := readHead(t, p.Conn)
+				if err := <-refused; err == nil || why == nil || !errors.Is(err, why) {
+					t.Errorf("Accept returned %v, OnRefuse was given %v", err, why)
+				}
+				if !strings.HasPrefix(head, fmt.Sprintf("HTTP/1.1 %d ", tt.status+9)) || !strings.Contains(head, "\r\n"+tt.header+"\r\n") && tt.header != "" {
+					t.Errorf("the response is %q, want the field %q", head, tt.header)
+				}
+				p.Close()
+			})
+		})
+	}
+}
+
 func TestAcceptTakes(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -193,6 +250,12 @@ func TestAcceptTakes(t *testing.T) {
 		{"an empty body", withField("Content-Length: 0")},
 		{"its own Origin", withField("Origin: http://example.com")},
 		{"its own Origin over TLS, in capitals", withField("Origin: https://EXAMPLE.com")},
+		{"an empty Origin", withField("Origin: ")},
+		{"its own Origin, the port of https in Host", strings.Replace(withField("Origin: https://example.com"), "Host: example.com", "Host: example.com:443", 1)},
+		{"its own Origin, the port of http in Host", strings.Replace(withField("Origin: http://example.com"), "Host: example.com", "Host: example.com:80", 1)},
+		{"its own Origin with the port of https", withField("Origin: https://example.com:443")},
+		{"no subprotocol", withField("Sec-WebSocket-Protocol: ")},
+		{"a subprotocol that is not a token", withField("Sec-WebSocket-Protocol: base64url.bearer.YWJj/+0=, chat")},
 		{"an extension, which is declined", withField("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")},
 		{"an extension nobody knows", withField("Sec-WebSocket-Extensions: x-unknown; a=\"b,c\"")},
 	} {
@@ -220,6 +283,11 @@ func TestAcceptTakes(t *testing.T) {
 	}
 }
 
+// checkOrigin is a CheckOrigin that says ok to the Origin it expects.
+func checkOrigin(origin string, ok bool) func(*http.Request) bool {
+	return func(r *http.Request) bool { return ok == (r.Header.Get("Origin") == origin) }
+}
+
 func TestAcceptOrigin(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -242,8 +310,19 @@ func TestAcceptOrigin(t *testing.T) {
 		{"any scheme", "chrome-extension://abc", websocket.AcceptOptions{OriginPatterns: []string{"chrome-*://abc"}}, 101},
 		{"a user before the host", "https://a.example@evil.example", websocket.AcceptOptions{OriginPatterns: []string{"a.example*"}}, 403},
 		{"no pattern", "https://a.example", websocket.AcceptOptions{OriginPatterns: []string{}}, 403},
-		{"a pattern that is none", "https://a.example", websocket.AcceptOptions{OriginPatterns: []string{"[a"}}, 500},
-		{"a pattern that is none, but nobody needs", "https://example.com", websocket.AcceptOptions{OriginPatterns: []string{"[a"}}, 101},
+		{"a malformed pattern", "https://a.example", websocket.AcceptOptions{OriginPatterns: []string{"[a"}}, 500},
+		{"a malformed pattern, though nobody needs it", "", websocket.AcceptOptions{OriginPatterns: []string{"https://a.example", "[a"}}, 500},
+		{"a pattern with a slash behind", "https://a.example", websocket.AcceptOptions{OriginPatterns: []string{"https://a.example/"}}, 500},
+		{"a pattern with a path", "https://a.example", websocket.AcceptOptions{OriginPatterns: []string{"a.example/chat"}}, 500},
+		{"an IPv6 address", "http://[::1]:3000", websocket.AcceptOptions{OriginPatterns: []string{"[::1]:3000"}}, 101},
+		{"a pattern with the default port", "https://a.example", websocket.AcceptOptions{OriginPatterns: []string{"https://a.example:443"}}, 101},
+		{"null, by name", "null", websocket.AcceptOptions{OriginPatterns: []string{"null"}}, 101},
+		{"null, among all", "null", websocket.AcceptOptions{OriginPatterns: []string{"*"}}, 101},
+		{"null is not a host", "null", websocket.AcceptOptions{OriginPatterns: []string{"*.example", "null.example", "n?ll", ""}}, 403},
+		{"an empty pattern", "https://a.example", websocket.AcceptOptions{OriginPatterns: []string{""}}, 403},
+		{"CheckOrigin says yes", "http://evil.example", websocket.AcceptOptions{CheckOrigin: checkOrigin("http://evil.example", true)}, 101},
+		{"CheckOrigin says no", "http://example.com", websocket.AcceptOptions{CheckOrigin: checkOrigin("http://example.com", false), InsecureSkipVerify: true, OriginPatterns: []string{"*"}}, 403},
+		{"CheckOrigin without Origin", "", websocket.AcceptOptions{CheckOrigin: checkOrigin("", false)}, 403},
 		{"no Origin", "", websocket.AcceptOptions{OriginPatterns: []string{"a.example"}}, 101},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -268,42 +347,80 @@ func TestAcceptSubprotocol(t *testing.T) {
 		name    string
 		offered []string
 		ours    []string
-		want    string // as the client spells it
+		preset  http.Header // set by the handler before
+		want    string      // as the client spells it
 	}{
-		{"one", []string{"chat"}, []string{"chat"}, "chat"},
-		{"the server's order wins", []string{"a, b"}, []string{"b", "a"}, "b"},
-		{"in several fields", []string{"a", "b, c"}, []string{"c"}, "c"},
-		{"in any case", []string{"CHAT"}, []string{"chat"}, "CHAT"},
-		{"none in common", []string{"a"}, []string{"b"}, ""},
-		{"none offered", nil, []string{"a"}, ""},
-		{"none of ours", []string{"a"}, nil, ""},
+		{name: "one", offered: []string{"chat"}, ours: []string{"chat"}, want: "chat"},
+		{name: "the server's order wins", offered: []string{"a, b"}, ours: []string{"b", "a"}, want: "b"},
+		{name: "in several fields", offered: []string{"a", "b, c"}, ours: []string{"c"}, want: "c"},
+		{name: "in any case", offered: []string{"CHAT"}, ours: []string{"chat"}, want: "CHAT"},
+		{name: "none in common", offered: []string{"a"}, ours: []string{"b"}},
+		{name: "none offered", ours: []string{"a"}},
+		{name: "none of ours", offered: []string{"a"}},
+		{name: "empty names", offered: []string{"", ", ,"}, ours: []string{""}},
+		{name: "an empty name of ours", offered: []string{"a"}, ours: []string{"", "a"}, want: "a"},
+		{name: "not a token", offered: []string{"chat, base64.YWJj/+0="}, ours: []string{"base64.YWJj/+0="}, want: "base64.YWJj/+0="},
+		{name: "a megabyte behind it", offered: []string{"chat" + strings.Repeat(",x", 400000)}, ours: []string{"y", "chat"}, want: "chat"},
+		{name: "the handler's", offered: []string{"a, b"}, preset: http.Header{"Sec-Websocket-Protocol": {"b"}}, want: "b"},
+		{name: "the handler's, spelled as in the RFC", offered: []string{"a, b"}, preset: http.Header{"Sec-WebSocket-Protocol": {" b "}}, want: "b"},
+		{name: "the handler's, if the options have none", offered: []string{"a, b"}, ours: []string{"c"}, preset: http.Header{"Sec-Websocket-Protocol": {"b"}}, want: "b"},
+		{name: "the options' before the handler's", offered: []string{"a, b"}, ours: []string{"a"}, preset: http.Header{"Sec-Websocket-Protocol": {"b"}}, want: "a"},
+		{name: "the handler's is empty", offered: []string{"a"}, preset: http.Header{"Sec-Websocket-Protocol": {""}}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				got := make(chan string, 1)
-				p := rawClient(t, serveInMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					w.Header().Set("Sec-WebSocket-Protocol", "not the handler's to choose so")
-					c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: tt.ours})
-					if err != nil {
-						t.Error(err)
-						return
+		for _, wrapped := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/wrapped=%t", tt.name, wrapped), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					got := make(chan string, 1)
+					p := rawClient(t, serveInMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						for name, values := range tt.preset {
+							w.Header()[name] = values
+						}
+						if wrapped {
+							w = unwrapping{w}
+						}
+						c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: tt.ours})
+						if err != nil {
+							t.Error(err)
+							close(got)
+							return
+						}
+						got <- c.Subprotocol()
+						c.CloseNow()
+					})))
+					resp := p.ClientHandshake("/", http.Header{"Sec-Websocket-Protocol": tt.offered})
+					if got := <-got; got != tt.want {
+						t.Errorf("Subprotocol is %q, want %q", got, tt.want)
 					}
-					got <- c.Subprotocol()
-					c.CloseNow()
-				})))
-				resp := p.ClientHandshake("/", http.Header{"Sec-Websocket-Protocol": tt.offered})
-				if got := <-got; got != tt.want {
-					t.Errorf("Subprotocol is %q, want %q", got, tt.want)
-				}
-				var want []string
-				if tt.want != "" {
-					want = []string{tt.want}
-				}
-				if got := resp.Header["Sec-Websocket-Protocol"]; !slices.Equal(got, want) {
-					t.Errorf("the answer has %q, want %q", got, want)
-				}
-				p.WantEOF("the end")
+					var want []string
+					if tt.want != "" {
+						want = []string{tt.want}
+					}
+					if got := resp.Header["Sec-Websocket-Protocol"]; !slices.Equal(got, want) {
+						t.Errorf("the answer has %q, want %q", got, want)
+					}
+					p.WantEOF("the end")
+				})
 			})
+		}
+	}
+}
+
+// TestAcceptSubprotocolMisused: what a handler sets and can't be sent is an error, not a smuggled line.
+func TestAcceptSubprotocolMisused(t *testing.T) {
+	for _, preset := range [][]string{{"a b"}, {"a, b"}, {"a", "b"}, {"a\r\nX-Injected: yes"}, {"a\x00"}, {"\x7f"}} {
+		bubble(t, func(t *testing.T) {
+			p := rawClient(t, serveInMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header()["Sec-Websocket-Protocol"] = preset
+				c, err := websocket.Accept(w, r, nil)
+				if c != nil || err == nil || !strings.Contains(err.Error(), "the handler has set") {
+					t.Errorf("%q: %v, %v", preset, c, err)
+				}
+			})))
+			resp := p.ClientHandshake("/", nil)
+			if resp.StatusCode != 500 || resp.Header["X-Injected"] != nil {
+				t.Errorf("%q: %s, %v", preset, resp.Status, resp.Header)
+			}
+			p.Close()
 		})
 	}
 }
@@ -387,38 +504,6 @@ func TestAcceptKeepsEarlyFrames(t *testing.T) {
 			})
 		}
 	}
-}
-
-// unwrapping and hiding are what middleware does to a ResponseWriter.
-type unwrapping struct{ http.ResponseWriter }
-
-func (u unwrapping) Unwrap() http.ResponseWriter { return u.ResponseWriter }
-
-type hiding struct{ http.ResponseWriter }
-
-func TestAcceptBehindMiddleware(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		p := rawClient(t, serveInMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			echoOnce(nil).ServeHTTP(unwrapping{unwrapping{w}}, r)
-		})))
-		p.ClientHandshake("/", nil)
-		p.SendText("hello")
-		p.WantText("Unwrap leads to the connection", "hello")
-		p.Close()
-	})
-	bubble(t, func(t *testing.T) {
-		refused := make(chan error, 1)
-		p := rawClient(t, serveInMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, err := websocket.Accept(hiding{w}, r, nil)
-			refused <- err
-		})))
-		resp := p.ClientHandshake("/", nil)
-		body, _ := io.ReadAll(resp.Body)
-		if err := <-refused; resp.StatusCode != 501 || !strings.Contains(string(body), "Unwrap") || !errors.Is(err, http.ErrNotSupported) {
-			t.Errorf("%s %q, %v; want 501 and a hint at Unwrap", resp.Status, body, err)
-		}
-		p.Close()
-	})
 }
 
 func TestAcceptOverHTTP2(t *testing.T) {
@@ -569,6 +654,41 @@ func TestSubprotocols(t *testing.T) {
 	}
 	if got := websocket.Subprotocols(&http.Request{}); len(got) != 0 {
 		t.Errorf("%q of none", got)
+	}
+}
+
+// TestAcceptCost: a header of a megabyte costs little more than net/http's reading of it.
+func TestAcceptCost(t *testing.T) {
+	for _, field := range []string{
+		"Sec-WebSocket-Extensions: x" + strings.Repeat(",permessage-deflate;q", 47000),
+		"Sec-WebSocket-Extensions: " + strings.Repeat("permessage-deflate;client_max_window_bits=7,", 22000),
+		"Sec-WebSocket-Protocol: chat" + strings.Repeat(",x", 490000),
+		"Connection: " + strings.Repeat(",", 980000),
+		"Upgrade: " + strings.Repeat("x,", 490000),
+		"Origin: http://" + strings.Repeat("[", 980000),
+		"Sec-WebSocket-Version: " + strings.Repeat("8,", 490000),
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(withField(field))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, theirs := memconn.Pipe(0)
+		defer theirs.Close()
+		go io.Copy(io.Discard, theirs)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c, _ := websocket.Accept(takenAway{httptest.NewRecorder(), ours}, r, &websocket.AcceptOptions{
+			Subprotocols:    []string{"a", "b", "c", "d", "chat"},
+			OriginPatterns:  []string{"*.example", "https://*.example"},
+			CompressionMode: websocket.CompressionContextTakeover,
+		})
+		runtime.ReadMemStats(&after)
+		if c != nil {
+			c.CloseNow()
+		}
+		if garbage := after.TotalAlloc - before.TotalAlloc; garbage > 256<<10 {
+			t.Errorf("%.40s: %d bytes of garbage", field, garbage)
+		}
 	}
 }
 

@@ -1,210 +1,26 @@
 package websocket
 
 import (
+	"context"
 	"fmt"
-	"strconv"
-	"strings"
+	"io"
+	"math"
+	"slices"
 
 	"github.com/closeonce/websocket/internal/deflate"
+	"github.com/closeonce/websocket/internal/handshake"
+	"github.com/closeonce/websocket/internal/transport"
+	"github.com/closeonce/websocket/internal/utf8"
 )
 
-// This file negotiates permessage-deflate (RFC 7692). It is pure: header fields
-// in, parameters and header fields out. compressed.go uses what was agreed on.
+// This file has the options of permessage-deflate (RFC 7692), what a connection keeps for
+// it, and its use for messages (section 6). Package internal/handshake negotiates it.
 
-const deflateName = "permessage-deflate"
-
-// The bounds of a window's size, as the exponent of 2 (section 7.1.2).
+// The bounds of a window's size, as the exponent of 2 (RFC 7692, section 7.1.2).
 const (
-	minWindowBits = 8
-	maxWindowBits = 15
+	minWindowBits = handshake.MinWindowBits
+	maxWindowBits = handshake.MaxWindowBits
 )
-
-// deflateParams are the parameters of an offer or of an answer.
-type deflateParams struct {
-	serverNoTakeover, clientNoTakeover bool
-	// serverBits and clientBits are window sizes; 0: the parameter is absent.
-	serverBits, clientBits int
-	// clientBitsOffered: the offer has client_max_window_bits, with or without a
-	// value.
-	clientBitsOffered bool
-	// effort is our own compressor's; the peer is told nothing of it.
-	effort deflate.Effort
-}
-
-// String writes the parameters as an element of Sec-WebSocket-Extensions.
-func (p deflateParams) String() string {
-	s := deflateName
-	if p.serverNoTakeover {
-		s += "; server_no_context_takeover"
-	}
-	if p.clientNoTakeover {
-		s += "; client_no_context_takeover"
-	}
-	if p.serverBits != 0 {
-		s += "; server_max_window_bits=" + strconv.Itoa(p.serverBits)
-	}
-	if p.clientBits != 0 {
-		s += "; client_max_window_bits=" + strconv.Itoa(p.clientBits)
-	} else if p.clientBitsOffered {
-		s += "; client_max_window_bits"
-	}
-	return s
-}
-
-// An extension is one element of Sec-WebSocket-Extensions.
-type extension struct {
-	name   string
-	params []extensionParam
-}
-
-type extensionParam struct {
-	name, value string
-	hasValue    bool
-}
-
-// parseExtensions reads a Sec-WebSocket-Extensions field (RFC 6455, section
-// 9.1), which may stand in several lines.
-func parseExtensions(lines []string) ([]extension, error) {
-	var all []extension
-	for _, line := range lines {
-		s := extensionScanner{rest: line}
-		for {
-			s.space()
-			if s.rest == "" {
-				break
-			}
-			if s.take(',') {
-				continue // empty elements count for nothing
-			}
-			var e extension
-			if e.name = s.token(); e.name == "" {
-				return nil, s.bad("an extension's name")
-			}
-			for s.space(); s.take(';'); s.space() {
-				s.space()
-				var p extensionParam
-				if p.name = s.token(); p.name == "" {
-					return nil, s.bad("a parameter's name")
-				}
-				s.space()
-				if s.take('=') {
-					s.space()
-					if p.value, p.hasValue = s.value(); !p.hasValue {
-						return nil, s.bad("a parameter's value")
-					}
-				}
-				e.params = append(e.params, p)
-			}
-			if s.rest != "" && !s.take(',') {
-				return nil, s.bad("a comma")
-			}
-			all = append(all, e)
-		}
-	}
-	return all, nil
-}
-
-// extensionScanner takes apart one line of the field.
-type extensionScanner struct{ rest string }
-
-func (s *extensionScanner) bad(want string) error {
-	return fmt.Errorf("Sec-WebSocket-Extensions has %.40q where %s is expected", s.rest, want)
-}
-
-func (s *extensionScanner) space() { s.rest = strings.TrimLeft(s.rest, " \t") }
-
-func (s *extensionScanner) take(c byte) bool {
-	if s.rest == "" || s.rest[0] != c {
-		return false
-	}
-	s.rest = s.rest[1:]
-	return true
-}
-
-func (s *extensionScanner) token() string {
-	n := 0
-	for n < len(s.rest) && isTokenByte(s.rest[n]) {
-		n++
-	}
-	t := s.rest[:n]
-	s.rest = s.rest[n:]
-	return t
-}
-
-// value takes a token or a quoted string, "the value after quoted-string
-// unescaping MUST conform to the 'token' ABNF" (RFC 6455, section 9.1).
-func (s *extensionScanner) value() (string, bool) {
-	if !s.take('"') {
-		t := s.token()
-		return t, t != ""
-	}
-	var b []byte
-	for s.rest != "" {
-		c := s.rest[0]
-		s.rest = s.rest[1:]
-		if c == '"' {
-			return string(b), isToken(string(b))
-		}
-		if c == '\\' {
-			if s.rest == "" {
-				break
-			}
-			c = s.rest[0]
-			s.rest = s.rest[1:]
-		}
-		b = append(b, c)
-	}
-	return "", false
-}
-
-// parseDeflate reads the parameters of an offer, or of an answer, and says what
-// is wrong with them (RFC 7692, section 7.1).
-func parseDeflate(params []extensionParam, answer bool) (p deflateParams, err error) {
-	seen := map[string]bool{}
-	for _, param := range params {
-		if seen[param.name] {
-			return p, fmt.Errorf("the parameter %q is repeated", param.name)
-		}
-		seen[param.name] = true
-		switch param.name {
-		case "server_no_context_takeover", "client_no_context_takeover":
-			if param.hasValue {
-				return p, fmt.Errorf("the parameter %q has a value", param.name)
-			}
-			if param.name[0] == 's' {
-				p.serverNoTakeover = true
-			} else {
-				p.clientNoTakeover = true
-			}
-		case "server_max_window_bits":
-			if p.serverBits, err = windowBits(param); err != nil {
-				return p, err
-			}
-		case "client_max_window_bits":
-			p.clientBitsOffered = true
-			if !param.hasValue && !answer {
-				continue // "This parameter may have no value" in an offer
-			}
-			if p.clientBits, err = windowBits(param); err != nil {
-				return p, err
-			}
-		default:
-			return p, fmt.Errorf("the parameter %q is unknown", param.name)
-		}
-	}
-	return p, nil
-}
-
-// windowBits reads "a decimal integer value without leading zeroes between 8 to
-// 15 inclusive" (section 7.1.2).
-func windowBits(p extensionParam) (int, error) {
-	for bits := minWindowBits; bits <= maxWindowBits; bits++ {
-		if p.value == strconv.Itoa(bits) {
-			return bits, nil
-		}
-	}
-	return 0, fmt.Errorf("the parameter %q has the value %q, not 8 to 15", p.name, p.value)
-}
 
 // CompressionTuning refines a CompressionMode that is not CompressionDisabled.
 // The zero value is the default.
@@ -221,6 +37,12 @@ type CompressionTuning struct {
 	// off for what the server and the client sends, if CompressionMode is
 	// CompressionContextTakeover.
 	ServerNoContextTakeover, ClientNoContextTakeover bool
+
+	// OmitClientWindowBits makes Dial offer no client_max_window_bits: a server then
+	// can't ask for a smaller window of ours, and may not answer with that parameter.
+	// It is for servers that refuse, or do not understand, an offer that has it.
+	// ClientWindowBits is obeyed all the same. Accept takes no notice of it.
+	OmitClientWindowBits bool
 
 	// Effort is how hard this end tries to make what it sends short: 0 is the
 	// default, -1 (or less) the least effort and 3 the most. The least spends little
@@ -247,139 +69,28 @@ type CompressionTuning struct {
 }
 
 // wish is what one end wants of permessage-deflate: its options, checked.
-func (t CompressionTuning) wish(mode CompressionMode) (p deflateParams, err error) {
-	p = deflateParams{
-		serverNoTakeover: t.ServerNoContextTakeover || mode == CompressionNoContextTakeover,
-		clientNoTakeover: t.ClientNoContextTakeover || mode == CompressionNoContextTakeover,
-		serverBits:       orDefault(t.ServerWindowBits, maxWindowBits, -1),
-		clientBits:       orDefault(t.ClientWindowBits, maxWindowBits, -1),
+func (t CompressionTuning) wish(mode CompressionMode) (p handshake.Params, err error) {
+	p = handshake.Params{
+		ServerNoTakeover: t.ServerNoContextTakeover || mode == CompressionNoContextTakeover,
+		ClientNoTakeover: t.ClientNoContextTakeover || mode == CompressionNoContextTakeover,
+		ServerBits:       orDefault(t.ServerWindowBits, maxWindowBits, -1),
+		ClientBits:       orDefault(t.ClientWindowBits, maxWindowBits, -1),
+
+		ClientBitsOffered: !t.OmitClientWindowBits,
 	}
 	if t.Effort > int(deflate.MostEffort) {
 		return p, fmt.Errorf("websocket: a compression effort of %d; the most is %d", t.Effort, deflate.MostEffort)
 	}
-	p.effort = deflate.Effort(orDefault(t.Effort, 0, int(deflate.LeastEffort)))
+	p.Effort = deflate.Effort(orDefault(t.Effort, 0, int(deflate.LeastEffort)))
 	if mode != CompressionContextTakeover && mode != CompressionNoContextTakeover {
 		return p, fmt.Errorf("websocket: CompressionMode %d does not exist", int(mode))
 	}
-	for _, bits := range []int{p.serverBits, p.clientBits} {
+	for _, bits := range []int{p.ServerBits, p.ClientBits} {
 		if bits < minWindowBits || bits > maxWindowBits {
 			return p, fmt.Errorf("websocket: a compression window of %d bits; 8 to 15 are possible", bits)
 		}
 	}
 	return p, nil
-}
-
-// answerOffers chooses the first acceptable offer in a client's
-// Sec-WebSocket-Extensions. It returns the answer and what is agreed on, with
-// both window sizes set. A field that can't be read offers nothing.
-func answerOffers(lines []string, wish deflateParams) (answer, agreed deflateParams, ok bool) {
-	offers, err := parseExtensions(lines)
-	if err != nil {
-		return answer, agreed, false
-	}
-	for _, e := range offers {
-		if e.name != deflateName {
-			continue
-		}
-		offer, err := parseDeflate(e.params, false)
-		if err != nil {
-			continue // "A server MUST decline an extension negotiation offer" that is not valid
-		}
-		answer, agreed = answerOffer(offer, wish)
-		return answer, agreed, true
-	}
-	return answer, agreed, false
-}
-
-// answerOffer answers one valid offer; see the sections 7.1.1.1 to 7.1.2.2.
-func answerOffer(offer, wish deflateParams) (answer, agreed deflateParams) {
-	answer.serverNoTakeover = offer.serverNoTakeover || wish.serverNoTakeover
-	answer.clientNoTakeover = offer.clientNoTakeover || wish.clientNoTakeover
-
-	agreed.effort = wish.effort
-	agreed.serverBits = wish.serverBits
-	if offer.serverBits != 0 {
-		agreed.serverBits = min(agreed.serverBits, offer.serverBits)
-	}
-	if offer.serverBits != 0 || agreed.serverBits < maxWindowBits {
-		answer.serverBits = agreed.serverBits
-	}
-
-	agreed.clientBits = maxWindowBits
-	if offer.clientBits != 0 {
-		agreed.clientBits = offer.clientBits
-	}
-	if wish.clientBits < agreed.clientBits {
-		if offer.clientBitsOffered {
-			agreed.clientBits = wish.clientBits
-			answer.clientBits = wish.clientBits
-		} else {
-			// "If a received extension negotiation offer doesn't have the
-			// "client_max_window_bits" extension parameter, the corresponding
-			// extension negotiation response ... MUST NOT include" it.
-			answer.clientNoTakeover = true
-		}
-	} else if offer.clientBits != 0 {
-		answer.clientBits = offer.clientBits
-	}
-	agreed.serverNoTakeover, agreed.clientNoTakeover = answer.serverNoTakeover, answer.clientNoTakeover
-	return answer, agreed
-}
-
-// offerOf is what a client with this wish offers.
-func offerOf(wish deflateParams) deflateParams {
-	offer := wish
-	offer.clientBitsOffered = true
-	if offer.serverBits == maxWindowBits {
-		offer.serverBits = 0
-	}
-	if offer.clientBits == maxWindowBits {
-		offer.clientBits = 0
-	}
-	return offer
-}
-
-// checkAnswer holds a server's Sec-WebSocket-Extensions against our offer. It
-// returns what is agreed on, with both window sizes set; ok is false if the
-// server declined.
-func checkAnswer(lines []string, offered bool, offer deflateParams) (agreed deflateParams, ok bool, err error) {
-	answers, err := parseExtensions(lines)
-	if err != nil || len(answers) == 0 {
-		return agreed, false, err
-	}
-	// "the client MUST _Fail the WebSocket Connection_" for an extension "that was
-	// not present in the client's handshake" (RFC 6455, section 4.1).
-	if len(answers) > 1 || answers[0].name != deflateName || !offered {
-		return agreed, false, fmt.Errorf("the extensions %.64q, of which not all were offered", strings.Join(lines, ", "))
-	}
-	answer, err := parseDeflate(answers[0].params, true)
-	if err != nil {
-		return agreed, false, fmt.Errorf("%s, where %w", deflateName, err)
-	}
-	switch {
-	case offer.serverNoTakeover && !answer.serverNoTakeover:
-		err = fmt.Errorf("no server_no_context_takeover, which was offered")
-	case offer.serverBits != 0 && (answer.serverBits == 0 || answer.serverBits > offer.serverBits):
-		err = fmt.Errorf("server_max_window_bits=%d, though %d was offered", answer.serverBits, offer.serverBits)
-	case offer.clientBits != 0 && answer.clientBits > offer.clientBits:
-		err = fmt.Errorf("client_max_window_bits=%d, though %d was offered", answer.clientBits, offer.clientBits)
-	}
-	if err != nil {
-		return agreed, false, fmt.Errorf("%s with %w", deflateName, err)
-	}
-	agreed = answer
-	agreed.effort = offer.effort
-	if agreed.serverBits == 0 {
-		agreed.serverBits = maxWindowBits
-	}
-	if agreed.clientBits == 0 {
-		agreed.clientBits = maxWindowBits
-		if offer.clientBits != 0 { // a hint of ours that we keep to ourselves
-			agreed.clientBits = offer.clientBits
-		}
-	}
-	agreed.clientNoTakeover = agreed.clientNoTakeover || offer.clientNoTakeover
-	return agreed, true, nil
 }
 
 // compression is what a connection with permessage-deflate has more.
@@ -391,15 +102,15 @@ type compression struct {
 }
 
 // newCompression sets up what was agreed on, for one end.
-func newCompression(agreed deflateParams, client bool, threshold int) *compression {
-	outBits, outTakeover := agreed.serverBits, !agreed.serverNoTakeover
-	inBits, inTakeover := agreed.clientBits, !agreed.clientNoTakeover
+func newCompression(agreed handshake.Params, client bool, threshold int) *compression {
+	outBits, outTakeover := agreed.ServerBits, !agreed.ServerNoTakeover
+	inBits, inTakeover := agreed.ClientBits, !agreed.ClientNoTakeover
 	if client {
 		outBits, inBits = inBits, outBits
 		outTakeover, inTakeover = inTakeover, outTakeover
 	}
 	z := &compression{}
-	z.out.Init(outBits, outTakeover, agreed.effort)
+	z.out.Init(outBits, outTakeover, agreed.Effort)
 	z.in.Init(inBits, inTakeover)
 	if outTakeover {
 		z.threshold = orDefault(threshold, 128, 0)
@@ -407,4 +118,231 @@ func newCompression(agreed deflateParams, client bool, threshold int) *compressi
 		z.threshold = orDefault(threshold, 512, 0)
 	}
 	return z
+}
+
+// writeCompressed sends one message compressed, if that makes it smaller. With
+// context takeover messages must leave in the order in which they were compressed:
+// so it compresses with the write turn.
+func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (sent bool, err error) {
+	if err := c.takeWrite(ctx); err != nil {
+		return false, err
+	}
+	// What moves the compressor's window must leave, and so is not compressed before its turn has surely come.
+	err = c.writeErr(ctx)
+	if err == nil {
+		err = c.flushRest(ctx, untilContext)
+	}
+	if err == nil {
+		err = c.writeErr(ctx)
+	}
+	if err != nil {
+		c.leaveWrite()
+		return false, err
+	}
+	packed := transport.Get()
+	defer transport.Put(packed)
+	var smaller bool
+	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		first, p = first|rsv1Bit, packed.B
+	}
+	if c.supervisor.unread.Load()&framesUnread != 0 && c.enqueueCorked(first, p) {
+		c.leaveWrite()
+		return true, nil
+	}
+	return c.writeFrame(ctx, first, p, smaller)
+}
+
+// tryWriteCompressed leaves a message compressed in the queue. It reports whether it dealt with the message: not if
+// somebody writes at this moment, because then it can't know the order. Room is reserved before the compressor's window
+// moves.
+func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
+	if !c.tryTakeWrite() {
+		return false, nil
+	}
+	defer c.leaveWrite()
+	room := len(p) + maxHeader + deflateSlack
+	c.mu.Lock()
+	stopped := c.closing.stopped()
+	reserved := !stopped && c.sender.reserve(room)
+	c.unlock()
+	switch {
+	case stopped:
+		return true, errOver
+	case !reserved:
+		return true, ErrQueueFull
+	}
+	packed := transport.Get()
+	defer transport.Put(packed)
+	var smaller bool
+	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		first, p = first|rsv1Bit, packed.B
+	}
+	if err := c.enqueue(first, p, room); err != nil {
+		return true, err
+	}
+	if c.transport.Tries() {
+		c.flush(nil, nil, tryOnce)
+	}
+	return true, nil
+}
+
+// deflateSlack is by how much a compressed message may be longer than it was.
+const deflateSlack = 16
+
+// maxInflateInput bounds the compressed form of a message of at most limit bytes:
+// generously, but a stream of blocks that hold nothing must end.
+func maxInflateInput(limit int64) int64 {
+	if limit > math.MaxInt64/16 {
+		return math.MaxInt64
+	}
+	return 8*limit + 64<<10
+}
+
+// readInflated is readMessage for a compressed message that nobody has begun to
+// stream: it is inflated in one go behind buf, where matches find their history; or
+// behind what calls before have had of it, which gave up.
+func (c *Conn) readInflated(ctx context.Context, buf []byte, base int) (MessageType, []byte, error) {
+	m := &c.receiver.message
+	z := &c.deflate.in
+	work, start, held := buf, base, m.appending
+	if held {
+		work, start = m.held, 0
+	}
+	m.resume, m.appending, m.held = false, false, nil
+	packed := transport.Get()
+	defer transport.Put(packed)
+	for {
+		more, err := c.morePayload(ctx)
+		if err == nil && !more {
+			if err = c.checkInflated(nil, z.Finish(work, start), true); err == nil {
+				typ := MessageType(m.typ)
+				c.endMessage()
+				if held {
+					work = append(buf, work...)
+				}
+				return typ, work, nil
+			}
+		}
+		var n int
+		if err == nil {
+			n, err = c.payload(ctx, packed.B[:cap(packed.B)])
+		}
+		if err == nil {
+			before := len(work)
+			var bad error
+			work, bad = z.Append(work, packed.B[:n], start, c.inflateLimit())
+			err = c.checkInflated(work[before:], bad, false)
+		}
+		if err != nil {
+			if m.open {
+				if !held {
+					work = slices.Clone(work[start:])
+				}
+				m.resume, m.appending, m.held = true, true, work
+			}
+			return 0, nil, err
+		}
+	}
+}
+
+// inflateRest reads the rest of a compressed message that a Read gave up in the
+// middle, so that it can be streamed from memory.
+func (c *Conn) inflateRest(ctx context.Context) error {
+	m := &c.receiver.message
+	number := m.number
+	typ, all, err := c.readInflated(ctx, nil, 0)
+	if err != nil {
+		return err
+	}
+	*m = message{typ: uint8(typ), open: true, resume: true, held: all, frame: record{fin: true}, number: number}
+	return nil
+}
+
+// inflating is how far a compressed message was inflated.
+type inflating struct {
+	text     utf8.Validator
+	size     int64             // of what a Reader had of it
+	packedIn *transport.Buffer // holds packed
+	packed   []byte            // payload that was taken, but not inflated yet
+}
+
+// end: the message was read to its end.
+func (z *inflating) end() {
+	if z.packedIn != nil {
+		transport.Put(z.packedIn)
+	}
+	*z = inflating{}
+}
+
+// inflateSome is produce for a compressed message: it streams it into dst.
+func (c *Conn) inflateSome(ctx context.Context, dst []byte) (n int, done bool, err error) {
+	m := &c.receiver.message
+	m.streaming = true
+	z := &c.deflate.message
+	for {
+		last := false
+		if len(z.packed) == 0 {
+			more, err := c.morePayload(ctx)
+			if err != nil {
+				return 0, false, err
+			}
+			if last = !more; more {
+				if z.packedIn == nil {
+					z.packedIn = transport.Get()
+				}
+				b := z.packedIn.B[:cap(z.packedIn.B)]
+				n, err := c.payload(ctx, b)
+				if err != nil {
+					return 0, false, err
+				}
+				z.packed = b[:n]
+			}
+		}
+		n, used, bad := c.deflate.in.Inflate(dst, z.packed, last)
+		z.packed = z.packed[used:]
+		if done = bad == io.EOF; done {
+			bad = nil
+		}
+		z.size += int64(n)
+		if limit := c.receiver.limit.Load(); bad == nil && limit >= 0 && z.size > limit {
+			bad = deflate.ErrTooLong
+		}
+		if err := c.checkInflated(dst[:n], bad, done); err != nil {
+			return 0, false, err
+		}
+		if n > 0 || done {
+			return n, done, nil
+		}
+	}
+}
+
+// inflateLimit is the read limit as the decompressor wants it.
+func (c *Conn) inflateLimit() int {
+	limit := c.receiver.limit.Load()
+	if limit < 0 || limit > math.MaxInt/2 {
+		return deflate.NoLimit
+	}
+	return int(limit)
+}
+
+// checkInflated checks what came out of the decompressor: its error, and
+// whether text is UTF-8. RFC 7692 leaves open with which code a message that
+// can't be inflated is refused; 1007 is what others send.
+func (c *Conn) checkInflated(p []byte, bad error, last bool) error {
+	m := &c.receiver.message
+	ok := true
+	if MessageType(m.typ) == MessageText {
+		if _, ok = c.deflate.message.text.Write(p); ok && last && bad == nil {
+			ok = c.deflate.message.text.Done()
+		}
+	}
+	switch {
+	case !ok: // what came before the decompressor's error counts first
+		return c.refuse(protocolError(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
+	case bad == deflate.ErrTooLong:
+		return c.refuse(tooBig(c.receiver.limit.Load()))
+	case bad != nil:
+		return c.refuse(ProtocolError{StatusInvalidFramePayloadData, "a compressed message can't be inflated: " + bad.Error()})
+	}
+	return nil
 }

@@ -73,7 +73,6 @@ type moments struct {
 	hungUp  chan struct{} // the net.Conn is closed, or what remains of it is seen to in the background
 }
 
-// The kinds of alarm.
 const (
 	alarmReader    alarm.Kind = iota // see whether somebody reads
 	alarmKeepAlive                   // see whether the peer is alive
@@ -134,8 +133,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	t := now()
 	c.keepalive.Init(t, s.keepAlive)
 	c.supervisor.looker = c
-	// Until the first Read comes, the connection reads by itself. It is an alarm that looks first: on a sweeper's list, a
-	// connection that is soon gone would be kept in memory.
+	// It is an alarm that looks first: on a sweeper's list, a connection that is soon gone would be kept in memory.
 	c.supervisor.scheduled.Store(true)
 	c.mu.Lock()
 	c.unlock()
@@ -278,8 +276,7 @@ func (c *Conn) hangUp(how acts) {
 	c.unlock()
 }
 
-// fail closes the connection because the peer did what it must not do, and returns errOver. RFC 6455, section 7.1.7:
-// "_Fail the WebSocket Connection_".
+// fail closes the connection because the peer did what it must not do (RFC 6455, section 7.1.7), and returns errOver.
 func (c *Conn) fail(err error) error {
 	code, reason := StatusProtocolError, err.Error()
 	var p ProtocolError
@@ -313,9 +310,8 @@ func (c *Conn) end(reason error) {
 	c.perform(a)
 }
 
-// reason returns why nothing can be done any more. It waits until our Close has left, so that a CloseNow behind the error
-// does not overtake it; but not if ctx is done, nor for more than a second, if the peer does not read. A reason that is
-// known comes before the context's error.
+// reason returns why nothing can be done any more: before the context's error, if it is known. It waits until our Close
+// has left, so that a CloseNow behind the error does not overtake it; but at most a second, and not if ctx is done.
 func (c *Conn) reason(ctx context.Context) error {
 	told, cause := c.awaitable().told, c.cause()
 	select {

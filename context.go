@@ -24,7 +24,13 @@ type listeners struct {
 
 	mu    sync.Mutex // guards what follows; nothing else is locked or called under it
 	past  bool
-	after map[*func()]struct{}
+	first *listener
+}
+
+// A listener is a function to be called. They are a list, so that one that is taken back leaves nothing.
+type listener struct {
+	f          func()
+	prev, next *listener
 }
 
 // listen returns the listeners, which it makes when somebody needs them first.
@@ -50,38 +56,51 @@ func (t *lifetime) finish() {
 
 func (l *listeners) end() {
 	l.mu.Lock()
-	past, after := l.past, l.after
-	l.past, l.after = true, nil
+	past, first := l.past, l.first
+	l.past, l.first = true, nil
 	l.mu.Unlock()
 	if past {
 		return
 	}
 	close(l.done)
-	for f := range after {
-		go (*f)()
+	for e := first; e != nil; e = e.next { // nobody changes the list any more
+		go e.f()
 	}
 }
 
 // add has f called in a goroutine of its own at the end.
 func (l *listeners) add(f func()) (stop func() bool) {
-	key := &f
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.past {
 		go f()
 		return func() bool { return false }
 	}
-	if l.after == nil {
-		l.after = map[*func()]struct{}{}
+	e := &listener{f: f, next: l.first}
+	if l.first != nil {
+		l.first.prev = e
 	}
-	l.after[key] = struct{}{}
-	return func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		_, ok := l.after[key]
-		delete(l.after, key)
-		return ok
+	l.first = e
+	return func() bool { return l.remove(e) }
+}
+
+// remove takes a listener back, and reports whether it was not called, nor taken back before.
+func (l *listeners) remove(e *listener) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.past || e.f == nil {
+		return false
 	}
+	if e.prev != nil {
+		e.prev.next = e.next
+	} else {
+		l.first = e.next
+	}
+	if e.next != nil {
+		e.next.prev = e.prev
+	}
+	*e = listener{}
+	return true
 }
 
 // connContext is a Conn as the context that ends with it.

@@ -4,9 +4,9 @@ package websocket
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -14,23 +14,37 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/streamconn"
+	"github.com/closeonce/websocket/internal/tunnel"
 )
 
 // Dial opens a WebSocket (RFC 6455, section 4.1). u has the scheme ws or wss, or
 // http or https for the same.
 //
 // The handshake's request goes through opts.HTTPClient, so proxies, TLS settings,
-// cookies and redirects work as they do for any other request. ctx bounds the
-// handshake; afterwards it has no effect on the connection.
+// cookies and redirects work as they do for any other request, with two exceptions. A ws
+// URL goes through an HTTP proxy by CONNECT, not by a request to forward, of which a proxy
+// would drop the Upgrade: with the proxy's user and password, the Transport's
+// ProxyConnectHeader, and without TLS to the server. And a wss URL is not redirected to
+// ws, where cookies and credentials could be read, unless the client's CheckRedirect says
+// so. The environment is obeyed as net/http does: HTTP_PROXY for ws, HTTPS_PROXY for wss,
+// NO_PROXY for both.
+//
+// ctx bounds the handshake; afterwards it has no effect on the connection. It must not be
+// nil.
 //
 // The response's body never needs closing. If the server answered, but not with
-// a proper handshake, the error is a [*HandshakeError], and the response is
-// returned too, with up to 1024 bytes of its body.
+// a valid handshake, the error is a [*HandshakeError], and the response is
+// returned too, with up to 1024 bytes of its body. No error has the URL's password in it.
 func Dial(ctx context.Context, u string, opts *DialOptions) (*Conn, *http.Response, error) {
+	if ctx == nil {
+		return nil, nil, errors.New("websocket: Dial was called with a nil context")
+	}
 	if opts == nil {
 		opts = &DialOptions{}
 	}
@@ -45,28 +59,17 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	client, cancel, ctx := handshakeClient(ctx, opts.HTTPClient)
 	defer cancel()
 
-	var nonce [16]byte
-	rand.Read(nonce[:])
-	key := base64.StdEncoding.EncodeToString(nonce[:])
-	var offer deflateParams
-	compress := opts.CompressionMode != CompressionDisabled
-	if compress {
-		wish, err := opts.CompressionTuning.wish(opts.CompressionMode)
-		if err != nil {
-			return nil, nil, err
-		}
-		offer = offerOf(wish)
-	}
-	var last net.Conn // the one that the last request went over
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { last = info.Conn }}
-	req, err := newRequest(httptrace.WithClientTrace(ctx, trace), rawURL, key, opts)
+	offer, err := opts.offer()
 	if err != nil {
 		return nil, nil, err
 	}
-
-	if compress {
-		req.Header.Set("Sec-WebSocket-Extensions", offer.String())
+	var last net.Conn // the one that the last request went over
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { last = info.Conn }}
+	req, err := newRequest(httptrace.WithClientTrace(ctx, trace), rawURL, opts)
+	if err != nil {
+		return nil, nil, err
 	}
+	offer.set(req.Header)
 
 	resp, err := client.Do(req)
 	if err != nil {
@@ -74,14 +77,10 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	}
 	body := resp.Body
 	resp.Body = http.NoBody
-	if reason := checkResponse(resp, key, opts.Subprotocols); reason != "" {
-		keepStart(resp, body)
-		return nil, resp, &HandshakeError{Response: resp, reason: reason}
-	}
-	agreed, accepted, err := checkAnswer(resp.Header["Sec-Websocket-Extensions"], compress, offer)
+	subprotocol, z, err := offer.check(resp, opts.CompressionThreshold)
 	if err != nil {
 		keepStart(resp, body)
-		return nil, resp, &HandshakeError{Response: resp, reason: "the answer has " + err.Error()}
+		return nil, resp, &HandshakeError{Response: resp, reason: err.Error()}
 	}
 	nc, early, err := takeOver(body, last)
 	if err != nil {
@@ -91,14 +90,10 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
 	s.onPing, s.onPong = opts.OnPingReceived, opts.OnPongReceived
-	var z *compression
-	if accepted {
-		z = newCompression(agreed, true, opts.CompressionThreshold)
-	}
 	return newConn(nc, config{
 		client:      true,
 		deflate:     z,
-		subprotocol: resp.Header.Get("Sec-Websocket-Protocol"),
+		subprotocol: subprotocol,
 		early:       early,
 		parent:      ctx,
 		readLimit:   orDefault(opts.ReadLimit, defaultReadLimit, -1),
@@ -106,9 +101,69 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	}), resp, nil
 }
 
+// An offer is what the client proposes, and holds the answer against.
+type offer struct {
+	key          string
+	subprotocols []string
+	compress     bool
+	deflate      handshake.Params // if compress
+}
+
+// offer makes the offer that the options describe.
+func (opts *DialOptions) offer() (offer, error) {
+	var o offer
+	var err error
+	if o.subprotocols, err = opts.subprotocols(); err != nil {
+		return o, err
+	}
+	if o.compress = opts.CompressionMode != CompressionDisabled; o.compress {
+		wish, err := opts.CompressionTuning.wish(opts.CompressionMode)
+		if err != nil {
+			return o, err
+		}
+		o.deflate = handshake.Offer(wish)
+	}
+	var nonce [16]byte
+	rand.Read(nonce[:])
+	o.key = handshake.Key(nonce)
+	return o, nil
+}
+
+// set adds the offer to a request. The names have the RFC's spelling, which
+// http.Header.Set would change: there are servers that know no other.
+func (o offer) set(h http.Header) {
+	h["Sec-WebSocket-Version"] = []string{"13"}
+	h["Sec-WebSocket-Key"] = []string{o.key}
+	if len(o.subprotocols) > 0 {
+		h["Sec-WebSocket-Protocol"] = []string{strings.Join(o.subprotocols, ", ")}
+	}
+	if o.compress {
+		h["Sec-WebSocket-Extensions"] = []string{o.deflate.String()}
+	}
+}
+
+// check holds the server's answer against the offer, and returns what is agreed on.
+func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z *compression, err error) {
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return "", nil, fmt.Errorf("the server answered %.64q, not 101", resp.Status)
+	}
+	subprotocol, err = handshake.CheckResponse(resp.Header, o.key, o.subprotocols)
+	if err != nil {
+		return "", nil, err
+	}
+	agreed, accepted, err := handshake.CheckAnswer(resp.Header["Sec-Websocket-Extensions"], o.compress, o.deflate)
+	if err != nil {
+		return "", nil, fmt.Errorf("the answer has %w", err)
+	}
+	if accepted {
+		z = newCompression(agreed, true, threshold)
+	}
+	return subprotocol, z, nil
+}
+
 // handshakeClient returns a client that follows redirects to ws and wss URLs
-// too. Its time-out is moved to the context: it is for the handshake, and would
-// otherwise end the connection.
+// too, and that reaches ws URLs through HTTP proxies. Its time-out is moved to the
+// context: it is for the handshake, and would otherwise end the connection.
 func handshakeClient(ctx context.Context, given *http.Client) (*http.Client, context.CancelFunc, context.Context) {
 	if given == nil {
 		given = http.DefaultClient
@@ -119,6 +174,12 @@ func handshakeClient(ctx context.Context, given *http.Client) (*http.Client, con
 		ctx, cancel = context.WithTimeout(ctx, client.Timeout)
 		client.Timeout = 0
 	}
+	if client.Transport == nil {
+		client.Transport = http.DefaultTransport
+	}
+	if transport, ok := client.Transport.(*http.Transport); ok && transport != nil && transport.Proxy != nil {
+		client.Transport = tunnel.RoundTripper{Transport: transport}
+	}
 	check := client.CheckRedirect
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		httpScheme(req.URL)
@@ -127,6 +188,9 @@ func handshakeClient(ctx context.Context, given *http.Client) (*http.Client, con
 		}
 		if len(via) >= 10 {
 			return errors.New("websocket: stopped after 10 redirects")
+		}
+		if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme == "http" {
+			return errors.New("websocket: a wss URL is not redirected to ws, unless the client's CheckRedirect says so")
 		}
 		return nil
 	}
@@ -143,75 +207,101 @@ func httpScheme(u *url.URL) {
 	}
 }
 
-// newRequest makes the handshake's request (section 4.1).
-func newRequest(ctx context.Context, rawURL, key string, opts *DialOptions) (*http.Request, error) {
+var errMalformedURL = errors.New("websocket: the URL is malformed (it is not shown, since it may have a password)")
+
+// parseURL parses a URL that may have a password, which no error may quote.
+func parseURL(rawURL string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
+		if strings.Contains(rawURL, "@") {
+			return nil, errMalformedURL
+		}
 		return nil, fmt.Errorf("websocket: %w", err)
 	}
 	httpScheme(u)
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("websocket: the URL %q has the scheme %q; it must be ws, wss, http or https", rawURL, u.Scheme)
+		return nil, fmt.Errorf("websocket: the URL has the scheme %q; it must be ws, wss, http or https", u.Scheme)
 	}
-	for _, p := range opts.Subprotocols {
-		if !isToken(p) {
-			return nil, fmt.Errorf("websocket: the subprotocol %q is no token (RFC 6455, section 4.1)", p)
-		}
+	if u.Host == "" {
+		return nil, errors.New("websocket: the URL has no Host")
+	}
+	return u, nil
+}
+
+// requestFields are header fields of which the request has its own, or none.
+var requestFields = map[string]bool{
+	"Connection": true, "Upgrade": true, "Sec-Websocket-Key": true, "Sec-Websocket-Version": true,
+	"Sec-Websocket-Protocol": true, "Sec-Websocket-Extensions": true,
+	"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true,
+}
+
+// newRequest makes the handshake's request (section 4.1), but for the fields whose names
+// begin with Sec-WebSocket.
+func newRequest(ctx context.Context, rawURL string, opts *DialOptions) (*http.Request, error) {
+	u, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("websocket: %w", err)
+		return nil, errMalformedURL
 	}
-	if opts.HTTPHeader != nil {
-		req.Header = opts.HTTPHeader.Clone()
+	for name, values := range opts.HTTPHeader {
+		// net/http sends a name as it is spelled: another spelling would be a second field.
+		if !requestFields[http.CanonicalHeaderKey(name)] {
+			req.Header[name] = slices.Clone(values)
+		}
 	}
-	if opts.Host != "" {
-		req.Host = opts.Host
+	if host := cmp.Or(opts.Host, headerValue(opts.HTTPHeader, "Host")); host != "" {
+		if strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == 0x7F }) {
+			return nil, fmt.Errorf("websocket: Host (the option, or HTTPHeader's field) is %q, which has a space or a control character", host)
+		}
+		req.Host = host
 	}
 	req.Header.Set("Connection", "Upgrade")
 	req.Header.Set("Upgrade", "websocket")
-	req.Header.Set("Sec-WebSocket-Version", "13")
-	req.Header.Set("Sec-WebSocket-Key", key)
-	req.Header.Del("Sec-WebSocket-Extensions")
-	if len(opts.Subprotocols) > 0 {
-		req.Header.Set("Sec-WebSocket-Protocol", strings.Join(opts.Subprotocols, ", "))
-	}
 	return req, nil
 }
 
-// checkResponse holds the answer against RFC 6455, section 4.1, and says what
-// is wrong with it.
-func checkResponse(resp *http.Response, key string, offered []string) string {
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return fmt.Sprintf("the server answered %.64q, not 101", resp.Status)
-	}
-	if !hasToken(resp.Header, "Upgrade", "websocket") {
-		return fmt.Sprintf("the answer has Upgrade: %.64q, not websocket", resp.Header.Get("Upgrade"))
-	}
-	if !hasToken(resp.Header, "Connection", "upgrade") {
-		return fmt.Sprintf("the answer has Connection: %.64q, not Upgrade", resp.Header.Get("Connection"))
-	}
-	if got := resp.Header["Sec-Websocket-Accept"]; len(got) != 1 || strings.TrimSpace(got[0]) != string(appendAcceptKey(nil, key)) {
-		return fmt.Sprintf("the answer has Sec-WebSocket-Accept: %.64q, which does not belong to the key %q", strings.Join(got, ", "), key)
-	}
-	// "the client MUST _Fail the WebSocket Connection_" if there is a subprotocol
-	// "that was not present in the client's handshake".
-	chosen := resp.Header["Sec-Websocket-Protocol"]
-	if len(chosen) > 1 {
-		return fmt.Sprintf("the answer has %d subprotocols", len(chosen))
-	}
-	if len(chosen) == 1 {
-		for _, p := range offered {
-			if strings.EqualFold(p, chosen[0]) {
-				return ""
-			}
+// headerValue returns the first value of a header field, however its name is spelled.
+func headerValue(h http.Header, canonical string) string {
+	for name, values := range h {
+		if http.CanonicalHeaderKey(name) == canonical && len(values) > 0 {
+			return values[0]
 		}
-		return fmt.Sprintf("the answer has the subprotocol %.64q, which was not offered", chosen[0])
 	}
 	return ""
 }
 
-// A HandshakeError says why the server's answer was no proper handshake.
+// subprotocols returns what is offered: the option's, then those of HTTPHeader.
+func (opts *DialOptions) subprotocols() ([]string, error) {
+	var offered []string
+	for _, p := range opts.Subprotocols {
+		if p == "" {
+			continue
+		}
+		if !handshake.IsSubprotocol(p) {
+			return nil, fmt.Errorf("websocket: the subprotocol %q has a comma, a space, or a character that is not printable ASCII", p)
+		}
+		offered = append(offered, p)
+	}
+	for name, lines := range opts.HTTPHeader {
+		if http.CanonicalHeaderKey(name) != "Sec-Websocket-Protocol" {
+			continue
+		}
+		for p := range handshake.EachToken(lines) {
+			if !handshake.IsSubprotocol(p) {
+				return nil, fmt.Errorf("websocket: HTTPHeader's Sec-WebSocket-Protocol has %q: a space, or a character that is not printable ASCII", p)
+			}
+			if !slices.Contains(offered, p) { // "MUST all be unique strings"
+				offered = append(offered, p)
+			}
+		}
+	}
+	return offered, nil
+}
+
+// A HandshakeError says why the server's answer was not a valid handshake.
 type HandshakeError struct {
 	// Response is the server's answer, with up to 1024 bytes of its body.
 	Response *http.Response

@@ -3,12 +3,10 @@ package websocket_test
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +15,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -219,159 +215,6 @@ func TestDialUnixSocket(t *testing.T) {
 	}}})
 }
 
-// connectProxy is an HTTP proxy that knows one user and only CONNECT.
-func connectProxy(t *testing.T, network internet, asked chan<- string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked <- r.Method + " " + r.Host
-		if r.Header.Get("Proxy-Authorization") != "Basic "+base64.StdEncoding.EncodeToString([]byte("user:secret")) {
-			w.Header().Set("Proxy-Authenticate", "Basic")
-			w.WriteHeader(http.StatusProxyAuthRequired)
-			return
-		}
-		target, err := network.DialContext(r.Context(), "tcp", r.Host)
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
-		relay(conn, target)
-	})
-}
-
-// relay moves bytes both ways until either side is done.
-func relay(a, b net.Conn) {
-	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{a, b}, {b, a}} {
-		go func() {
-			io.Copy(way[0], way[1])
-			done <- struct{}{}
-		}()
-	}
-	<-done
-	a.Close()
-	b.Close()
-	<-done
-}
-
-func TestDialThroughProxy(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		network := internet{}
-		trust := network.serveTLS(t, "example.com:443", echoHandler)
-		asked := make(chan string, 2)
-		network.serve(t, "proxy.example:3128", connectProxy(t, network, asked))
-		opts := network.options(t)
-		transport := opts.HTTPClient.Transport.(*http.Transport)
-		transport.TLSClientConfig = trust
-		transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example:3128", User: url.UserPassword("user", "secret")})
-		dialEcho(t, "wss://example.com/", opts)
-		if got := <-asked; got != "CONNECT example.com:443" {
-			t.Errorf("the proxy was asked to %s", got)
-		}
-
-		transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example:3128", User: url.UserPassword("user", "wrong")})
-		c, resp, err := websocket.Dial(context.Background(), "wss://example.com/", opts)
-		if c != nil || resp != nil || err == nil || !strings.Contains(err.Error(), "Proxy Authentication Required") {
-			t.Errorf("with the wrong password: %v, %v, %v", c, resp, err)
-		}
-	})
-}
-
-// TestDialThroughForwardingProxy: net/http asks a proxy to forward a request without TLS, in place of CONNECT.
-func TestDialThroughForwardingProxy(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		network := internet{}
-		network.serve(t, "example.com:80", echoHandler)
-		network.serve(t, "proxy.example:3128", &httputil.ReverseProxy{
-			Transport: network.transport(t),
-			Rewrite:   func(*httputil.ProxyRequest) {},
-		})
-		opts := network.options(t)
-		opts.HTTPClient.Transport.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example:3128"})
-		dialEcho(t, "ws://example.com/", opts)
-	})
-}
-
-// serveSOCKS5 answers one client as RFC 1928 and, for its password, RFC 1929 say.
-func serveSOCKS5(network internet, conn net.Conn) (asked string, err error) {
-	defer conn.Close()
-	take := func(n byte) []byte {
-		b := make([]byte, n)
-		if err == nil {
-			_, err = io.ReadFull(conn, b)
-		}
-		return b
-	}
-	give := func(b ...byte) {
-		if err == nil {
-			_, err = conn.Write(b)
-		}
-	}
-	take(1) // version
-	if methods := take(take(1)[0]); !slices.Contains(methods, 2) {
-		give(5, 0xff)
-		return "", fmt.Errorf("the client offers only %v", methods)
-	}
-	give(5, 2)
-	take(1) // version
-	user := string(take(take(1)[0]))
-	password := string(take(take(1)[0]))
-	if user != "user" || password != "secret" {
-		give(1, 1)
-		return "", fmt.Errorf("%s with %s", user, password)
-	}
-	give(1, 0)
-	command := take(4)
-	host := string(take(take(1)[0]))
-	port := binary.BigEndian.Uint16(take(2))
-	if err != nil || !bytes.Equal(command, []byte{5, 1, 0, 3}) {
-		return "", cmp.Or(err, fmt.Errorf("the client asks %v", command))
-	}
-	asked = fmt.Sprintf("%s:%d", host, port)
-	target, err := network.DialContext(context.Background(), "tcp", asked)
-	if err != nil {
-		return asked, err
-	}
-	give(5, 0, 0, 1, 0, 0, 0, 0, 0, 0)
-	relay(conn, target)
-	return asked, nil
-}
-
-func TestDialThroughSOCKS5(t *testing.T) {
-	for _, scheme := range []string{"ws", "wss"} {
-		bubble(t, func(t *testing.T) {
-			network := internet{}
-			network.serve(t, "example.com:80", echoHandler)
-			trust := network.serveTLS(t, "example.com:443", echoHandler)
-			ln := network.listen(t, "socks.example:1080")
-			asked := make(chan string, 1)
-			go func() {
-				conn, err := ln.Accept()
-				if err != nil {
-					return
-				}
-				what, err := serveSOCKS5(network, conn)
-				if err != nil {
-					t.Error(err)
-				}
-				asked <- what
-			}()
-			opts := network.options(t)
-			transport := opts.HTTPClient.Transport.(*http.Transport)
-			transport.TLSClientConfig = trust
-			transport.Proxy = http.ProxyURL(&url.URL{Scheme: "socks5", Host: "socks.example:1080", User: url.UserPassword("user", "secret")})
-			dialEcho(t, scheme+"://example.com/", opts)
-			if got, want := <-asked, map[string]string{"ws": "example.com:80", "wss": "example.com:443"}[scheme]; got != want {
-				t.Errorf("the proxy was asked for %s, want %s", got, want)
-			}
-		})
-	}
-}
-
 func TestDialRedirected(t *testing.T) {
 	for _, to := range []string{"wss://example.com/there", "https://example.com/there", "ws://other.example/there", "/there"} {
 		for _, status := range []int{301, 302, 303, 307, 308} {
@@ -396,6 +239,36 @@ func TestDialRedirected(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestDialDowngraded: what was to be sent over TLS is not sent without, unless the client says so.
+func TestDialDowngraded(t *testing.T) {
+	for _, to := range []string{"ws://example.com/there", "http://example.com/there", "ws://other.example/there"} {
+		bubble(t, func(t *testing.T) {
+			network := internet{}
+			asked := make(chan *http.Request, 1)
+			there := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked <- r
+				echoHandler.ServeHTTP(w, r)
+			})
+			network.serve(t, "example.com:80", there)
+			network.serve(t, "other.example:80", there)
+			trust := network.serveTLS(t, "example.com:443", http.RedirectHandler(to, http.StatusFound))
+			opts := network.options(t)
+			opts.HTTPClient.Transport.(*http.Transport).TLSClientConfig = trust
+			opts.HTTPHeader = http.Header{"Cookie": {"a=b"}}
+			c, resp, err := websocket.Dial(context.Background(), "wss://user:secret@example.com/", opts)
+			if c != nil || resp != nil || err == nil || !strings.Contains(err.Error(), "CheckRedirect") {
+				t.Errorf("%s: %v, %v, %v", to, c, resp, err)
+			}
+			if len(asked) > 0 {
+				t.Errorf("%s: the server was asked with %v", to, (<-asked).Header)
+			}
+			opts.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return nil }
+			dialEcho(t, "wss://user:secret@example.com/", opts)
+			<-asked
+		})
 	}
 }
 
@@ -533,6 +406,148 @@ func TestDialRequest(t *testing.T) {
 			t.Errorf("the caller's header was changed to %v", opts.HTTPHeader)
 		}
 	})
+}
+
+// TestDialRequestOnTheWire: names leave in the RFC's spelling, since some servers know no other, each once, whatever
+// the options have.
+func TestDialRequestOnTheWire(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		network := internet{}
+		ln := network.listen(t, "example.com:80")
+		opts := network.options(t)
+		opts.Subprotocols = []string{"", "chat", "", "base64.YWJj/+0="}
+		opts.CompressionMode = websocket.CompressionContextTakeover
+		opts.HTTPHeader = http.Header{
+			"sec-websocket-key": {"mine"}, "SEC-WEBSOCKET-VERSION": {"8"}, "Sec-WebSocket-Extensions": {"x"},
+			"sec-websocket-protocol": {"superchat, chat"}, "host": {"there.example"}, "upgrade": {"h2c"}, "connection": {"close"},
+			"content-length": {"5"}, "transfer-encoding": {"chunked"}, "Trailer": {"X"}, "x-Room": {"blue"}, "User-Agent": {"ours"},
+		}
+		done := dialing(context.Background(), "ws://example.com/", opts)
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := readHead(t, conn)
+		lines := strings.Split(strings.TrimSuffix(head, "\r\n\r\n"), "\r\n")
+		for i, line := range lines {
+			if strings.HasPrefix(line, "Sec-WebSocket-Key: ") && len(line) == len("Sec-WebSocket-Key: ")+24 {
+				lines[i] = "Sec-WebSocket-Key: KEY"
+			}
+		}
+		want := []string{
+			"GET / HTTP/1.1", "Host: there.example", "User-Agent: ours", "Connection: Upgrade", "Upgrade: websocket",
+			"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: KEY", "Sec-WebSocket-Protocol: chat, base64.YWJj/+0=, superchat",
+			"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits", "x-Room: blue",
+			"Accept-Encoding: gzip", // net/http's own
+		}
+		slices.Sort(lines)
+		slices.Sort(want)
+		if !slices.Equal(lines, want) {
+			t.Errorf("the request is\n%q, want\n%q", lines, want)
+		}
+		conn.Close()
+		if d := <-done; d.err == nil {
+			t.Error("there is a Conn")
+		}
+	})
+}
+
+// TestDialHost: the option wins over the header field.
+func TestDialHost(t *testing.T) {
+	for _, tt := range []struct{ option, field, want string }{{"", "", "example.com"}, {"", "a.example", "a.example"}, {"b.example", "a.example", "b.example"}} {
+		bubble(t, func(t *testing.T) {
+			network := internet{}
+			ln := network.listen(t, "example.com:80")
+			opts := network.options(t)
+			opts.Host = tt.option
+			opts.HTTPHeader = http.Header{"Host": {tt.field}}
+			done := dialing(context.Background(), "ws://example.com/", opts)
+			if r := acceptRaw(t, ln).ServeHandshake(nil); r.Host != tt.want {
+				t.Errorf("%+v: Host is %s", tt, r.Host)
+			}
+			(<-done).c.CloseNow()
+		})
+	}
+}
+
+// TestDialSubprotocol: what is offered by either option can be chosen.
+func TestDialSubprotocol(t *testing.T) {
+	for _, tt := range []struct {
+		options, header []string
+		chosen          string
+		want            string
+	}{
+		{[]string{"chat"}, nil, "chat", "chat"},
+		{[]string{"chat"}, nil, "CHAT", "CHAT"},
+		{nil, []string{"chat, superchat"}, "superchat", "superchat"},
+		{[]string{"a"}, []string{"b", "c"}, "c", "c"},
+		{[]string{"base64.YWJj/+0="}, nil, "base64.YWJj/+0=", "base64.YWJj/+0="},
+		{[]string{"chat"}, nil, "", ""}, // an empty field is none
+		{[]string{""}, nil, "", ""},
+		{nil, nil, "", ""},
+	} {
+		bubble(t, func(t *testing.T) {
+			network := internet{}
+			ln := network.listen(t, "example.com:80")
+			opts := network.options(t)
+			opts.Subprotocols = tt.options
+			opts.HTTPHeader = http.Header{"Sec-Websocket-Protocol": tt.header}
+			done := dialing(context.Background(), "ws://example.com/", opts)
+			acceptRaw(t, ln).ServeHandshake(http.Header{"Sec-Websocket-Protocol": {tt.chosen}})
+			d := <-done
+			if d.err != nil {
+				t.Fatal(d.err)
+			}
+			if got := d.c.Subprotocol(); got != tt.want {
+				t.Errorf("%+v: Subprotocol is %q", tt, got)
+			}
+			d.c.CloseNow()
+		})
+	}
+}
+
+// TestDialOmitsClientWindowBits: a server that refuses, or fails at, client_max_window_bits can be reached.
+func TestDialOmitsClientWindowBits(t *testing.T) {
+	for _, bits := range []int{0, 9} {
+		bubble(t, func(t *testing.T) {
+			network := internet{}
+			refused := 0
+			network.serve(t, "example.com:80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.Header.Get("Sec-Websocket-Extensions"), "client_max_window_bits") {
+					refused++
+					http.Error(w, "window bits?", 400)
+					return
+				}
+				c, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionContextTakeover})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				go func() {
+					for m, err := range c.Messages(context.Background()) {
+						if err != nil || c.Write(context.Background(), m.Type, m.Data) != nil {
+							return
+						}
+					}
+				}()
+			}))
+			opts := network.options(t)
+			opts.CompressionMode = websocket.CompressionContextTakeover
+			opts.CompressionTuning.ClientWindowBits = bits
+			if _, _, err := websocket.Dial(context.Background(), "ws://example.com/", opts); err == nil || refused != 1 {
+				t.Errorf("the server does not refuse: %v", err)
+			}
+			opts.CompressionTuning.OmitClientWindowBits = true
+			c, resp, err := websocket.Dial(context.Background(), "ws://example.com/", opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := resp.Header.Get("Sec-WebSocket-Extensions"); got != "permessage-deflate" {
+				t.Errorf("the server agrees on %q", got)
+			}
+			wantEcho(t, c)
+		})
+	}
 }
 
 func TestDialOptions(t *testing.T) {
@@ -721,7 +736,7 @@ func TestDialRefused(t *testing.T) {
 		{"a subprotocol", switching + "Sec-WebSocket-Protocol: soap\r\n\r\n", 101, "", `"soap", which was not offered`},
 		{"two subprotocols", switching + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: superchat\r\n\r\n", 101, "", "2 subprotocols"},
 		{"a list of subprotocols", switching + "Sec-WebSocket-Protocol: chat, superchat\r\n\r\n", 101, "", "not offered"},
-		{"an empty subprotocol", switching + "Sec-WebSocket-Protocol: \r\n\r\n", 101, "", "not offered"},
+		{"two subprotocols and an empty one", switching + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: superchat\r\n\r\n", 101, "", "2 subprotocols"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -973,8 +988,13 @@ func TestDialBadArguments(t *testing.T) {
 		{"ws:///path", nil, "no Host"},
 		{"ws:example.com", nil, "no Host"},
 		{"ws://example.com:port/", nil, "invalid port"},
-		{"ws://example.com/", &websocket.DialOptions{Subprotocols: []string{"a b"}}, `"a b" is no token`},
-		{"ws://example.com/", &websocket.DialOptions{Subprotocols: []string{""}}, `"" is no token`},
+		{"ws://example.com/", &websocket.DialOptions{Subprotocols: []string{"a b"}}, `"a b" has a comma, a space`},
+		{"ws://example.com/", &websocket.DialOptions{Subprotocols: []string{"a,b"}}, `"a,b" has a comma`},
+		{"ws://example.com/", &websocket.DialOptions{Subprotocols: []string{"a\r\nX: y"}}, "has a comma, a space"},
+		{"ws://example.com/", &websocket.DialOptions{HTTPHeader: http.Header{"Sec-Websocket-Protocol": {"chat, a b"}}}, "HTTPHeader's Sec-WebSocket-Protocol"},
+		{"ws://example.com/", &websocket.DialOptions{HTTPHeader: http.Header{"Sec-WebSocket-Protocol": {"a\r\nX: y"}}}, "HTTPHeader's Sec-WebSocket-Protocol"},
+		{"ws://example.com/", &websocket.DialOptions{Host: "a\r\nX: y"}, "websocket: Host"},
+		{"ws://example.com/", &websocket.DialOptions{HTTPHeader: http.Header{"Host": {"a b"}}}, "websocket: Host"},
 		{"ws://example.com/", &websocket.DialOptions{HTTPHeader: http.Header{"Bad Name": {"x"}}}, "invalid header field"},
 		{"ws://example.com/", &websocket.DialOptions{HTTPHeader: http.Header{"X": {"a\r\nb"}}}, "invalid header field"},
 	} {
@@ -982,6 +1002,37 @@ func TestDialBadArguments(t *testing.T) {
 		if c != nil || resp != nil || err == nil || !strings.HasPrefix(err.Error(), "websocket: ") || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%q: %v, %v, %v; want something of %q", tt.url, c, resp, err, tt.says)
 		}
+	}
+}
+
+// TestDialKeepsSecrets: whatever is wrong with a URL, its password stands in no error.
+func TestDialKeepsSecrets(t *testing.T) {
+	for _, url := range []string{
+		"ws://user:s3cret@a b/", "ws://user:s3cret@[::1", "ws://user:s3cret@example.com:port/", "ws://user:s3cret@example.com/%zz", "ws://user:%zzs3cret@example.com/",
+		"ws://user:s3cret@", "ws:///user:s3cret@host", "ws:user:s3cret@host", "ftp://user:s3cret@example.com", "user:s3cret@example.com", "://user:s3cret@example.com",
+		"ws://user:s3cret/x@example.com", "ws://user:s3 cret@example.com", "ws://user:s3cret@example.com\x00/", "ws://user:s3cret\x7f@example.com/",
+		"ws://user:s3cret@nobody.example/", "wss://user:s3cret@nobody.example/",
+	} {
+		bubble(t, func(t *testing.T) {
+			c, resp, err := websocket.Dial(context.Background(), url, internet{}.options(t))
+			if c != nil || resp != nil || err == nil || !strings.HasPrefix(err.Error(), "websocket: ") {
+				t.Fatalf("%q: %v, %v, %v", url, c, resp, err)
+			}
+			for e := err; e != nil; e = errors.Unwrap(e) {
+				if says := fmt.Sprintf("%v %+v %q", e, e, e); strings.Contains(says, "3cre") {
+					t.Errorf("%q: the error is %s", url, says)
+				}
+			}
+		})
+	}
+}
+
+// TestDialNilContext: a mistake of the caller's is an error, not a panic.
+func TestDialNilContext(t *testing.T) {
+	var none context.Context
+	c, resp, err := websocket.Dial(none, "ws://example.com/", nil)
+	if c != nil || resp != nil || err == nil || !strings.Contains(err.Error(), "nil context") {
+		t.Errorf("%v, %v, %v", c, resp, err)
 	}
 }
 

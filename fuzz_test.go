@@ -11,46 +11,6 @@ import (
 	"github.com/closeonce/websocket/internal/wiretest"
 )
 
-// FuzzExtensions: a field that is read is read the same when it is written
-// again, and what is agreed on is what both ends were offered.
-func FuzzExtensions(f *testing.F) {
-	for _, row := range extensionRows {
-		f.Add(row.field)
-	}
-	f.Fuzz(func(t *testing.T, field string) {
-		for _, mode := range []CompressionMode{CompressionContextTakeover, CompressionNoContextTakeover} {
-			for _, tuning := range []CompressionTuning{{}, {ServerWindowBits: 9, ClientWindowBits: 10}} {
-				wish, err := tuning.wish(mode)
-				if err != nil {
-					t.Fatal(err)
-				}
-				answer, agreed, ok := answerOffers([]string{field}, wish)
-				if ok {
-					// A client that made this offer must understand the answer.
-					parsed, err := parseExtensions([]string{answer.String()})
-					if err != nil || len(parsed) != 1 {
-						t.Fatalf("the answer %q: %v", answer, err)
-					}
-					p, err := parseDeflate(parsed[0].params, true)
-					if err != nil || p.String() != answer.String() {
-						t.Fatalf("the answer %q is read as %q, %v", answer, p, err)
-					}
-					if agreed.serverBits > wish.serverBits || agreed.clientBits > wish.clientBits && !agreed.clientNoTakeover {
-						t.Fatalf("agreed on %+v, wished for %+v", agreed, wish)
-					}
-				}
-				offer := offerOf(wish)
-				if agreed, ok, err := checkAnswer([]string{field}, true, offer); err == nil && ok {
-					if agreed.serverBits > wish.serverBits || agreed.clientBits > wish.clientBits ||
-						wish.serverNoTakeover && !agreed.serverNoTakeover || wish.clientNoTakeover && !agreed.clientNoTakeover {
-						t.Fatalf("agreed on %+v, wished for %+v", agreed, wish)
-					}
-				}
-			}
-		}
-	})
-}
-
 func FuzzConnServer(f *testing.F) { fuzzConn(f, false) }
 func FuzzConnClient(f *testing.F) { fuzzConn(f, true) }
 

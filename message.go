@@ -7,8 +7,7 @@ import (
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// This file brings messages from the transport to the calls in read.go, and to the read-ahead. All of it runs with the
-// read turn.
+// This file brings messages to the calls in read.go, and to the read-ahead. All of it runs with the read turn.
 
 // readMessage appends the next message to buf, in which it begins at base: what stands there is the start of it.
 func (c *Conn) readMessage(ctx context.Context, buf []byte, base int) (MessageType, []byte, error) {
@@ -299,8 +298,7 @@ func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
 	return c.wirePayload(ctx, dst)
 }
 
-// nextWireFrame reads to the next data frame's payload. Control frames before it are dealt with, and data that is for
-// nobody is dropped.
+// nextWireFrame reads to the next data frame's payload, past control frames and data that is for nobody.
 func (c *Conn) nextWireFrame(ctx context.Context) error {
 	r := &c.receiver
 	for {
@@ -372,15 +370,13 @@ func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 	return n, nil
 }
 
-// directRead is from which size on the rest of a payload is read straight into the memory it is wanted in, past the inbox.
+// directRead is from which size on a payload's rest is read straight to where it is wanted, past the inbox.
 const directRead = transport.BufferSize
 
-// maxDirectRead is about how much is read so at once: what has just been read is unmasked, and checked if it is text,
-// while it is still in the CPU's cache.
+// maxDirectRead is about how much is read so at once, to be unmasked and checked while it is in the CPU's cache.
 const maxDirectRead = 128 << 10
 
-// directPiece returns how much of dst the next such read is for. It leaves no small rest: a read for a few bytes costs as
-// much as one for many.
+// directPiece returns how much of dst the next such read is for. It leaves no small rest.
 func directPiece(dst []byte) []byte {
 	if len(dst) < maxDirectRead+directRead {
 		return dst

@@ -11,7 +11,10 @@ import (
 type AcceptOptions struct {
 	// Subprotocols are the subprotocols that the server speaks, the preferred
 	// first. The first of them that the client offers is chosen; the comparison
-	// ignores case.
+	// ignores case. If there is none, a Sec-WebSocket-Protocol header field that the
+	// handler has set on its ResponseWriter is sent. Empty names count for nothing. Any
+	// name without comma, space and control characters will do, though RFC 6455 wants
+	// a token.
 	Subprotocols []string
 
 	// InsecureSkipVerify accepts requests from any Origin: pages of any site may
@@ -20,9 +23,28 @@ type AcceptOptions struct {
 
 	// OriginPatterns lists the hosts whose pages may connect besides the one the
 	// request was sent to. A pattern is one of [path.Match], for the lower-cased
-	// host (with its port, if any); or for scheme://host if it has "://".
-	// Requests without Origin, which no browser sends, are accepted.
+	// host (with its port, if any); or for scheme://host if it has "://". It may also be
+	// the host itself, as in "[::1]:3000". The ports 80 of http and 443 of https may
+	// be written or left out, in the patterns and in the request. "null" is the Origin
+	// of sandboxed pages and local files; besides, only "*" matches that.
+	//
+	// A pattern that is malformed, or that can never match because it has a slash, space,
+	// user or fragment, makes Accept refuse every request with 500.
+	//
+	// Requests without Origin, or with an empty one, which no browser sends, are accepted.
 	OriginPatterns []string
+
+	// CheckOrigin, if not nil, decides whether the request's Origin may connect, in
+	// place of OriginPatterns, InsecureSkipVerify and the comparison with the host. It is
+	// called for requests without Origin, too. If it returns false the handshake is
+	// refused with 403.
+	CheckOrigin func(r *http.Request) bool
+
+	// OnRefuse, if not nil, writes the response to a request that is refused, in place
+	// of a page with err as its text. status is the fitting HTTP status, which it may
+	// replace. Header fields that belong to the status, such as Sec-WebSocket-Version
+	// with 426, are set on w before. Accept returns err when OnRefuse has returned.
+	OnRefuse func(w http.ResponseWriter, r *http.Request, status int, err error)
 
 	// CompressionMode says whether permessage-deflate (RFC 7692) is accepted.
 	// Default: CompressionDisabled.
@@ -68,15 +90,25 @@ type DialOptions struct {
 	// HTTPClient makes the handshake's request, with its transport, proxy, TLS
 	// settings, cookies and redirects. Its Timeout bounds the handshake.
 	// Default: http.DefaultClient.
+	//
+	// If its Transport is an *http.Transport (as the default is), a ws URL goes through
+	// an HTTP or HTTPS proxy by CONNECT, as a wss URL does; see [Dial]. Another
+	// RoundTripper has to see to that itself.
 	HTTPClient *http.Client
 
-	// HTTPHeader is added to the request.
+	// HTTPHeader is added to the request. The fields of the handshake itself
+	// (Connection, Upgrade, Sec-WebSocket-Key, -Version and -Extensions) and those of a
+	// body (Content-Length, Transfer-Encoding, Trailer) are left out. The subprotocols
+	// of its Sec-WebSocket-Protocol are offered behind Subprotocols, and its Host is used
+	// if the option Host is empty. Names leave as they are spelled here.
 	HTTPHeader http.Header
 
 	// Host overrides the request's Host header.
 	Host string
 
-	// Subprotocols are offered to the server, the preferred first.
+	// Subprotocols are offered to the server, the preferred first. Empty names count
+	// for nothing. A name must not have commas, spaces, control characters or
+	// characters outside ASCII; some servers insist on tokens (RFC 9110, section 5.6.2).
 	Subprotocols []string
 
 	// CompressionMode says whether permessage-deflate (RFC 7692) is offered.

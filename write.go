@@ -16,8 +16,7 @@ import (
 const (
 	// copyLimit is up to which size a payload is copied behind its header; a larger one is written from where it lies.
 	copyLimit = 8 << 10
-	// corkLimit is how much may wait in the queue for company, and corkDelay how long.
-	corkLimit = 16 << 10
+	corkLimit = 16 << 10 // how much may wait in the queue for company, and how long
 	corkDelay = time.Millisecond
 )
 
@@ -103,7 +102,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	return err
 }
 
-// tryTakeWrite takes the write turn for a message, if that takes no waiting.
+// tryTakeWrite takes the write turn for a message, if it is free.
 func (c *Conn) tryTakeWrite() bool {
 	if !c.writeTurn.Try() {
 		return false
@@ -131,8 +130,7 @@ func (c *Conn) takeWrite(ctx context.Context) error {
 	}
 }
 
-// awaitWrite waits for the write turn. A caller that is handed the turn in the moment in which it gives up has it, and
-// gives it back as always.
+// awaitWrite waits for the write turn. Who is handed it while giving up has it, and gives it back as always.
 func (c *Conn) awaitWrite(ctx context.Context) error {
 	if c.writeTurn.Try() {
 		return nil
@@ -144,7 +142,7 @@ func (c *Conn) awaitWrite(ctx context.Context) error {
 	return c.writeErr(ctx)
 }
 
-// writeErr returns why a write under ctx can't go on, or nil.
+// writeErr returns why a write under ctx can't begin.
 func (c *Conn) writeErr(ctx context.Context) error {
 	c.mu.Lock()
 	stopped := c.closing.stopped()
@@ -155,7 +153,7 @@ func (c *Conn) writeErr(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// writeLater is for a message that can't leave at once: the queue takes it, or it waits for its turn.
+// writeLater leaves a message that can't leave at once in the queue, or waits.
 func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent bool, err error) {
 	if !c.has(writerIsOpen) {
 		if err := c.enqueue(first, p, 0); err != ErrQueueFull {
@@ -171,7 +169,7 @@ func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent 
 	return c.writeFrame(ctx, first, p, false)
 }
 
-// enqueue leaves a message in the queue, of whose room reserved bytes are taken for it already.
+// enqueue leaves a message in the queue, where reserved bytes are taken for it already.
 func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
 	c.mu.Lock()
 	defer c.unlock()
@@ -186,9 +184,8 @@ func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
 }
 
 // enqueueCorked leaves a small message in the queue while more frames that were read already wait to be handled: the
-// answers to them leave together, and save a system call for each but the last. The caller has seen that frames wait.
-// The queue leaves when they do not any more: before the next wait for bytes, or after corkDelay. It needs no write turn:
-// whoever has that takes the queue along.
+// answers to them leave together, and save a system call for each but the last. The queue leaves before the next wait for
+// bytes, or after corkDelay, or with whoever writes meanwhile.
 func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 	if len(p) > corkLimit/4 {
 		return false
@@ -258,7 +255,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	if b.buf == nil {
 		return false, nil
 	}
-	// Nearly always it is one attempt, which the kernel takes whole. It is made here, so that it needs little stack.
+	// Nearly always it is one attempt, which the kernel takes whole. Made here, it needs little stack.
 	if f == nil || f.tail == nil {
 		err = c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil))
 	} else if !c.sender.client {
@@ -295,7 +292,7 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 	return nil
 }
 
-// suspend keeps what was not written of a batch for the writer goroutine.
+// suspend leaves what was not written of a batch to the writer goroutine.
 func (c *Conn) suspend(b batch, f *outFrame) {
 	c.mu.Lock()
 	whole := c.sender.suspend(b, f)
@@ -363,8 +360,8 @@ func (c *Conn) mayGoOn(ctx context.Context, p patience) error {
 	return ctx.Err()
 }
 
-// sendMasked writes b and then f's tail, masked on its way through a borrowed buffer: so a large message of a client costs
-// no memory of its size. With an error, b holds all that is left of the frame, masked.
+// sendMasked writes b and then f's tail, masked on its way through a borrowed buffer: so a client needs no memory of the
+// message's size. With an error, b holds all that is left of the frame, masked.
 func (c *Conn) sendMasked(ctx context.Context, b *transport.Buffer, f *outFrame, p patience) error {
 	large := transport.GetLarge()
 	defer transport.PutLarge(large)

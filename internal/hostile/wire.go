@@ -260,7 +260,7 @@ func (p *peer) floodFor(b []byte, size int, wait time.Duration) bool {
 
 // acceptance is a server's proper answer to a client's handshake.
 func acceptance(head, extra string) string {
-	_, rest, _ := strings.Cut(head, "Sec-Websocket-Key: ")
+	_, rest, _ := strings.Cut(head, "Sec-WebSocket-Key: ")
 	nonce, _, _ := strings.Cut(rest, "\r\n")
 	sum := sha1.Sum([]byte(nonce + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +

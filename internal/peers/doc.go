@@ -1,7 +1,8 @@
 // Package peers tests the library against other people's WebSockets: Node's ws
 // and Python's websockets, as servers and as clients, directly and through nginx
-// and haproxy, with their time-outs and restarts. It has only tests, and is a
-// module of its own because the peers are dependencies.
+// and haproxy, with their time-outs and restarts, and as a client through the forward
+// proxies tinyproxy and squid. It has only tests, and is a module of its own because the
+// peers are dependencies.
 //
 //	./setup.sh && go test -race .
 //

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
 	if os.Getenv("PEERS") == "skip" {
-		fmt.Println("PEERS=skip: nothing was tested against Node, Python, nginx and haproxy")
+		fmt.Println("PEERS=skip: nothing was tested against Node, Python, nginx, haproxy, tinyproxy and squid")
 		return 0
 	}
 	if missing := missingPeers(); missing != nil {
@@ -34,7 +34,7 @@ func runTests(m *testing.M) int {
 
 // missingPeers says what can't be found of what the tests need.
 func missingPeers() error {
-	for _, program := range []string{node, python, nginx, haproxy} {
+	for _, program := range []string{node, python, nginx, haproxy, tinyproxy, squid} {
 		if _, err := exec.LookPath(program); err != nil {
 			return err
 		}

@@ -1,21 +1,13 @@
-package websocket
+package handshake
 
 import (
-	"errors"
-	"net/http"
-	"os"
 	"slices"
 	"testing"
-	"testing/synctest"
-	"time"
-
-	"github.com/closeonce/websocket/internal/memconn"
-	"github.com/closeonce/websocket/internal/transport"
 )
 
 func TestAcceptKey(t *testing.T) {
 	// The sample of RFC 6455, section 1.3.
-	if got := string(appendAcceptKey(nil, "dGhlIHNhbXBsZSBub25jZQ==")); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+	if got := string(AppendAccept(nil, "dGhlIHNhbXBsZSBub25jZQ==")); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
 		t.Error(got)
 	}
 }
@@ -33,12 +25,11 @@ func TestTokens(t *testing.T) {
 		{[]string{" \ta\t ,, b ,"}, []string{"a", "b"}},
 		{[]string{"Chat"}, []string{"Chat"}},
 	} {
-		h := http.Header{"X-List": tt.lines}
-		if got := tokens(h, "X-List"); !slices.Equal(got, tt.want) {
+		if got := Tokens(tt.lines); !slices.Equal(got, tt.want) {
 			t.Errorf("%q has %q, want %q", tt.lines, got, tt.want)
 		}
 		for _, token := range tt.want {
-			if !hasToken(h, "X-List", token) {
+			if !HasToken(tt.lines, token) {
 				t.Errorf("%q has no %q", tt.lines, token)
 			}
 		}
@@ -62,7 +53,7 @@ func TestHasToken(t *testing.T) {
 		{[]string{"upgrade;q=1"}, false},
 		{[]string{"upgrad\u212a"}, false}, // the sign for Kelvin folds to k, and nothing here does
 	} {
-		if got := hasToken(http.Header{"Connection": tt.lines}, "Connection", "upgrade"); got != tt.want {
+		if got := HasToken(tt.lines, "upgrade"); got != tt.want {
 			t.Errorf("%q: %t", tt.lines, got)
 		}
 	}
@@ -75,7 +66,7 @@ func TestIsToken(t *testing.T) {
 	for c := range 256 {
 		want := slices.Contains([]byte(tchar), byte(c))
 		for _, s := range []string{string([]byte{byte(c)}), string([]byte{'a', byte(c)})} {
-			if isToken(s) != want {
+			if IsToken(s) != want {
 				t.Errorf("%q is a token: %t", s, !want)
 			}
 		}
@@ -83,21 +74,30 @@ func TestIsToken(t *testing.T) {
 			legal++
 		}
 	}
-	if legal != 77 || isToken("") || !isToken("v12.stomp") {
+	if legal != 77 || IsToken("") || !IsToken("v12.stomp") {
 		t.Error("the list of characters", legal)
 	}
 }
 
-// TestAnswerNotRead: a peer that makes no room for the handshake's answer is waited for
-// so long and no longer.
-func TestAnswerNotRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := memconn.Pipe(10)
-		defer theirs.Close()
-		began := time.Now()
-		err := sendAnswer(ours, &transport.Buffer{B: make([]byte, 1000), N: 990}) // n is of an earlier attempt
-		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != answerTimeout {
-			t.Fatalf("%v after %v", err, time.Since(began))
+func TestIsSubprotocol(t *testing.T) {
+	for c := range 256 {
+		want := c > ' ' && c < 0x7F && c != ','
+		for _, s := range []string{string([]byte{byte(c)}), string([]byte{'a', byte(c), 'b'})} {
+			if IsSubprotocol(s) != want {
+				t.Errorf("%q is the name of a subprotocol: %t", s, !want)
+			}
 		}
-	})
+	}
+	for s, want := range map[string]bool{"": false, "base64.YWJj/+0=": true, "http://example.com/chat": true, "a b": false, "a,b": false, "a\r\nb": false} {
+		if IsSubprotocol(s) != want {
+			t.Errorf("%q is the name of a subprotocol: %t", s, !want)
+		}
+	}
+}
+
+func TestKey(t *testing.T) {
+	// The sample of RFC 6455, section 4.1: "0x01 0x02 ... 0x10".
+	if got := Key([16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}); got != "AQIDBAUGBwgJCgsMDQ4PEA==" || !IsKey(got) {
+		t.Error(got)
+	}
 }
