@@ -121,7 +121,9 @@ const minRoom = 14 + 125
 // Room returns space for bytes to come, borrowing a buffer if there is none. Came says how many did.
 func (in *Inbox) Room() []byte {
 	if in.buf == nil {
-		in.Borrow()
+		in.buf = Get()
+		in.buf.B = in.buf.B[:cap(in.buf.B)]
+		in.r, in.w = 0, 0
 	}
 	if in.r == in.w {
 		in.r, in.w = 0, 0
@@ -130,13 +132,6 @@ func (in *Inbox) Room() []byte {
 		in.r = 0
 	}
 	return in.buf.B[in.w:]
-}
-
-// Borrow borrows a buffer. There is none.
-func (in *Inbox) Borrow() {
-	in.buf = pool.Get().(*Buffer)
-	in.buf.B = in.buf.B[:cap(in.buf.B)]
-	in.r, in.w = 0, 0
 }
 
 // Came says that n bytes were put where Room said.

@@ -22,7 +22,10 @@ func RawConn(nc net.Conn) syscall.RawConn {
 // buffer: it borrows one when bytes are there.
 func (t *Conn) readReady(fd uintptr) bool {
 	if t.dst == nil && t.in.buf == nil {
-		t.in.Borrow() // here, where there is little on the stack: Room's own place is what waiting goroutines can't spare
+		// Room would do it, but with what it needs of the stack, waiting goroutines would keep 2 KiB more each.
+		t.in.buf = pool.Get().(*Buffer)
+		t.in.buf.B = t.in.buf.B[:cap(t.in.buf.B)]
+		t.in.r, t.in.w = 0, 0
 	}
 	p := t.dst
 	if p == nil {

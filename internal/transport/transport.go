@@ -114,24 +114,27 @@ func (t *Conn) NetConn() net.Conn {
 
 // Read waits for bytes and reads them: into dst, or into the inbox if dst is nil. If ctx is not nil, its end interrupts
 // the call. The error is ErrInterrupted, or the net.Conn's.
-func (t *Conn) Read(ctx context.Context, dst []byte) (n int, err error) {
+func (t *Conn) Read(ctx context.Context, dst []byte) (int, error) {
 	t.ctx, t.dst = ctx, dst
-	if t.ready != nil {
-		t.n, t.err = 0, nil
-		if err = t.raw.Read(t.ready); err == nil {
-			n, err = t.n, t.err
-		}
-	} else {
-		n, err = t.readPlain()
+	t.n, t.err = 0, nil
+	if t.ready == nil {
+		t.n, t.err = t.readPlain()
+	} else if err := t.raw.Read(t.ready); err != nil {
+		t.err = err
 	}
+	return t.result()
+}
+
+// result returns what the Read that is under way returns. It is a function of its own so that waiting needs little stack.
+func (t *Conn) result() (int, error) {
 	t.ctx, t.dst = nil, nil
-	if n > 0 {
-		return n, nil // an error comes again
+	if t.n > 0 {
+		return t.n, nil // an error comes again
 	}
-	if err != nil && isTimeout(err) && made(&t.reads).clear(t.nc.SetReadDeadline) {
-		err = ErrInterrupted
+	if t.err != nil && isTimeout(t.err) && made(&t.reads).clear(t.nc.SetReadDeadline) {
+		return 0, ErrInterrupted
 	}
-	return 0, err
+	return 0, t.err
 }
 
 // readPlain reads from a net.Conn that needs memory to wait with. It may return 0, nil, as any net.Conn may.
