@@ -206,7 +206,7 @@ func (c *Conn) readInflated(ctx context.Context, buf []byte, base int) (MessageT
 	z := &c.deflate.in
 	work, start, held := buf, base, m.appending
 	if held {
-		work, start = m.held, 0
+		work, start = *m.held, 0
 	}
 	m.resume, m.appending, m.held = false, false, nil
 	packed := transport.Get()
@@ -238,7 +238,8 @@ func (c *Conn) readInflated(ctx context.Context, buf []byte, base int) (MessageT
 				if !held {
 					work = slices.Clone(work[start:])
 				}
-				m.resume, m.appending, m.held = true, true, work
+				m.resume, m.appending, m.held = true, true, new([]byte)
+				*m.held = work
 			}
 			return 0, nil, err
 		}
@@ -254,7 +255,7 @@ func (c *Conn) inflateRest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	*m = message{typ: uint8(typ), open: true, resume: true, held: all, frame: record{fin: true}, number: number}
+	*m = message{typ: uint8(typ), open: true, resume: true, held: &all, frame: record{fin: true}, number: number}
 	return nil
 }
 

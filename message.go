@@ -131,11 +131,15 @@ func (g *gathering) takePieces(dst []byte) []byte {
 
 // join returns the whole message behind what the caller gave.
 func (g *gathering) join() []byte {
-	if n := len(g.m.held) + g.n; n > 0 {
+	var held []byte
+	if g.m.held != nil {
+		held = *g.m.held
+	}
+	if n := len(held) + g.n; n > 0 {
 		if g.buf != nil || g.first != g.last {
 			g.buf = growFor(g.buf, n)
 		}
-		g.buf = append(g.buf, g.m.held...)
+		g.buf = append(g.buf, held...)
 		g.buf = g.takePieces(g.buf)
 	}
 	return g.buf
@@ -148,8 +152,13 @@ func (g *gathering) hold() {
 		return
 	}
 	g.m.resume = true
-	g.m.held = append(g.m.held, g.buf[min(g.base, len(g.buf)):]...)
-	g.m.held = g.takePieces(g.m.held)
+	if len(g.buf) <= g.base && g.n == 0 {
+		return
+	}
+	if g.m.held == nil {
+		g.m.held = new([]byte)
+	}
+	*g.m.held = g.takePieces(append(*g.m.held, g.buf[min(g.base, len(g.buf)):]...))
 }
 
 // beginMessage goes to the start of the next message, past the rest of one that was left in the middle; or, if a Read gave
@@ -382,19 +391,4 @@ func directPiece(dst []byte) []byte {
 		return dst
 	}
 	return dst[:maxDirectRead]
-}
-
-// failRead fails the connection because of a violation that was read. What follows it is not parsed.
-func (c *Conn) failRead(err error) error {
-	c.receiver.stop()
-	c.noteUnread()
-	return c.fail(err)
-}
-
-// refuse fails the connection because of the message that the application is at. Nothing of it is given to the application
-// any more, nor of those behind it.
-func (c *Conn) refuse(err error) error {
-	c.receiver.reject()
-	c.noteUnread()
-	return c.fail(err)
 }

@@ -73,7 +73,7 @@ func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte,
 	return typ, message, nil
 }
 
-// explain returns the error for the caller: errOver becomes the reason.
+// explain returns the caller's error: errOver becomes the reason.
 func (c *Conn) explain(ctx context.Context, err error) error {
 	if err == errOver {
 		return c.reason(ctx)
@@ -121,7 +121,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// readBorrowed is Read into borrowed memory, which the caller gives back.
+// readBorrowed is Read into borrowed memory.
 func (c *Conn) readBorrowed(ctx context.Context) (MessageType, *transport.Buffer, error) {
 	if err := c.takeRead(ctx); err != nil {
 		return 0, nil, c.explain(ctx, err)
@@ -177,7 +177,7 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 type messageReader struct {
 	c      *Conn
 	ctx    context.Context
-	number uint64
+	number uint32
 	done   bool
 }
 
@@ -218,12 +218,6 @@ func (r *messageReader) read(p []byte) (int, error) {
 	return n, err
 }
 
-// takeHeld moves to p what a Read that gave up had of the message.
-func (m *message) takeHeld(p []byte) int {
-	n := copy(p, m.held)
-	m.held = m.held[n:]
-	return n
-}
 
 // takeRead waits for the read turn.
 func (c *Conn) takeRead(ctx context.Context) error {

@@ -74,6 +74,21 @@ func (c *Conn) readFailed(err error) {
 	c.perform(a)
 }
 
+// failRead fails the connection because of a violation that was read. What follows it is not parsed.
+func (c *Conn) failRead(err error) error {
+	c.receiver.stop()
+	c.noteUnread()
+	return c.fail(err)
+}
+
+// refuse fails the connection because of the message that the application is at. Nothing of it is given to the application
+// any more, nor of those behind it.
+func (c *Conn) refuse(err error) error {
+	c.receiver.reject()
+	c.noteUnread()
+	return c.fail(err)
+}
+
 // errStepAside: the reader goroutine shall let go of the read turn.
 var errStepAside = errors.New("step aside")
 

@@ -35,11 +35,12 @@ type receiver struct {
 
 // A message is how far the application has come in the stream of messages.
 type message struct {
-	frame record // the frame it is at
-	size  int64  // bytes of payload, as far as headers have announced
-	empty int32  // frames without payload
-	typ   uint8
-	open  bool // it has begun and was not read to its end
+	frame  record // the frame it is at
+	size   int64  // bytes of payload, as far as headers have announced
+	number uint32 // tells a Reader whether it is still its message
+	empty  int16  // frames without payload
+	typ    uint8
+	open   bool // it has begun and was not read to its end
 	// resume: a Read gave up in the middle. The next one goes on.
 	resume bool
 
@@ -48,8 +49,7 @@ type message struct {
 	appending  bool // a Read inflated the start of it: held
 	streaming  bool // a Reader inflated the start of it
 
-	number uint64 // tells a Reader whether it is still its message
-	held   []byte // what Reads that gave up had of it
+	held *[]byte // what Reads that gave up had of it; nil: none did
 }
 
 // A record is a data frame on its way to the application.
@@ -238,6 +238,16 @@ func (r *receiver) announced() int64 {
 // end: the message was read to its end.
 func (m *message) end() {
 	*m = message{typ: m.typ, number: m.number + 1}
+}
+
+// takeHeld moves to p what a Read that gave up had of the message.
+func (m *message) takeHeld(p []byte) int {
+	if m.held == nil {
+		return 0
+	}
+	n := copy(p, *m.held)
+	*m.held = (*m.held)[n:]
+	return n
 }
 
 // stop: nothing that follows is parsed any more.

@@ -10,17 +10,17 @@ import (
 
 // A sender is what is pending: frames in, one batch out. It does no I/O. Conn.mu guards it.
 type sender struct {
-	client bool
-	limit  int // of size, in bytes
+	limit int // of size, in bytes
 
-	// queue holds data frames, encoded and whole, that Write and TryWrite left.
-	queue *transport.Buffer
+	client bool
 	// corked: what is queued may wait briefly for more, so that they share a system call.
 	corked bool
 	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
 	midMessage bool
 	// pinging: a Ping is on its way.
 	pinging bool
+	// queue holds data frames, encoded and whole, that Write and TryWrite left.
+	queue *transport.Buffer
 	// pongs are to be sent; nil: no Ping has come.
 	pongs *pongs
 	// ping is the number that the next Ping carries; 0: there is none to send.

@@ -15,9 +15,8 @@ import (
 
 const (
 	// copyLimit is up to which size a payload is copied behind its header; a larger one is written from where it lies.
-	copyLimit = 8 << 10
-	corkLimit = 16 << 10 // how much may wait in the queue for company, and how long
-	corkDelay = time.Millisecond
+	copyLimit            = 8 << 10
+	corkLimit, corkDelay = 16 << 10, time.Millisecond // how much may wait in the queue for company, and how long
 )
 
 var (
@@ -292,7 +291,7 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 	return nil
 }
 
-// suspend leaves what was not written of a batch to the writer goroutine.
+// suspend leaves the rest of a batch to the writer goroutine.
 func (c *Conn) suspend(b batch, f *outFrame) {
 	c.mu.Lock()
 	whole := c.sender.suspend(b, f)

@@ -17,13 +17,17 @@ type State struct {
 	heard   atomic.Int64 // when the last bytes came, as far as hearing does not say more
 
 	mu    sync.Mutex
-	sign  int64 // when the last sign of another kind was seen
-	taken int64 // how many bytes the peer's system had taken then
+	probe *probe // nil: the peer owes nothing
+	last  uint64 // the number of the last Ping
+	pings *Wait  // those that wait, the newest first
+}
+
+// A probe is what is known of a peer that has yet to take bytes, or to answer our Ping.
+type probe struct {
+	sign  int64 // when it was last seen to take bytes
+	taken int64 // how many it had taken then
 	asked int64 // when our Ping was asked for; 0: none waits for its Pong
 	left  int64 // when it left; 0: it has not
-	end   int64 // how many bytes will be taken when it has; 0: it was not written
-	last  uint64
-	pings *Wait // those that wait, the newest first
 }
 
 // A Wait is a Ping that waits for its Pong.
@@ -80,33 +84,36 @@ func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again 
 	k.Listened(t)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	behind := k.asked != 0 && k.left == 0 // our Ping waits behind other bytes
-	if taken > k.taken {
-		k.taken = taken
+	if k.probe == nil {
+		k.probe = new(probe)
+	}
+	p := k.probe
+	behind := p.asked != 0 && p.left == 0 // our Ping waits behind other bytes
+	if taken > p.taken {
+		p.taken = taken
 		if outstanding > 0 || behind {
-			k.sign = t
+			p.sign = t
 		}
 	}
-	if behind && k.end != 0 && taken >= k.end {
-		k.left = t
-	}
-	sign := max(k.sign, k.heard.Load())
-	if sign >= max(k.asked, k.left) {
-		k.asked, k.left, k.end = 0, 0, 0
+	sign := max(p.sign, k.heard.Load())
+	if sign >= max(p.asked, p.left) || deaf {
+		p.asked, p.left = 0, 0
 	}
 	period := int64(k.period)
 	since := t - sign
-	if k.asked != 0 {
-		since = t - max(k.asked, k.left)
+	if p.asked != 0 {
+		since = t - max(p.asked, p.left)
 	}
 	switch {
 	case deaf:
-		k.asked, k.left, k.end = 0, 0, 0
 		return Ask, k.period
 	case since < period:
+		if p.asked == 0 && outstanding == 0 {
+			k.probe = nil
+		}
 		return Alive, time.Duration(period - since)
-	case k.asked == 0:
-		k.asked = t
+	case p.asked == 0:
+		p.asked = t
 		return Ask, k.period
 	}
 	return Dead, 0
@@ -118,17 +125,18 @@ func (k *State) Heard(t int64) { k.heard.Store(t) }
 // littleOutstanding is taken by any peer that is alive in no time.
 const littleOutstanding = 64 << 10
 
-// PingLeft notes that a Ping was written, at t. It has left when the peer's system has taken what is outstanding now.
+// PingLeft notes that a Ping was written, at t. If much is outstanding it has not left yet: then what the peer's system takes
+// is a sign of life still.
 func (k *State) PingLeft(t, taken, outstanding int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.asked == 0 || k.left != 0 {
+	p := k.probe
+	if p == nil || p.asked == 0 || p.left != 0 {
 		return
 	}
-	k.end = taken + outstanding
 	if outstanding <= littleOutstanding {
-		k.left = t
-		k.taken = k.end // that it takes the Ping does not answer it
+		p.left = t
+		p.taken = taken + outstanding // that it takes the Ping does not answer it
 	}
 }
 
@@ -160,7 +168,7 @@ func (k *State) Forget(w *Wait) {
 func (k *State) Answered(payload []byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.asked, k.left, k.end = 0, 0, 0
+	k.probe = nil
 	if len(payload) != PayloadSize {
 		return
 	}

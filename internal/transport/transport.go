@@ -30,15 +30,14 @@ type Conn struct {
 	in    *Inbox
 
 	// What the Read that is under way works with.
-	ready   func(fd uintptr) bool
-	ctx     context.Context
-	dst     []byte // where to read to; nil: to in
-	n       int
-	err     error
-	scratch *[128]byte // to wait with, where one can't wait without
+	ready func(fd uintptr) bool
+	ctx   context.Context
+	dst   []byte // where to read to; nil: to in
+	n     int
+	err   error
 
-	standIn *standIn // writes where a write can't be interrupted
-	taken   atomic.Int64
+	slow  *slow // what others than sockets need
+	taken atomic.Int64
 }
 
 // An Owner knows contexts that need no watching, because they end with the connection and not before: one is its own, and
@@ -46,6 +45,20 @@ type Conn struct {
 type Owner interface {
 	Is(ctx context.Context) bool
 	Owns(done <-chan struct{}) bool
+}
+
+// slow is what it takes where one can't wait without memory, or not interrupt a write.
+type slow struct {
+	scratch [128]byte
+	standIn *standIn
+}
+
+// standIn returns what writes where a write can't be interrupted, or nil.
+func (t *Conn) standIn() *standIn {
+	if t.slow == nil {
+		return nil
+	}
+	return t.slow.standIn
 }
 
 // kind is what is known of a net.Conn.
@@ -71,7 +84,7 @@ func (t *Conn) Init(nc net.Conn, in *Inbox, owner Owner) {
 	case *net.TCPConn, *net.UnixConn:
 		t.kind = socket
 		if runtime.GOOS == "windows" { // a cancelled send leaves the stream unknown there
-			t.standIn = &standIn{nc: nc}
+			t.slow = &slow{standIn: &standIn{nc: nc}}
 		}
 		if t.raw = RawConn(nc); t.raw != nil {
 			t.ready = t.readReady
@@ -83,12 +96,15 @@ func (t *Conn) Init(nc net.Conn, in *Inbox, owner Owner) {
 		case *net.TCPConn, *net.UnixConn, resumer:
 			t.kind = secured
 			t.raw = RawConn(base.NetConn())
-			t.standIn = &standIn{nc: nc}
+			t.slow = &slow{standIn: &standIn{nc: nc}}
 		default:
 			t.asStream()
 		}
 	default:
 		t.asStream()
+	}
+	if t.ready == nil && t.slow == nil {
+		t.slow = new(slow)
 	}
 }
 
@@ -149,12 +165,9 @@ func (t *Conn) readPlain() (int, error) {
 		return n, err
 	}
 	t.in.Release()
-	if t.scratch == nil {
-		t.scratch = new([128]byte)
-	}
-	n, err := t.nc.Read(t.scratch[:])
+	n, err := t.nc.Read(t.slow.scratch[:])
 	if n > 0 {
-		t.in.Put(t.scratch[:n])
+		t.in.Put(t.slow.scratch[:n])
 	}
 	return n, err
 }
@@ -198,8 +211,8 @@ func made(p *atomic.Pointer[interruption]) *interruption {
 }
 
 func (t *Conn) setWriteDeadline(at time.Time) error {
-	if t.standIn != nil {
-		return t.standIn.SetWriteDeadline(at)
+	if s := t.standIn(); s != nil {
+		return s.SetWriteDeadline(at)
 	}
 	return t.nc.SetWriteDeadline(at)
 }

@@ -100,13 +100,14 @@ const recordSize = 16 << 10
 // trySecured writes records for as long as the socket below says that it has room for one. Then it has: of a Linux
 // socket's buffer a third is free.
 func (t *Conn) trySecured(b *Buffer, tail []byte) {
-	if !canPoll || !t.standIn.settled() {
+	s := t.standIn()
+	if !canPoll || !s.settled() {
 		return
 	}
 	for b.N < len(b.B)+len(tail) {
 		piece, _ := b.left(tail)
 		piece = piece[:min(len(piece), recordSize)]
-		if !t.standIn.mayPass(len(piece), t.writable) {
+		if !s.mayPass(len(piece), t.writable) {
 			return
 		}
 		n, err := t.nc.Write(piece)
@@ -177,8 +178,8 @@ func (t *Conn) writeLeft(b *Buffer, tail []byte) error {
 
 // settle waits until what was handed over to a goroutine, before an interruption, is written.
 func (t *Conn) settle() (err error) {
-	if t.standIn != nil {
-		_, err = t.standIn.Write(nil)
+	if s := t.standIn(); s != nil {
+		_, err = s.Write(nil)
 	} else if s, ok := t.nc.(overStream); ok {
 		_, err = s.Write(nil)
 	}
@@ -188,8 +189,8 @@ func (t *Conn) settle() (err error) {
 // writePiece writes some of head, and of tail if there is a way to write both at once.
 func (t *Conn) writePiece(head, tail []byte) (int, error) {
 	switch {
-	case t.standIn != nil:
-		return t.standIn.Write(head[:min(len(head), pieceSize)])
+	case t.standIn() != nil:
+		return t.standIn().Write(head[:min(len(head), pieceSize)])
 	case tail != nil && t.kind == socket:
 		return writeBoth(t.nc, head, tail[:min(len(tail), pieceSize)])
 	}
