@@ -33,7 +33,6 @@ const (
 	// closeReceived: their Close came; only our Close may leave. Left by it.
 	closeReceived
 	closed // final
-
 	numCloseStates
 )
 
@@ -352,8 +351,7 @@ func (c *closing) end(reason error) acts {
 	return interruptRead | interruptWrite | lastTry | endContext
 }
 
-// gone: the last attempt has been made. arrive says that something has left that
-// should arrive.
+// gone: the last attempt has been made. arrive: something has left that should.
 func (c *closing) gone(arrive bool) acts {
 	if c.ended {
 		return 0
@@ -378,8 +376,7 @@ func (c *closing) stopped() bool {
 	return c.state != open || c.ours != none || c.over || c.noWrites
 }
 
-// told reports whether calls may return the cause: not before our Close has left,
-// so that a CloseNow behind them does not overtake it.
+// told reports whether calls may return the cause: not before our Close has left.
 func (c *closing) told() bool { return c.over || c.by == us && c.ours == written }
 
 // delivers reports whether data that comes is for the application.
@@ -388,11 +385,16 @@ func (c *closing) delivers() bool { return c.state == open && !c.drops() && !c.o
 // drops reports whether data that has come, read or not, is for nobody.
 func (c *closing) drops() bool { return c.by == us || c.by == violation || c.closeRead }
 
-// reads reports whether there is a reason to read. After a violation there is none, and
-// after the end only for the client that waits for the server to close TCP.
+// reads reports whether there is a reason to read: after the end only for the client
+// that waits for the server to close TCP.
 func (c *closing) reads() bool {
 	return !c.ended && !c.eof && (c.both || c.by != violation && !c.over)
 }
 
-// deaf reports whether nothing that comes is parsed any more. The reader finds out.
+// deaf reports whether nothing that comes is parsed any more.
 func (c *closing) deaf() bool { return c.eof || c.both || c.by == peer || c.by == violation }
+
+// quiet reports whether nothing of the end has begun.
+func (c *closing) quiet() bool {
+	return c.cause == nil && c.state == open && !c.closeRead && !c.noWrites && !c.eof
+}

@@ -160,9 +160,12 @@ func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 // unlock lets go of mu, and makes flags and moments what closing and sender are.
 func (c *Conn) unlock() {
 	cl, s := &c.closing, &c.sender
-	f := bit(delivering, cl.delivers()) | bit(dropping, cl.drops()) | bit(closedByUs, cl.by == us) |
-		bit(known, cl.cause != nil) | bit(noReads, !cl.reads()) | bit(deaf, cl.deaf()) | bit(ending, cl.over && !cl.both && !cl.ended) |
-		bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != nil)
+	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != nil)
+	if cl.quiet() {
+		f |= delivering
+	} else {
+		f |= cl.flags()
+	}
 	if c.flags.Load() != f {
 		c.flags.Store(f)
 	}
@@ -172,13 +175,6 @@ func (c *Conn) unlock() {
 		pass(&m.hungUp, cl.hungUp)
 	}
 	c.mu.Unlock()
-}
-
-func bit(flag uint32, set bool) uint32 {
-	if set {
-		return flag
-	}
-	return 0
 }
 
 // passed is what a moment is once it has come.
@@ -217,10 +213,11 @@ func (c *Conn) perform(a acts) {
 	if a&hurry != 0 {
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
 	}
-	if a&interruptWrite != 0 {
+	// Whoever takes a turn from here on looks before it waits.
+	if a&interruptWrite != 0 && c.writeTurn.Held() {
 		c.transport.InterruptWrite()
 	}
-	if a&interruptRead != 0 {
+	if a&interruptRead != 0 && c.supervisor.turn.Held() {
 		c.transport.InterruptRead()
 	}
 	if a&keepReading != 0 {
@@ -313,10 +310,10 @@ func (c *Conn) end(reason error) {
 // reason returns why nothing can be done any more: before the context's error, if it is known. It waits until our Close
 // has left, so that a CloseNow behind the error does not overtake it; but at most a second, and not if ctx is done.
 func (c *Conn) reason(ctx context.Context) error {
-	told, cause := c.awaitable().told, c.cause()
-	select {
-	case <-told:
-	default:
+	c.mu.Lock()
+	told, cause := c.closing.told(), c.closing.cause
+	c.mu.Unlock()
+	if !told {
 		var patience <-chan time.Time
 		if cause != nil { // or else the reader finds it out, for which it has so long
 			timer := time.NewTimer(lingerTime)
@@ -324,12 +321,13 @@ func (c *Conn) reason(ctx context.Context) error {
 			patience = timer.C
 		}
 		select {
-		case <-told:
+		case <-c.awaitable().told:
 		case <-ctx.Done():
 		case <-patience:
 		}
+		cause = c.cause()
 	}
-	return cmp.Or(c.cause(), ctx.Err())
+	return cmp.Or(cause, ctx.Err())
 }
 
 // cause returns the reason for the connection's end, or nil if it is not known.

@@ -216,3 +216,16 @@ func (c *Conn) call(name string, callback func()) (err error) {
 	returned = true
 	return nil
 }
+
+// flags returns what of closing the flags mirror.
+func (c *closing) flags() uint32 {
+	return bit(delivering, c.delivers()) | bit(dropping, c.drops()) | bit(closedByUs, c.by == us) | bit(known, c.cause != nil) |
+		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.both && !c.ended)
+}
+
+func bit(flag uint32, set bool) uint32 {
+	if set {
+		return flag
+	}
+	return 0
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"sync/atomic"
 
 	"github.com/closeonce/websocket/internal/transport"
 )
@@ -178,12 +179,12 @@ type messageReader struct {
 	c      *Conn
 	ctx    context.Context
 	number uint32
-	done   bool
+	done   atomic.Bool // its end was read
 }
 
 // Read reads payload; it returns io.EOF at the message's end.
 func (r *messageReader) Read(p []byte) (int, error) {
-	if r.done {
+	if r.done.Load() {
 		return 0, io.EOF
 	}
 	c := r.c
@@ -209,7 +210,7 @@ func (r *messageReader) read(p []byte) (int, error) {
 	}
 	n, done, err := r.c.produce(r.ctx, p)
 	if done {
-		r.done = true
+		r.done.Store(true)
 		r.c.endMessage()
 		if n == 0 {
 			return 0, io.EOF
@@ -217,7 +218,6 @@ func (r *messageReader) read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
 
 // takeRead waits for the read turn.
 func (c *Conn) takeRead(ctx context.Context) error {

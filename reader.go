@@ -33,18 +33,22 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 			c.flushNow() // nobody comes any more to share a system call with
 		}
 		n, err := c.transport.Read(ctx, dst)
-		switch {
-		case n > 0:
-			if ctx == nil {
-				c.keepalive.Heard(now())
-			} else {
-				c.keepalive.Came()
-			}
+		if n > 0 {
+			c.heard(ctx)
 			return n, nil
-		case err != nil && err != transport.ErrInterrupted:
-			c.readFailed(err)
+		}
+		if c.readFailed(err) {
 			return 0, errOver
 		}
+	}
+}
+
+// heard notes that bytes have come.
+func (c *Conn) heard(ctx context.Context) {
+	if ctx == nil {
+		c.keepalive.Heard(now())
+	} else {
+		c.keepalive.Came()
 	}
 }
 
@@ -65,13 +69,17 @@ func (c *Conn) mayWait(ctx context.Context) error {
 	return nil
 }
 
-// readFailed is called when the net.Conn gave an error to a read.
-func (c *Conn) readFailed(err error) {
+// readFailed is called when a read brought nothing, and reports whether it is the net.Conn that failed.
+func (c *Conn) readFailed(err error) bool {
+	if err == nil || err == transport.ErrInterrupted {
+		return false
+	}
 	c.noteUnread()
 	c.mu.Lock()
 	a := c.closing.noRead(connectionLost(err), err == io.EOF)
 	c.unlock()
 	c.perform(a)
+	return true
 }
 
 // failRead fails the connection because of a violation that was read. What follows it is not parsed.

@@ -97,6 +97,9 @@ func (b *Buffer) left(tail []byte) (head, rest []byte) {
 // recordSize is what crypto/tls puts into one record, and so into one system call.
 const recordSize = 16 << 10
 
+// fewRecords fits into the buffer of any socket of which nobody has made it small.
+const fewRecords = 2*recordSize + 64
+
 // trySecured writes records for as long as the socket below says that it has room for one. Then it has: of a Linux
 // socket's buffer a third is free.
 func (t *Conn) trySecured(b *Buffer, tail []byte) {
@@ -106,9 +109,13 @@ func (t *Conn) trySecured(b *Buffer, tail []byte) {
 	}
 	for b.N < len(b.B)+len(tail) {
 		piece, _ := b.left(tail)
-		piece = piece[:min(len(piece), recordSize)]
-		if !s.mayPass(len(piece), t.writable) {
-			return
+		// A message in one write wakes the peer once. There is room for some records if nothing is on its way.
+		whole := len(piece) > recordSize && len(piece) <= fewRecords && t.nothingUnsent()
+		if !whole {
+			piece = piece[:min(len(piece), recordSize)]
+			if !s.mayPass(len(piece), t.writable) {
+				return
+			}
 		}
 		n, err := t.nc.Write(piece)
 		b.N += n
@@ -125,6 +132,12 @@ func (t *Conn) writable() (ok bool) {
 		t.raw.Control(func(fd uintptr) { ok = pollOut(fd) })
 	}
 	return ok
+}
+
+// nothingUnsent reports whether the peer's system has taken all that was written.
+func (t *Conn) nothingUnsent() (nothing bool) {
+	t.raw.Control(func(fd uintptr) { nothing = unsent(fd) == 0 })
+	return nothing
 }
 
 // pieceSize is how much of a long message is written at once where one can't see how much of it was taken.
