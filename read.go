@@ -218,7 +218,6 @@ func (r *messageReader) read(p []byte) (int, error) {
 	return n, err
 }
 
-
 // takeRead waits for the read turn.
 func (c *Conn) takeRead(ctx context.Context) error {
 	if ctx.Err() != nil {
