@@ -14,12 +14,13 @@ import (
 // the peer's, and closes TCP; a client waits for the server to close TCP first.
 //
 // It returns nil if both Close frames were exchanged, whoever began. It waits at most the close timeout (an option, 5 s by
-// default), then ends the connection anyway and returns an error. Messages that Write accepted before are sent first;
-// what the peer sends meanwhile is read and dropped.
+// default), then ends the connection anyway; if a Close frame is missing then, it returns an error. Messages that Write
+// accepted before are sent first. Messages that were not read, and what the peer still sends, are dropped.
 //
-// Close makes a blocked Write return. Every call on the connection returns an error that is [net.ErrClosed] from then on,
-// once the Close frame has left. Several Closes, at once or one after the other, send one frame, and all return what the
-// first returned.
+// Close makes blocked calls return. They and all later calls return the reason for the connection's end: an error that is
+// [net.ErrClosed] if this Close began it. They return when the Close frame has left, or a second later at the latest, or
+// when their context is done; so a CloseNow that follows does not overtake the frame. Several Closes, at once or one after
+// the other, send one frame, and return the same result.
 //
 // A reason has at most 123 bytes of UTF-8, and the code must be one that may be sent: 1000-1003, 1007-1014, 3000-4999, or
 // StatusNoStatusRcvd for a Close frame without code. For others Close returns an error, having closed the connection with
@@ -55,20 +56,25 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	return cmp.Or(misuse, err)
 }
 
-// CloseNow ends the connection at once, without a closing handshake: TCP is closed, every call returns. It never blocks
-// and returns nil; it may be called in any state, any number of times. After Close or an error it does nothing.
+// CloseNow ends the connection at once, without a closing handshake: TCP is closed, and every call returns an error, which
+// is [net.ErrClosed] if nothing else had ended the connection before. It never blocks and returns nil; it may be called in
+// any state, any number of times. If the connection has ended already, it does nothing.
 //
-// Messages that Write accepted, and a Close frame that is due because of a Close under way, have one attempt to leave
-// that does not wait; if one leaves, our half of TCP is closed, and the rest of it when the peer has closed its half, in
-// the background and within a second, so that they arrive.
+// Messages that Write accepted, and a Close frame that is due, have one attempt to leave that does not wait. Where one
+// can't tell whether it would wait, the attempt is made in the background, within a second. If some of that leaves, or our
+// Close frame has left before, our half of TCP is closed first, and the other when the peer has closed its own, in the
+// background and within a second, so that it arrives.
 func (c *Conn) CloseNow() error {
 	c.end(errClosedNow)
 	return nil
 }
 
-// CloseRead says that the application expects no more messages, only to write. A message that comes all the same, or has
-// come and was not read, closes the connection with 1008 (StatusPolicyViolation). The context it returns has the values of
-// ctx and ends with it or with the connection. It may be called more than once.
+// CloseRead says that the application expects no more messages, only to write. From then on the connection reads by
+// itself. A message that comes all the same, or has come and was not read, closes the connection with 1008
+// (StatusPolicyViolation); the rest of a message that a Reader is in the middle of is dropped.
+//
+// The context that CloseRead returns has the values of ctx and is done with it or with the connection; ctx does not end
+// the connection. CloseRead may be called more than once.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.mu.Lock()
 	first := !c.closing.closeRead
@@ -89,11 +95,12 @@ func (c *Conn) unexpected() {
 		StatusPolicyViolation, "unexpected data message")
 }
 
-// Ping sends a Ping frame and waits for the peer's Pong (RFC 6455, sections 5.5.2 and 5.5.3), or for ctx to be done, which
-// the connection survives. It needs no concurrent Read; but while the application leaves so much unread that the
-// read-ahead is full, no Pong can be seen.
+// Ping sends a Ping frame and waits for the peer's Pong (RFC 6455, sections 5.5.2 and 5.5.3), for ctx to be done, which
+// the connection survives, or for the connection's end. It needs no concurrent Read; but while the application leaves so
+// much unread that the read-ahead is full, no Pong can be seen.
 //
-// The Pong to a later Ping answers earlier ones too. If several Pings wait to be written, only the newest is sent.
+// The Ping leaves before messages that wait in the queue, and after the frame that is being written. The Pong to a later
+// Ping answers earlier ones too. If several Pings wait to be written, only the newest is sent.
 func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return c.contextErr(ctx)

@@ -1,5 +1,6 @@
-// Package websocket is WebSocket (RFC 6455) with permessage-deflate (RFC 7692)
-// for servers and clients, on the standard library alone.
+// Package websocket implements the WebSocket protocol (RFC 6455) and
+// permessage-deflate (RFC 7692) for servers and clients, with the standard library
+// alone.
 //
 // A server calls [Accept] in an http.Handler, or wraps a function with [Handler]:
 //
@@ -27,17 +28,18 @@
 //
 // # Contexts
 //
-// A context that ends makes the call return that it was given to, and nothing
-// else: the next Read goes on where the last one stopped, and a message of which
-// a part was written is finished in the background. [Conn.Context] ends with the
-// connection; [context.Cause] of it says why.
+// When a context passed to a method is done, that call returns; the connection
+// stays open. The next Read goes on where the last one stopped, and a message of
+// which a part was written is finished in the background. [Conn.Context] is done
+// when the connection has ended; [context.Cause] of it says why.
 //
 // # Errors
 //
-// The first reason for which a connection ends is the error of every call from
-// then on. After the peer's Close, [CloseStatus] gives its code and [errors.As]
-// finds the [CloseError]. After a close of one's own, [errors.Is] finds
-// [net.ErrClosed]. A lost connection wraps its cause, [io.ErrUnexpectedEOF] for a
-// stream that ended without a Close frame. A peer's mistake is a [ProtocolError],
-// and has been answered with the Close frame that the RFC asks for.
+// The first reason for which a connection ends is the error of every call from then
+// on, and comes before the error of a context that is done. After the peer's Close,
+// [CloseStatus] gives its code and [errors.As] finds the [CloseError]. After a close
+// of one's own, [errors.Is] finds [net.ErrClosed]. A lost connection wraps its
+// cause, [io.ErrUnexpectedEOF] for a stream that ended without a Close frame. A
+// peer's mistake is a [ProtocolError], and has been answered with the Close frame
+// that the RFC asks for.
 package websocket

@@ -14,11 +14,12 @@ import (
 // Write sends one message of type msgType; Read reads the messages' payloads one
 // after the other, and refuses a message of the other type with Close 1003.
 //
-// It lifts the read limit. ctx bounds the life of the whole: when it ends, the
-// connection is closed. A Close of the peer's with 1000 or 1001 is io.EOF. Close
-// closes with 1000. Deadlines end the calls they are for, with
-// os.ErrDeadlineExceeded, and not the connection; a message that was begun when
-// the write deadline passed is still sent whole, and counts as written.
+// It lifts the read limit. ctx bounds the life of the whole: when it is done, the
+// connection is closed as by CloseNow. After a Close of the peer's with 1000 or 1001,
+// Read and Write return io.EOF. Close closes with 1000 and waits as [Conn.Close] does.
+// Deadlines end the calls they are for, with os.ErrDeadlineExceeded, and not the
+// connection. When the write deadline passes in the middle of a message, the rest of
+// it is still sent, and Write returns len(p) with the error.
 //
 // The addresses are those of the underlying connection.
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {

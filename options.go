@@ -29,7 +29,8 @@ type AcceptOptions struct {
 	// of sandboxed pages and local files; besides, only "*" matches that.
 	//
 	// A pattern that is malformed, or that can never match because it has a slash, space,
-	// user or fragment, makes Accept refuse every request with 500.
+	// user or fragment, makes Accept refuse every request with 500. The patterns are not
+	// looked at if CheckOrigin or InsecureSkipVerify is set.
 	//
 	// Requests without Origin, or with an empty one, which no browser sends, are accepted.
 	OriginPatterns []string
@@ -62,25 +63,38 @@ type AcceptOptions struct {
 	ReadLimit int64
 
 	// QueueLimit is how many bytes of messages may wait to be written, see
-	// [Conn.TryWrite]. Default: 256 KiB. Negative: nothing waits.
+	// [Conn.TryWrite]. Default: 256 KiB. Negative: nothing waits, and TryWrite
+	// always returns ErrQueueFull.
 	QueueLimit int
 
-	// CloseTimeout bounds the closing handshake, see [Conn.Close]. Default: 5 s.
-	// Negative: Close does not wait for it; it has a second in the background.
+	// CloseTimeout bounds the closing handshake, whoever began it, see [Conn.Close].
+	// Default: 5 s. Negative: Close does not wait for the handshake, which has a
+	// second in the background.
 	CloseTimeout time.Duration
 
-	// KeepAlive is after how long without a byte from the peer it is pinged. If
-	// it stays silent for as long again, the connection ends with
-	// ErrPingTimeout. Default: 30 s. Negative: off.
+	// KeepAlive is the time without a sign of life after which the peer is sent a
+	// Ping. Signs of life are bytes that come from the peer, and bytes that its
+	// system takes from us; where the system does not tell that, bytes that the
+	// net.Conn takes while the Ping waits behind them. If there is none for the same
+	// time again, counted from when the Ping has left, the connection ends with
+	// ErrPingTimeout. A slow transfer is not taken for a dead peer, nor is a peer
+	// whose Pong can't be seen because the application leaves the read-ahead full.
+	// Default: 30 s. Negative: off.
 	KeepAlive time.Duration
 
 	// OnPingReceived, if not nil, is called for each Ping; if it returns false,
-	// no Pong is sent. It runs where frames are read: it must return soon and
-	// must not wait for the connection. The payload is the callback's to keep.
+	// no Pong is sent. ctx is that of [Conn.Context]. The payload is the callback's
+	// to keep.
+	//
+	// It runs in the goroutine that reads frames, a Read's or the connection's own:
+	// it must return soon and must not wait for the connection. If it panics, in
+	// whichever goroutine, the panic goes no further: the connection is closed with
+	// 1011 (StatusInternalError), and calls return an error that says so, with the
+	// stack. The same goes for runtime.Goexit.
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 
-	// OnPongReceived, if not nil, is called for each Pong. What goes for
-	// OnPingReceived goes for it.
+	// OnPongReceived, if not nil, is called for each Pong, those to the connection's
+	// own Pings included. It runs as OnPingReceived does.
 	OnPongReceived func(ctx context.Context, payload []byte)
 }
 

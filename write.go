@@ -35,16 +35,16 @@ func opcodeOf(typ MessageType, p []byte) (opcode, error) {
 	return opcode(typ), nil
 }
 
-// Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. p may be used again when Write
-// returns.
+// Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. The caller may change p afterwards.
 //
 // Write returns when the kernel, or the connection's queue, has taken the message: the queue takes it while another write
 // is on its way, or for at most a millisecond while messages that were read already wait to be handled, so that the
 // answers to them share one system call. If the peer reads slowly, Write waits. Several goroutines may write; messages of
 // one goroutine keep their order.
 //
-// When ctx is done before the first byte was sent, nothing is sent; after that, the rest is sent in the background. Write
-// returns ctx.Err() in both cases, and the connection stays open. After a Close of either side, Write returns the reason.
+// When ctx is done before the first byte was sent, nothing is sent, unless the message has been compressed; after that, the
+// rest is sent in the background. Write returns ctx.Err() in both cases, and the connection stays open. After a Close of
+// either side, Write returns the reason.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	_, err := c.write(ctx, typ, p)
 	return err
@@ -74,10 +74,10 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool,
 	return sent, c.explain(ctx, err)
 }
 
-// TryWrite sends p as one message without ever waiting: the kernel takes it now, or the connection's queue does. If the
-// queue has no room for it, because the peer reads more slowly than the application writes, TryWrite returns
-// [ErrQueueFull], and nothing of the message is sent. The queue limit is an option, 256 KiB by default; larger messages
-// never fit.
+// TryWrite sends p as one message without ever waiting: the kernel takes it now, or the connection's queue does; it waits
+// there until a message that a Writer has begun has ended. If the queue has no room for it, because the peer reads more
+// slowly than the application writes, TryWrite returns [ErrQueueFull], and nothing of the message is sent. The queue limit
+// is an option, 256 KiB by default; larger messages never fit.
 func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	op, err := opcodeOf(typ, p)
 	if err != nil {

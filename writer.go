@@ -13,11 +13,13 @@ import (
 
 // Writer returns a writer for one message whose size need not be known: what is written to it leaves in fragments (RFC
 // 6455, section 5.4), or as one frame if it is small. ctx bounds the wait for another Writer to be closed, and all
-// writing; Close ends the message and must be called.
+// writing; Close ends the message and must be called, after an error too. Several goroutines may use the writer; all that
+// they write is one message, in which each Write's bytes stay together.
 //
-// While the Writer is open, other messages wait; control frames pass between its fragments. If ctx is done in the middle
-// of the message, the part that was accepted is sent, and Close still ends the message, in the background if need be: the
-// peer then has a shorter one. To tell it otherwise, close the connection.
+// While the Writer is open, other messages wait; control frames pass between its fragments. If ctx is done before any of
+// the message has left, none of it is sent. If it is done later, the part that was accepted is sent, text up to the last
+// whole character, and Close still ends the message, in the background if need be, and returns ctx.Err(): the peer then
+// has a shorter message. To tell it otherwise, close the connection.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	op, err := opcodeOf(typ, nil)
 	if err != nil {
