@@ -159,12 +159,11 @@ func (t *Conn) readPlain() (int, error) {
 	switch {
 	case t.dst != nil:
 		return t.nc.Read(t.dst)
-	case !t.in.Empty():
+	case t.in.buf != nil: // in the middle of a message
 		n, err := t.nc.Read(t.in.Room())
 		t.in.Came(n)
 		return n, err
 	}
-	t.in.Release()
 	n, err := t.nc.Read(t.slow.scratch[:])
 	if n > 0 {
 		t.in.Put(t.slow.scratch[:n])
