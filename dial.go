@@ -20,6 +20,7 @@ import (
 
 	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/streamconn"
+	"github.com/closeonce/websocket/internal/transport"
 	"github.com/closeonce/websocket/internal/tunnel"
 )
 
@@ -368,8 +369,8 @@ func takeOver(body io.ReadCloser, last net.Conn) (net.Conn, []byte, error) {
 	}
 	// With the deadline in the past, reading gives what was read ahead, and no
 	// byte more.
-	if err := last.SetReadDeadline(longAgo); err != nil {
-		return streamconn.New(stream), nil, nil
+	if !transport.Resumes(last) || last.SetReadDeadline(longAgo) != nil {
+		return streamconn.NewOf(stream, last), nil, nil
 	}
 	var early []byte
 	chunk := make([]byte, 4096)

@@ -26,6 +26,7 @@ const maxNothing = 100
 // Read, and bytes that were handed over are written.
 type Conn struct {
 	stream io.ReadWriteCloser
+	of     net.Conn // whose addresses it has; nil: nobody's
 	closed chan struct{}
 	once   sync.Once
 
@@ -198,11 +199,28 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// LocalAddr returns a placeholder: the stream does not say.
-func (c *Conn) LocalAddr() net.Addr { return addr{} }
+// NewOf is New for a stream that was made of a net.Conn, and has its addresses.
+func NewOf(stream io.ReadWriteCloser, of net.Conn) *Conn {
+	c := New(stream)
+	c.of = of
+	return c
+}
 
-// RemoteAddr returns a placeholder: the stream does not say.
-func (c *Conn) RemoteAddr() net.Addr { return addr{} }
+// LocalAddr returns a placeholder, unless it is known what the stream was made of.
+func (c *Conn) LocalAddr() net.Addr {
+	if c.of != nil {
+		return c.of.LocalAddr()
+	}
+	return addr{}
+}
+
+// RemoteAddr returns a placeholder, unless it is known what the stream was made of.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.of != nil {
+		return c.of.RemoteAddr()
+	}
+	return addr{}
+}
 
 type addr struct{}
 

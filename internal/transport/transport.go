@@ -77,6 +77,18 @@ const (
 // bytes it took.
 type resumer interface{ WriteDeadlineResumes() }
 
+// Resumes reports whether an expired read deadline is known to leave nc usable, and to end a Read at all.
+func Resumes(nc net.Conn) bool {
+	if s, ok := nc.(*tls.Conn); ok {
+		nc = s.NetConn()
+	}
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn, resumer:
+		return true
+	}
+	return false
+}
+
 // Init makes t the transport over nc, which it owns from then on. What is read goes to in.
 func (t *Conn) Init(nc net.Conn, in *Inbox, owner Owner) {
 	t.nc, t.in, t.owner = nc, in, owner
