@@ -208,6 +208,9 @@ func (p *peer) judgeDue() {
 	if len(p.life.closes) == 0 || end.IsZero() {
 		return
 	}
+	if gone := p.end.in.closedAt(); !gone.IsZero() && gone.Before(end) {
+		return // the peer takes nothing any more, and a Ping may have found that out
+	}
 	e := p.life.closes[0]
 	if idle := p.end.out.idleBefore(end, e.at); idle > 500*time.Millisecond {
 		p.fail("%s: %s was due since %v, nobody wrote for %v, and it has not left", e.call.who, e.call.what, end.Sub(e.at), idle)
