@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -141,8 +142,25 @@ func TestPongBesideMessages(t *testing.T) {
 	})
 }
 
-// TestReaderBehindRead: a Read gives up in the middle of a compressed message, and then a Reader. Nothing is lost.
+// TestReaderBehindRead: a Read gives up in the middle of a message, and a Reader behind it too if that is compressed.
+// Nothing is lost.
 func TestReaderBehindRead(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		t.p.Send(wiretest.Text("the start ").More())
+		ctx, cancel := context.WithTimeout(bg, time.Second)
+		defer cancel()
+		if _, _, err := t.c.Read(ctx); err != context.DeadlineExceeded {
+			t.Fatal(err)
+		}
+		_, r, err := t.c.Reader(bg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.p.Send(wiretest.Continuation("and the end"))
+		if p, err := io.ReadAll(r); err != nil || string(p) != "the start and the end" {
+			t.Fatalf("the Reader gave %q, %v", p, err)
+		}
+	})
 	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
 		if t.real {
 			return

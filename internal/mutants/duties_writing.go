@@ -15,7 +15,7 @@ var writingDuties = []Duty{
 		{"compress.go", "Conn.tryWriteCompressed", "c.enqueue(first, p, room)", "c.enqueue(first, p, 0)"}}}, By{".", "TestTryWriteTakeover"}},
 	{Mutant{"mid-message-stays", "a first fragment that was taken back counts as sent", []Edit{{"send.go", "sender.suspend", "s.midMessage = f.first.opcode() == opContinuation", ""}}}, By{".", "TestWriterTakenBack"}},
 	{Mutant{"mid-message-left", "a later fragment that was taken back ends the message", []Edit{{"send.go", "sender.suspend", "s.midMessage = f.first.opcode() == opContinuation", "s.midMessage = false"}}}, By{".", "TestGiveUpWriterBeforeLastFragment"}},
-	{Mutant{"taken-back-leaves", "a Write that gives up before its first byte is sent all the same", []Edit{{"send.go", "sender.suspend", "case n <= b.own && !f.mustSend && !f.committed:", "case n < b.own && !f.mustSend && !f.committed:"}}}, By{".", "TestWriteCancelledAnywhere"}},
+	{Mutant{"taken-back-leaves", "a Write that gives up before its first byte is sent all the same", []Edit{{"send.go", "sender.suspend", "case n <= b.own && !f.mustSend && !f.committed:", "case n < b.own && !f.mustSend && !f.committed:"}}}, By{".", "TestGiveUpBeforeFirstByte"}},
 	{Mutant{"window-taken-back", "a compressed message that moved the window is taken back", []Edit{{"send.go", "sender.suspend", "case n <= b.own && !f.mustSend && !f.committed:", "case n <= b.own && !f.committed:"}}}, By{".", "TestDeflateWriteCancelled"}},
 
 	// Who writes.
@@ -23,7 +23,7 @@ var writingDuties = []Duty{
 	{Mutant{"flush-starts-nobody", "where one can't try to write, nobody does", []Edit{{"writer.go", "Conn.flushNow", "c.wakeWriter()", ""}}}, By{".", "TestTryWrite"}},
 	{Mutant{"flush-keeps-turn", "an attempt to write keeps the write turn", []Edit{{"writer.go", "Conn.flushNow", "c.leaveWrite()", ""}}}, By{".", "TestTryWrite"}},
 	{Mutant{"leave-looks-on", "who lets go of the write turn starts no writer goroutine", []Edit{{"writer.go", "Conn.leaveWrite", "c.wakeWriter()", ""}}}, By{".", "TestGiveUpHandedTheWriteTurn"}},
-	{Mutant{"leave-forgets-the-end", "who lets go of the write turn does not look whether the last attempt is to be made", []Edit{{"writer.go", "Conn.leaveWrite", "if c.has(hasPending | ending) {", "if c.has(hasPending) {"}}}, By{".", "TestCloseNow"}},
+	{Mutant{"leave-forgets-the-end", "who lets go of the write turn does not look whether the last attempt is to be made", []Edit{{"writer.go", "Conn.leaveWrite", "if c.has(hasPending | ending) {", "if c.has(hasPending) {"}}}, By{".", "TestLastWordsOfWrite"}},
 	{Mutant{"writer-keeps-turn", "the writer goroutine ends with the write turn", []Edit{{"writer.go", "Conn.writeOut", "c.leaveWrite()", ""}}}, By{".", "TestTryWrite"}},
 	{Mutant{"open-writer-keeps-turn", "a Write that finds a Writer open keeps the write turn", []Edit{{"write.go", "Conn.tryTakeWrite", "c.leaveWrite()", ""}}}, By{".", "TestWriter"}},
 	{Mutant{"line-keeps-turn", "a Write that was handed the turn while a Writer is open keeps it", []Edit{{"write.go", "Conn.takeWrite", "c.leaveWrite()", ""}}}, By{".", "TestWriter"}},
@@ -33,9 +33,7 @@ var writingDuties = []Duty{
 	{Mutant{"writer-unfinished-for-others", "nothing passes a message that was ended in the background", []Edit{{"writer.go", "messageWriter.close", "true)\n\t\t\tw.finish()", "true)"}}}, By{".", "TestGiveUpWriterBeforeLastFragment"}},
 	{Mutant{"writer-keeps-window", "a compressed message that nothing has left of stays in the compressor", []Edit{{"writer.go", "messageWriter.close", "w.c.deflate.out.Abandon()", ""}}}, By{".", "TestWriterAbandoned"}},
 	{Mutant{"write-goes-on", "a Write that was interrupted does not look why", []Edit{{"write.go", "Conn.sendRest", "if err := c.mayGoOn(ctx, p); err != nil {", "if err := c.mayGoOn(nil, untilGone); err != nil && err != errOver {"}}}, By{".", "TestCloseUnblocks"}},
-	{Mutant{"write-begins-blindly", "a Write does not look whether it may wait before it does", []Edit{{"write.go", "Conn.sendRest", "for {\n", "for blind := true; ; blind = false {\n"},
-		{"write.go", "Conn.sendRest", "err != nil {\n\t\t\treturn err", "err != nil && !blind {\n\t\t\treturn err"}}}, By{".", "TestGiveUpBeforeFirstByte"}},
-	{Mutant{"last-words-too-early", "where one can't try to write, the last attempt fails at once", []Edit{{"writer.go", "Conn.lastWords", "if due && p == tryOnce && !c.transport.Tries() {", "if due && p == tryOnce && !c.transport.Tries() && p == untilGone {"}}}, By{".", "TestLastWordsOfClose"}},
+	{Mutant{"last-words-too-early", "where one can't try to write, the last attempt fails at once", []Edit{{"writer.go", "Conn.lastWords", "if due && p == tryOnce && !c.transport.Tries() {", "if due && p == tryOnce && !c.transport.Tries() && p == untilGone {"}}}, By{".", "TestLastWordsOfWrite"}},
 	{Mutant{"last-words-unspoken", "the last attempt writes nothing", []Edit{{"writer.go", "Conn.lastWords", "due := !c.closing.noWrites && c.sender.waits(&c.closing)", "due := false"}}}, By{".", "TestLastWordsOfWrite"}},
-	{Mutant{"ping-never-left", "nobody hears when a Ping has left", []Edit{{"write.go", "Conn.wrote", "if pingLeft {", "if pingLeft && queued < 0 {"}}}, By{".", "TestStalledPeerIsDead"}},
+	{Mutant{"ping-never-left", "nobody hears when a Ping has left", []Edit{{"write.go", "Conn.wrote", "if pingLeft {", "if pingLeft && queued < 0 {"}}}, By{".", "TestKeepAlive"}},
 }
