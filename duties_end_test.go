@@ -24,6 +24,50 @@ func TestCloseAtOnce(t *testing.T) {
 	})
 }
 
+// TestCloseNowAtOnce: with nothing to write, the end takes no time. Whoever asks for the context then has one that is done.
+func TestCloseNowAtOnce(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		begun := time.Now()
+		t.c.CloseNow()
+		t.p.WantGone("it has ended")
+		<-t.c.Context().Done()
+		t.wantAtOnce("it ended", begun, 0)
+	})
+}
+
+// TestCloseBesideCallback: a callback does not return. A Close frame leaves all the same.
+func TestCloseBesideCallback(t *testing.T) {
+	settings := newSettings(0, 0, -1)
+	settings.onPing = func(context.Context, []byte) bool { time.Sleep(time.Second); return false }
+	runInMemory(t, config{settings: settings}, func(t *connTest) {
+		read := start(func() error { _, _, err := t.c.Read(bg); return err })
+		t.p.SendPing("")
+		t.blocked("nothing comes", read)
+		begun := time.Now()
+		start(func() error { return t.c.Close(4000, "") })
+		t.p.WantClose("ours", 4000)
+		t.wantAtOnce("it left", begun, 0)
+		t.want("Read", read)
+	})
+}
+
+// TestCloseBesideWriter: a Write waits for a Writer that stays open. It hears of a Close.
+func TestCloseBesideWriter(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		if _, err := t.c.Writer(bg, MessageText); err != nil {
+			t.Fatal(err)
+		}
+		write := start(func() error { return t.c.Write(bg, MessageText, []byte("x")) })
+		t.blocked("a Writer is open", write)
+		begun := time.Now()
+		start(func() error { return t.c.Close(4000, "") })
+		if err := t.want("Write", write); err == nil {
+			t.Error("Write succeeded")
+		}
+		t.wantAtOnce("Write returned", begun, 0)
+	})
+}
+
 // TestLastTryIsBounded: a last attempt that has to wait is made in the background, for a second. Close does not wait for
 // it.
 func TestLastTryIsBounded(t *testing.T) {
@@ -79,12 +123,15 @@ func TestReadWhileLingering(t *testing.T) {
 		t.c.CloseNow()
 		t.p.WantText("what was accepted", "answer")
 		t.settle()
+		if err := t.want("Close", start(func() error { return t.c.Close(1000, "") })); err == nil {
+			t.Error("Close succeeded")
+		}
 		read := start(func() error { _, _, err := t.c.Read(bg); return err })
 		if err := t.want("Read", read); err == nil {
 			t.Error("Read gave a message")
 		}
-		if err := t.want("Close", start(func() error { return t.c.Close(1000, "") })); err == nil {
-			t.Error("Close succeeded")
+		if _, err := t.p.Conn.Write([]byte("x")); err != nil {
+			t.Errorf("TCP is closed already: %v", err)
 		}
 	})
 }

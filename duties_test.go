@@ -95,6 +95,12 @@ func TestPingAtOnce(t *testing.T) {
 			}
 			t.wantAtOnce("Ping returned", begun, 0)
 		}
+		start(func() error { _, _, err := t.c.Read(bg); return err })
+		t.settle()
+		begun := time.Now()
+		start(func() error { return t.c.Ping(bg) })
+		t.p.ReadFrame("a Ping beside a Read")
+		t.wantAtOnce("it left", begun, 0)
 	})
 }
 
@@ -126,7 +132,23 @@ func TestWaitUncorks(t *testing.T) {
 		t.wantRead("two of two", MessageText, "two")
 		start(func() error { _, _, err := t.c.Read(bg); return err })
 		t.p.WantText("the Read that waits sends it", "answer")
-		t.wantAtOnce("the answer came", begun, 0)
+		t.p.SendPing("alone")
+		t.p.WantPong("and a Pong", "alone")
+		t.wantAtOnce("both came", begun, 0)
+	})
+}
+
+// TestCorkIsShort: an answer that waits for company leaves soon, though the application is slow with the rest.
+func TestCorkIsShort(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		t.p.SendRaw(t.p.Encode(wiretest.Text("one"), wiretest.Text("two"), wiretest.Text("three")))
+		t.wantRead("one of three", MessageText, "one")
+		begun := time.Now()
+		if err := t.c.Write(bg, MessageText, []byte("answer")); err != nil {
+			t.Fatal(err)
+		}
+		t.p.WantText("it is alone", "answer")
+		t.wantAtOnce("the answer came", begun, corkDelay)
 	})
 }
 
@@ -185,6 +207,36 @@ func TestReaderBehindRead(t *testing.T) {
 	})
 }
 
+// A slowContext is done, but says so only when it is asked again, and takes its time for that.
+type slowContext struct {
+	context.Context
+	looks int
+}
+
+func (c *slowContext) Done() <-chan struct{} { return passed }
+
+func (c *slowContext) Err() error {
+	if c.looks++; c.looks == 1 {
+		return nil
+	}
+	time.Sleep(time.Millisecond)
+	return context.Canceled
+}
+
+// TestGiveUpBehindReader: the reader goroutine steps aside for a Read that is just giving up. Somebody reads after that.
+func TestGiveUpBehindReader(t *testing.T) {
+	runInMemory(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
+		for range 20 {
+			time.Sleep(time.Second) // the connection reads by itself
+			if _, _, err := t.c.Read(&slowContext{Context: bg}); err != context.Canceled {
+				t.Fatal(err)
+			}
+			t.p.SendPing("still there")
+			t.p.WantPong("it reads by itself again", "still there")
+		}
+	})
+}
+
 // TestQueueHasRoomAgain: what has left takes no room in the queue any more, however it left.
 func TestQueueHasRoomAgain(t *testing.T) {
 	for _, client := range []bool{true, false} {
@@ -238,80 +290,6 @@ func (t *connTest) wantRoom() {
 		time.Sleep(time.Millisecond)
 	}
 	t.Fatalf("of the queue, %d bytes are taken by nothing", size)
-}
-
-// A doomedContext ends when it has been looked at so many times.
-type doomedContext struct {
-	context.Context
-	end   context.CancelFunc
-	looks int
-}
-
-func (c *doomedContext) Err() error {
-	err := c.Context.Err()
-	if c.looks--; c.looks == 0 {
-		c.end()
-	}
-	return err
-}
-
-// TestWriterTakenBack: a Writer's context ends at any look at it. Whatever has left of the message, the next one leaves
-// behind it.
-func TestWriterTakenBack(t *testing.T) {
-	runInMemory(t, config{}, func(t *connTest) {
-		for looks := range 10 {
-			ctx, cancel := context.WithCancel(bg)
-			written := start(func() error {
-				defer cancel()
-				w, err := t.c.Writer(&doomedContext{ctx, cancel, looks + 1}, MessageBinary)
-				if err != nil {
-					return nil
-				}
-				w.Write(make([]byte, 2*bufferSize))
-				w.Close()
-				return nil
-			})
-			next := fmt.Sprint("next ", looks)
-			go func() {
-				<-written
-				t.c.TryWrite(MessageText, []byte(next))
-			}()
-			for string(t.p.ReadFrame("the next message leaves").Payload) != next {
-			}
-		}
-	})
-}
-
-// TestWriterAbandoned: of a compressed message that was given up, nothing has left. The peer inflates the next.
-func TestWriterAbandoned(t *testing.T) {
-	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
-		ctx, cancel := context.WithCancel(bg)
-		w, err := t.c.Writer(ctx, MessageText)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if _, err := w.Write([]byte(text(20000))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		cancel()
-		if err := w.Close(); err != context.Canceled {
-			t.Fatal(err)
-		}
-		said := text(3000)
-		written := start(func() error { return t.c.Write(bg, MessageText, []byte(said)) })
-		f := t.p.ReadFrame("the next message")
-		if f.Opcode != wiretest.OpText || !f.FIN {
-			t.Fatalf("something of the first has left: %v", f)
-		}
-		if got := d.unpack("the next message", f); got != said {
-			t.Fatalf("got %d bytes, want %d", len(got), len(said))
-		}
-		if err := t.want("Write", written); err != nil {
-			t.Fatal(err)
-		}
-	})
 }
 
 // A countedContext counts who waits for its end.

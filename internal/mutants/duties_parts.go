@@ -15,9 +15,9 @@ const (
 var partsDuties = []Duty{
 	// The turn.
 	{Mutant{"turn-denied", "a waiter that is handed the turn while it gives up does not hear of it", []Edit{{turnFile, "Turn.Await", "return !t.removeLocked(w)", "t.removeLocked(w)\n\treturn false"}}}, By{"./internal/turn", "TestHandedWhileGivingUp"}},
-	{Mutant{"turn-released-inside", "a waiter that is handed the turn while it gives up lets go of it without looking for what waits", []Edit{{turnFile, "Turn.Await", "return !t.removeLocked(w)", "if !t.removeLocked(w) {\n\t\tgo t.Release()\n\t}\n\treturn false"}}}, By{"./internal/turn", "TestNothingIsLeftBehind"}},
+	{Mutant{"turn-released-inside", "a waiter that is handed the turn while it gives up lets go of it without looking for what waits", []Edit{{turnFile, "Turn.Await", "return !t.removeLocked(w)", "if !t.removeLocked(w) {\n\t\tgo t.Release()\n\t}\n\treturn false"}}}, By{"./internal/turn", "TestHandedWhileGivingUp"}},
 	{Mutant{"turn-handed-in-silence", "a waiter is not told that it has the turn", []Edit{{turnFile, "Turn.Release", "close(next.mine)", ""}}}, By{"./internal/turn", "TestTurn"}},
-	{Mutant{"turn-never-free", "a turn whose last waiter has left is not free", []Edit{{turnFile, "Turn.Release", "t.state.Store(free)", ""}}}, By{"./internal/turn", "TestGivenUp"}},
+	{Mutant{"turn-never-free", "a turn whose last waiter has left is not free", []Edit{{turnFile, "Turn.Release", "t.state.Store(free)", ""}}}, By{"./internal/turn", "TestLineHasGone"}},
 
 	// The alarms.
 	{Mutant{"alarm-overflows", "an alarm at the end of time rings at once", []Edit{{alarmFile, "later", "if d > 0 && t > math.MaxInt64-int64(d) {", "if d < 0 && t > math.MaxInt64-int64(d) {"}}}, By{"./internal/alarm", "TestNever"}},
@@ -31,8 +31,8 @@ var partsDuties = []Duty{
 	{Mutant{"sign-not-reset", "a sign of life after a Ping does not count", []Edit{{keepaliveFile, "State.Check", "p.asked, p.left = 0, 0", "p.left = 0"}}}, By{"./internal/keepalive", "TestCheck"}},
 	{Mutant{"ping-left-when-asked", "a Ping has left when it was asked for", []Edit{{keepaliveFile, "State.PingLeft", "p.left = t", "p.left = p.asked"}}}, By{"./internal/keepalive", "TestCheck"}},
 	{Mutant{"ping-left-behind-much", "a Ping has left though much is outstanding", []Edit{{keepaliveFile, "State.PingLeft", "if outstanding <= littleOutstanding {", "if outstanding >= 0 {"}}}, By{"./internal/keepalive", "TestCheck"}},
-	{Mutant{"ping-answered-by-taking", "that the peer's system takes a Ping answers it", []Edit{{keepaliveFile, "State.PingLeft", "p.taken = taken + outstanding", "p.taken = taken"}}}, By{"./internal/keepalive", "TestCheck"}},
-	{Mutant{"deaf-is-dead", "silence that is ours counts against the peer", []Edit{{keepaliveFile, "State.Check", "if sign >= max(p.asked, p.left) || deaf {", "if sign >= max(p.asked, p.left) {"}}}, By{"./internal/keepalive", "TestCheck"}},
+	{Mutant{"ping-answered-by-taking", "that the peer's system takes a Ping answers it", []Edit{{keepaliveFile, "State.PingLeft", "p.taken = taken + outstanding", "p.taken = taken"}}}, By{"./internal/keepalive", "TestTakenIsNoAnswer"}},
+	{Mutant{"deaf-is-dead", "silence that is ours counts against the peer", []Edit{{keepaliveFile, "State.Check", "if sign >= max(p.asked, p.left) || deaf {", "if sign >= max(p.asked, p.left) {"}}}, By{"./internal/keepalive", "TestHeardAgain"}},
 	{Mutant{"pong-wakes-one", "a Pong wakes only the Ping with its number", []Edit{{keepaliveFile, "State.Answered", "w.number <= number {", "w.number == number {"}}}, By{"./internal/keepalive", "TestPongs"}},
 
 	// The supervisor.
@@ -43,14 +43,14 @@ var partsDuties = []Duty{
 	{Mutant{"away-despite-reads", "an application that has read since the last look is away", []Edit{{"supervisor.go", "supervisor.away", "case s.readSince.Load():", "case s.readSince.Load() && s.stalled.Load():"}}}, By{".", "TestSupervisorDecides"}},
 	{Mutant{"away-stays-scheduled", "a look that was made is still to come", []Edit{{"supervisor.go", "supervisor.away", "s.scheduled.Store(false)", ""}}}, By{".", "TestSupervisorDecides"}},
 	{Mutant{"taken-despite-wanting", "the reader goroutine takes the turn that a call is about to take", []Edit{{"supervisor.go", "supervisor.takeForReader", "s.wanting.Load() > 0 || ", ""}}}, By{".", "TestSupervisorDecides"}},
-	{Mutant{"reader-unseen", "nobody sees that the reader goroutine runs", []Edit{{"supervisor.go", "supervisor.takeForReader", "s.running.Store(true)", ""}}}, By{".", "TestReadBehindReader"}},
+	{Mutant{"reader-unseen", "nobody sees that the reader goroutine runs", []Edit{{"supervisor.go", "supervisor.takeForReader", "s.running.Store(true)", ""}}}, By{".", "TestReaderStaysAway"}},
 	{Mutant{"sweeper-sleeps", "the sweeper is not woken by the first that joins", []Edit{{"supervisor.go", "sweeper.join", "p.timer.Reset(readerDelay)", ""}}}, By{".", "TestSweeper"}},
 
 	// The transport.
 	{Mutant{"covered-but-not-seen", "a context that ended before the call does not interrupt it", []Edit{{transportFile, "Conn.watchRead", "t.InterruptRead()\n\t\tdefault", "default"}}}, By{"./internal/transport", "TestEndedContexts"}},
 	{Mutant{"write-under-ended", "a Write under a context that ended before waits for ever", []Edit{{writeFile, "Conn.Write", "if ctx.Err() != nil {", "if ctx.Err() != nil && tail == nil && b == nil {"}}}, By{"./internal/transport", "TestEndedContexts"}},
-	{Mutant{"settle-once", "a deadline is not set again if it was asked for meanwhile", []Edit{{interruptFile, "interruption.settle", "for i.past != i.asked {", "if i.past != i.asked {"}}}, By{"./internal/transport", "TestNoInterruptionIsLost"}},
-	{Mutant{"clear-does-not-wait", "who was interrupted goes on while the deadline is being set", []Edit{{interruptFile, "interruption.clear", "for i.busy {", "for i.busy && i.ended {"}}}, By{"./internal/transport", "TestNoInterruptionIsLost"}},
+	{Mutant{"settle-once", "a deadline is not set again if it was asked for meanwhile", []Edit{{interruptFile, "interruption.settle", "for i.past != i.asked {", "if i.past != i.asked {"}}}, By{"./internal/transport", "TestInterruptionSettles"}},
+	{Mutant{"clear-does-not-wait", "who was interrupted goes on while the deadline is being set", []Edit{{interruptFile, "interruption.clear", "for i.busy {", "for i.busy && i.ended {"}}}, By{"./internal/transport", "TestInterruptionSettles"}},
 	{Mutant{"clear-leaves-deadline", "the deadline of an interruption stays in the past", []Edit{{interruptFile, "interruption.clear", "i.settle(set)", ""}}}, By{"./internal/transport", "TestReadInterrupted"}},
 	{Mutant{"foreign-deadline-ours", "a deadline that somebody else has set counts as an interruption", []Edit{{interruptFile, "interruption.clear", "ours := i.asked || i.past || i.busy", "ours := true"}}}, By{"./internal/transport", "TestForeignDeadline"}},
 	{Mutant{"quiet-never-comes", "who waits for the deadline to be set does not hear of it", []Edit{{interruptFile, "interruption.settle", "close(i.quiet)", ""}}}, By{"./internal/transport", "TestNoInterruptionIsLost"}},

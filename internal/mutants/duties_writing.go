@@ -12,11 +12,11 @@ var writingDuties = []Duty{
 	{Mutant{"sent-keeps-room", "what has left the queue keeps its room", []Edit{{"send.go", "sender.wrote", "s.size -= queued", ""}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"refused-keeps-room", "what is refused of the queue keeps its room", []Edit{{"send.go", "sender.enqueue", "s.size -= reserved", ""}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"reserved-too-late", "a compressor's window moves before there is room in the queue", []Edit{{"compress.go", "Conn.tryWriteCompressed", "reserved := !stopped && c.sender.reserve(room)", "reserved := !stopped && room > 0"},
-		{"compress.go", "Conn.tryWriteCompressed", "c.enqueue(first, p, room)", "c.enqueue(first, p, 0)"}}}, By{".", "TestTryWriteTakeover"}},
+		{"compress.go", "Conn.tryWriteCompressed", "c.enqueue(first, p, room)", "c.enqueue(first, p, 0)"}}}, By{".", "TestTryWriteReserves"}},
 	{Mutant{"mid-message-stays", "a first fragment that was taken back counts as sent", []Edit{{"send.go", "sender.suspend", "s.midMessage = f.first.opcode() == opContinuation", ""}}}, By{".", "TestWriterTakenBack"}},
-	{Mutant{"mid-message-left", "a later fragment that was taken back ends the message", []Edit{{"send.go", "sender.suspend", "s.midMessage = f.first.opcode() == opContinuation", "s.midMessage = false"}}}, By{".", "TestGiveUpWriterBeforeLastFragment"}},
+	{Mutant{"mid-message-left", "a later fragment that was taken back ends the message", []Edit{{"send.go", "sender.suspend", "s.midMessage = f.first.opcode() == opContinuation", "s.midMessage = false"}}}, By{".", "TestWriterTakenBack"}},
 	{Mutant{"taken-back-leaves", "a Write that gives up before its first byte is sent all the same", []Edit{{"send.go", "sender.suspend", "case n <= b.own && !f.mustSend && !f.committed:", "case n < b.own && !f.mustSend && !f.committed:"}}}, By{".", "TestGiveUpBeforeFirstByte"}},
-	{Mutant{"window-taken-back", "a compressed message that moved the window is taken back", []Edit{{"send.go", "sender.suspend", "case n <= b.own && !f.mustSend && !f.committed:", "case n <= b.own && !f.committed:"}}}, By{".", "TestDeflateWriteCancelled"}},
+	{Mutant{"window-taken-back", "a compressed message that moved the window is taken back", []Edit{{"send.go", "sender.suspend", "case n <= b.own && !f.mustSend && !f.committed:", "case n <= b.own && !f.committed:"}}}, By{".", "TestCompressedTakenBack"}},
 
 	// Who writes.
 	{Mutant{"try-write-waits", "a message of TryWrite waits for somebody to write", []Edit{{"write.go", "Conn.TryWrite", "c.flushNow()", ""}}}, By{".", "TestTryWrite"}},

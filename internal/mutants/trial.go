@@ -21,7 +21,7 @@ type Trial struct {
 // Play runs the test that has to find the mutant, built with the mutant in it. A test
 // that does not end in time has found it. root is the module's root.
 func (d Duty) Play(root, dir string, timeout time.Duration) Trial {
-	program, err := d.Build(root, dir, d.By.Package, "test", "-c", "-vet=off")
+	program, err := d.Build(root, dir, d.By.Package, "test", "-c", "-vet=off", "-ldflags=-s -w")
 	if err != nil {
 		return Trial{Err: err}
 	}

@@ -2,7 +2,9 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -19,7 +21,13 @@ func TestEndedContexts(t *testing.T) {
 		for range 3 {
 			ctx, cancel := context.WithCancel(bg)
 			cancel()
-			reading := start(func() error { _, err := c.Read(ctx, nil); return err })
+			reading := start(func() error {
+				for {
+					if n, err := c.Read(ctx, nil); n > 0 || err != nil {
+						return err
+					}
+				}
+			})
 			if err := soon(t, "Read", reading); err != ErrInterrupted {
 				t.Fatalf("Read: %v", err)
 			}
@@ -44,7 +52,10 @@ func TestUnsettled(t *testing.T) {
 	large := &Buffer{B: make([]byte, 16<<20)}
 	ctx, cancel := context.WithCancel(bg)
 	writing := start(func() error { return c.Write(ctx, large, nil) })
-	time.Sleep(50 * time.Millisecond)
+	for taken := int64(-1); taken != c.taken.Load(); { // until the socket is full
+		taken = c.taken.Load()
+		time.Sleep(50 * time.Millisecond)
+	}
 	cancel()
 	if err := soon(t, "Write", writing); err != ErrInterrupted {
 		t.Fatal(err)
@@ -72,4 +83,40 @@ func TestUnsettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+}
+
+// TestInterruptionSettles: a call was interrupted and goes on while somebody is still setting the deadline. It waits for
+// that, and the deadline is in the past no more.
+func TestInterruptionSettles(t *testing.T) {
+	var i interruption
+	var past atomic.Bool
+	entered, gate := make(chan struct{}), make(chan struct{})
+	set := func(at time.Time) error {
+		if !at.IsZero() {
+			close(entered)
+			<-gate
+		}
+		past.Store(!at.IsZero())
+		return nil
+	}
+	go i.ask(set)
+	<-entered
+	cleared := start(func() error {
+		if !i.clear(set) {
+			return errors.New("it was an interruption")
+		}
+		return nil
+	})
+	select {
+	case <-cleared:
+		t.Fatal("the call goes on while the deadline is being set")
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(gate)
+	if err := soon(t, "clear", cleared); err != nil {
+		t.Fatal(err)
+	}
+	if past.Load() {
+		t.Error("the deadline is still in the past")
+	}
 }
