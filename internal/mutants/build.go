@@ -2,10 +2,8 @@ package mutants
 
 import (
 	"fmt"
-	"iter"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 )
 
 // Build builds package pkg of the module at root with the mutant in it, and
@@ -23,48 +21,4 @@ func (m Mutant) Build(root, dir, pkg string, flags ...string) (string, error) {
 		return "", fmt.Errorf("mutant %s does not build: %w\n%s", m.Name, err, out)
 	}
 	return program, nil
-}
-
-// Each tries the mutants whose names match a regular expression, some at once,
-// and yields the results in the table's order.
-func Each[R any](expression string, atOnce int, try func(Mutant) R) (iter.Seq2[Mutant, R], error) {
-	pattern, err := regexp.Compile(expression)
-	if err != nil {
-		return nil, err
-	}
-	return func(yield func(Mutant, R) bool) {
-		type trial struct {
-			m      Mutant
-			result chan R
-		}
-		var trials []trial
-		turns := make(chan struct{}, atOnce)
-		for _, m := range Table {
-			if !pattern.MatchString(m.Name) {
-				continue
-			}
-			one := trial{m, make(chan R, 1)}
-			trials = append(trials, one)
-		}
-		over := make(chan struct{})
-		defer close(over)
-		go func() {
-			for _, one := range trials {
-				select {
-				case turns <- struct{}{}:
-				case <-over:
-					return
-				}
-				go func() {
-					one.result <- try(one.m)
-					<-turns
-				}()
-			}
-		}()
-		for _, one := range trials {
-			if !yield(one.m, <-one.result) {
-				return
-			}
-		}
-	}, nil
 }

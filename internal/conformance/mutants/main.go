@@ -62,7 +62,11 @@ func run(dir string) error {
 		err   error
 		took  time.Duration
 	}
-	results, err := mutants.Each(*only, *atOnce, func(m mutants.Mutant) result {
+	some, err := mutants.Matching(mutants.Table, *only)
+	if err != nil {
+		return err
+	}
+	results := mutants.Each(some, *atOnce, func(m mutants.Mutant) result {
 		began := time.Now()
 		program, err := m.Build(".", dir, endpoint, "build")
 		if err != nil {
@@ -72,9 +76,6 @@ func run(dir string) error {
 		c, err := hunt(program)
 		return result{c, err, time.Since(began)}
 	})
-	if err != nil {
-		return err
-	}
 	wrong := 0
 	for m, r := range results {
 		why := unseen[m.Name]

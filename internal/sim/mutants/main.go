@@ -1,5 +1,6 @@
-// Command mutants lets the simulation loose on each of the library's mutants,
-// and prints which it found, and with which seed.
+// Command mutants lets the simulation loose on each of the library's mutants but
+// those that a test has to find (internal/mutants/play), and prints which it found,
+// and with which seed.
 //
 //	go run ./internal/sim/mutants                 all of them, 2,000 seeds each
 //	go run ./internal/sim/mutants -only no-pong   one
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +26,7 @@ var (
 	seeds    = flag.Int("seeds", 2000, "how many seeds each mutant gets")
 	parallel = flag.Int("parallel", 2, "how many mutants run at once")
 	only     = flag.String("only", "", "only mutants whose name matches this expression")
+	every    = flag.Bool("every", false, "those too that a test has to find")
 	want     = flag.Int("want", 35, "how many must be found")
 )
 
@@ -55,11 +58,16 @@ func main() {
 
 // run runs all mutants and prints their results in the table's order.
 func run(dir string) (found, ran int, err error) {
-	results, err := mutants.Each(*only, *parallel, func(m mutants.Mutant) result { return try(m, dir) })
-	if err != nil {
+	all := slices.Clone(mutants.Table)
+	for _, d := range mutants.Duties {
+		if d.By == (mutants.By{}) || *every {
+			all = append(all, d.Mutant)
+		}
+	}
+	if all, err = mutants.Matching(all, *only); err != nil {
 		return 0, 0, err
 	}
-	for m, r := range results {
+	for m, r := range mutants.Each(all, *parallel, func(m mutants.Mutant) result { return try(m, dir) }) {
 		ran++
 		verdict := "not found"
 		if r.found {

@@ -1,0 +1,69 @@
+package websocket
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/closeonce/websocket/internal/wiretest"
+)
+
+// TestReadInPieces: a message that is longer than what has come when it is announced is put together from pieces.
+func TestReadInPieces(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		said := make([]byte, 600<<10)
+		for i := range said {
+			said[i] = byte(i * i >> 8)
+		}
+		for _, cut := range []int{0, 100, 3000, 100 << 10} {
+			sent := start(func() error {
+				if cut > 0 {
+					t.p.Send(wiretest.Binary(string(said[:cut])).More())
+					t.p.Send(wiretest.Continuation(string(said[cut:])))
+				} else {
+					t.p.SendBinary(string(said))
+				}
+				return nil
+			})
+			_, got, err := t.c.Read(bg)
+			if err != nil || !bytes.Equal(got, said) {
+				t.Fatalf("cut at %d: Read gave %d bytes, %v", cut, len(got), err)
+			}
+			t.want("sending", sent)
+		}
+	})
+}
+
+// TestCloseDrops: what came before our Close, or before CloseRead, is dropped at once, and makes room for what comes.
+func TestCloseDrops(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		go t.p.Conn.Write(t.p.Encode(wiretest.Binary(string(make([]byte, 2*readAheadLimit)))))
+		time.Sleep(time.Second)
+		start(func() error { return t.c.Close(4000, "") })
+		t.settle()
+		if t.c.supervisor.stalled.Load() {
+			t.Error("the read-ahead counts as full")
+		}
+	})
+	runInMemory(t, config{}, func(t *connTest) {
+		t.p.Send(wiretest.Text("the start").More())
+		_, r, err := t.c.Reader(bg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Read(make([]byte, 3)); err != nil {
+			t.Fatal(err)
+		}
+		start(func() error { return t.c.Close(4000, "") })
+		t.settle()
+		if t.c.receiver.message.open {
+			t.Error("the message is still open")
+		}
+	})
+	runInMemory(t, config{}, func(t *connTest) {
+		go t.p.Conn.Write(t.p.Encode(wiretest.Binary(string(make([]byte, 2*readAheadLimit)))))
+		time.Sleep(time.Second)
+		t.c.CloseRead(bg)
+		t.p.WantClose("a message that came before counts", 1008)
+	})
+}

@@ -1,0 +1,47 @@
+package mutants
+
+// closingDuties: close.go says what has to be done about an event, and perform does it.
+var closingDuties = []Duty{
+	// What closing wants done.
+	{Mutant{"begin-unbounded", "a closing that we begin is not bounded in time", []Edit{{"close.go", "closing.begin", "return bound | ", "return "}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"begin-read-blocked", "a blocked Read does not hear of our Close", []Edit{{"close.go", "closing.begin", "interruptRead | ", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"begin-unread", "nobody reads the answer to our Close", []Edit{{"close.go", "closing.begin", " | keepReading", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"begin-unwritten", "nobody writes our Close", []Edit{{"close.go", "closing.begin", " | wakeWriter", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"echo-unbounded", "the answer to the peer's Close is not bounded in time", []Edit{{"close.go", "closing.received", "return bound | ", "return "}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"echo-write-blocked", "a blocked Write does not hear of the peer's Close", []Edit{{"close.go", "closing.received", "interruptWrite | ", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"echo-unwritten", "nobody writes the answer to the peer's Close", []Edit{{"close.go", "closing.received", " | wakeWriter", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"echo-unread", "nobody reads to the end of the stream behind the peer's Close", []Edit{{"close.go", "closing.received", "wakeWriter | keepReading", "wakeWriter"}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"violation-unbounded", "failing the connection is not bounded in time", []Edit{{"close.go", "closing.fail", "return bound | ", "return "}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"violation-write-blocked", "a blocked Write does not hear of a violation", []Edit{{"close.go", "closing.fail", "interruptWrite | ", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"violation-unwritten", "nobody writes the Close of a violation", []Edit{{"close.go", "closing.fail", " | wakeWriter", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"complete-endless", "Context does not end with the handshake", []Edit{{"close.go", "closing.complete", "keepReading | endContext", "keepReading"}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"failed-read-blocked", "a blocked Read does not hear that the connection has failed", []Edit{{"close.go", "closing.failed", "interruptRead | ", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"failed-hard", "behind the Close of a violation TCP is reset", []Edit{{"close.go", "closing.failed", "linger", "closeHard"}}}, By{".", "TestLingerIsBounded"}},
+	{Mutant{"no-write-unhurried", "a connection that takes no more bytes does not end soon", []Edit{{"close.go", "closing.noWrite", "return hurry | ", "return "}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"no-write-nobody-reads", "a connection that takes no more bytes waits for a reader that is stalled", []Edit{{"close.go", "closing.noWrite", "if c.state != open || nobodyReads {", "if c.state != open {"}}}, By{".", "TestWriteLostWhileStalled"}},
+	{Mutant{"half-close-ends", "a peer that closes its half of TCP behind its Close is not answered", []Edit{{"close.go", "closing.noRead", "case eof && c.answers():", "case eof && c.answers() && c.both:"}}}, By{".", "TestCloseAndHalfClose"}},
+	{Mutant{"timed-out-tries-again", "the last attempt is made again when time is up", []Edit{{"close.go", "closing.timedOut", "&^lastTry", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"end-read-blocked", "a blocked Read does not hear of the end", []Edit{{"close.go", "closing.end", "interruptRead | ", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"end-write-blocked", "a blocked Write does not hear of the end", []Edit{{"close.go", "closing.end", "interruptWrite | ", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"end-wordless", "a Close that is due has no last attempt", []Edit{{"close.go", "closing.end", "lastTry | ", ""}}}, By{".", "TestAllClosingStates"}},
+	{Mutant{"gone-hard", "what left with the last attempt is lost in a reset", []Edit{{"close.go", "closing.gone", "return linger", "return closeHard"}}}, By{".", "TestReadWhileLingering"}},
+	{Mutant{"queue-dropped-at-close", "what was accepted before the peer's Close is dropped", []Edit{{"close.go", "closeTable", "sendQueued: {closeReceived, emit},", "sendQueued: {closeReceived, refuse},"}}}, By{".", "TestLastWordsBeforeEcho"}},
+
+	// What perform does.
+	{Mutant{"bound-undone", "the alarm that bounds a closing is not set", []Edit{{"conn.go", "Conn.perform", "if a&bound != 0 {", "if a&bound != 0 && a == 0 {"}}}, By{".", "TestCloseTimeout"}},
+	{Mutant{"hurry-undone", "the alarm that hurries the end is not set", []Edit{{"conn.go", "Conn.perform", "if a&hurry != 0 {", "if a&hurry != 0 && a == 0 {"}}}, By{".", "TestForeignWriteDeadline"}},
+	{Mutant{"interrupt-write-undone", "no blocked Write is interrupted", []Edit{{"conn.go", "Conn.perform", "c.transport.InterruptWrite()", ""}}}, By{".", "TestCloseUnblocks"}},
+	{Mutant{"interrupt-read-undone", "no blocked Read is interrupted", []Edit{{"conn.go", "Conn.perform", "c.transport.InterruptRead()", ""}}}, By{".", "TestCloseUnblocks"}},
+	{Mutant{"keep-reading-uncounted", "the end is no reason to read", []Edit{{"conn.go", "Conn.perform", "c.supervisor.expecting.Add(1)", "c.supervisor.expecting.Add(0)"}}}, By{".", "TestCloseAtOnce"}},
+	{Mutant{"keep-reading-unrested", "nobody begins to read for the end", []Edit{{"conn.go", "Conn.perform", "c.rest()", ""}}}, By{".", "TestCloseAtOnce"}},
+	{Mutant{"wake-writer-undone", "nobody writes what closing has made due", []Edit{{"conn.go", "Conn.perform", "c.flushNow()", ""}}}, By{".", "TestCloseBesideCallback"}},
+	{Mutant{"last-try-undone", "the last attempt is not made", []Edit{{"conn.go", "Conn.perform", "if c.writeTurn.Try() {", "if c.writeTurn.Held() && c.writeTurn.Try() {"}}}, By{".", "TestCloseNowAtOnce"}},
+	{Mutant{"last-try-unbounded", "a last attempt in the background is not bounded in time", []Edit{{"conn.go", "Conn.perform", "c.alarms.SetEarlier(now(), alarmClose, lingerTime)\n\t\tif c.w", "if c.w"}}}, By{".", "TestLastTryIsBounded"}},
+	{Mutant{"last-try-waited-for", "Close waits for a last attempt in the background", []Edit{{"conn.go", "Conn.perform", "c.closing.hungUp = true", ""}}}, By{".", "TestLastTryIsBounded"}},
+	{Mutant{"end-context-undone", "Context does not end", []Edit{{"conn.go", "Conn.perform", "c.lifetime.finish()", ""}}}, By{".", "TestCloseNow"}},
+	{Mutant{"hang-up-hard", "TCP is reset where it should linger", []Edit{{"conn.go", "Conn.hangUp", "case how&linger != 0:", "case how&linger != 0 && how == 0:"}}}, By{".", "TestLingerIsBounded"}},
+	{Mutant{"linger-unbounded", "lingering is not bounded in time", []Edit{{"conn.go", "Conn.hangUp", "giveUp := time.AfterFunc(lingerTime, c.transport.Close)", "giveUp := time.AfterFunc(1000*lingerTime, c.transport.Close)"}}}, By{".", "TestLingerIsBounded"}},
+	{Mutant{"linger-keeps-turn", "the read turn is not given back before lingering", []Edit{{"conn.go", "Conn.hangUp", "c.releaseRead()", ""}}}, By{".", "TestReadWhileLingering"}},
+	{Mutant{"hang-up-untold", "Close does not hear that TCP is closed", []Edit{{"conn.go", "Conn.hangUp", "c.closing.hungUp = true", ""}}}, By{".", "TestCloseAtOnce"}},
+	{Mutant{"hang-up-watched", "the contexts of calls keep a connection that has ended", []Edit{{"conn.go", "Conn.hangUp", "c.transport.Quiet()", ""}}}, By{".", "TestContextsAreLetGo"}},
+}

@@ -1,0 +1,25 @@
+package turn
+
+import (
+	"testing"
+	"time"
+)
+
+// TestLineHasGone: the last waiter leaves the line while the turn is being released. The turn is free.
+func TestLineHasGone(t *testing.T) {
+	var u Turn
+	u.state.Store(contended)
+	u.mu.Lock()
+	released := make(chan struct{})
+	go func() {
+		u.Release()
+		close(released)
+	}()
+	time.Sleep(10 * time.Millisecond) // it has seen that somebody waits
+	u.state.Store(held)
+	u.mu.Unlock()
+	<-released
+	if u.Held() {
+		t.Error("nobody holds it, but it is held")
+	}
+}
