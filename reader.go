@@ -57,8 +57,8 @@ func (c *Conn) mayWait(ctx context.Context) error {
 	switch {
 	case c.has(noReads):
 		return errOver
-	case ctx == nil && c.supervisor.wanting.Load() > 0:
-		return errStepAside
+	case ctx == nil && (c.supervisor.wanting.Load() > 0 || c.has(dropping) && c.receiver.ahead.some()):
+		return errStepAside // for a call, or to look at what was read ahead for nobody
 	case ctx == nil:
 		return nil
 	case c.has(known):

@@ -3,6 +3,7 @@ package storm
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/closeonce/websocket"
@@ -94,7 +95,8 @@ func (a *actor) typ() websocket.MessageType {
 // patient reports whether a call's error leaves the connection usable: its
 // context ended, or the queue was full.
 func patient(err error) bool {
-	return err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || err == websocket.ErrQueueFull
+	return err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || err == websocket.ErrQueueFull ||
+		strings.Contains(err.Error(), "discarded by a later Read") // by another of the readers
 }
 
 // writes writes messages with one kind of call, or with all of them, until it shall stop.
@@ -163,7 +165,7 @@ func (a *actor) reads(stop <-chan struct{}) {
 			err = a.read(ctx)
 		}
 		cancel()
-		if !patient(err) || err != nil && a.end.isOver() {
+		if err != nil && a.end.isOver() { // on a live connection somebody has to go on reading
 			stubborn--
 		}
 		a.rest()
