@@ -45,7 +45,7 @@ var Table = []Mutant{
 		{"close.go", "closing.received", "if c.ours == none {", "if c.ours != leaving {"}}},
 	{"echo-1000", "the echo has always the code 1000", []Edit{{"close.go", "closing.received", "= peer, due, payload", "= peer, due, \"\\x03\\xe8\""}}},
 	{"echo-empty", "the echo has no code", []Edit{{"close.go", "closing.received", "= peer, due, payload", "= peer, due, \"\""}}},
-	{"no-echo", "a client does not answer a Close that came", []Edit{{"close.go", "closing.received", "if c.ours == none {", "if c.ours == none && c.server {"}}},
+	{"no-echo", "a client does not answer a Close that came", []Edit{{"close.go", "closing.received", "if c.ours == none {", "if !c.server {\n\t\t\tc.by, c.ours = peer, written\n\t\t\treturn bound | keepReading\n\t\t}\n\t\tif c.ours == none {"}}},
 	{"data-after-close", "data leaves after our Close", []Edit{{"close.go", "closeTable", "sendData:   {closeSent, refuse},", "sendData:   {closeSent, emit},"},
 		{"close.go", "closing.stopped", "return c.state != open || c.ours != none ||", "return c.state != open && c.state != closeSent ||"}}},
 	{"pong-after-close", "pongs leave after our Close", []Edit{
@@ -56,7 +56,8 @@ var Table = []Mutant{
 	{"accept-close-one-byte", "a Close of one byte is taken for an empty one", []Edit{{"frame.go", "parseClose", "if len(p) == 0 {", "if len(p) <= 1 {"}}},
 	{"accept-close-reason", "the reason of a Close may be no UTF-8", []Edit{{"frame.go", "parseClose", "if !utf8.ValidString(e.Reason) {", "if !utf8.ValidString(e.Reason) && e.Code == 0 {"}}},
 	{"client-closes-first", "a client does not wait for the server to close TCP", []Edit{{"close.go", "closing.complete", "if c.server || c.eof {", "if true || c.server || c.eof {"}}},
-	{"server-waits", "a server does not close TCP after the closing handshake", []Edit{{"close.go", "closing.complete", "if c.server || c.eof {", "if c.eof {"}}},
+	{"server-waits", "a server does not close TCP after the closing handshake", []Edit{{"close.go", "closing.complete", "if c.server || c.eof {", "if c.eof {"},
+		{"close.go", "closing.last", "return c.server && c.ours == leaving && c.state == closed", "return false"}}},
 	{"violation-silent", "a breach of the protocol is not answered by a Close frame", []Edit{{"close.go", "closing.fail", "c.ours, c.payload = due, payload", "return c.end(cause)"}}},
 	{"violation-stays", "after a breach of the protocol TCP stays open", []Edit{{"close.go", "closing.wrote", "case c.by == violation:", "case c.by == violation && c.state == open:"}}},
 	{"close-code-1002", "every breach is answered with 1002", []Edit{{"conn.go", "Conn.fail", "code, reason = p.Code, p.Reason", "reason = p.Reason"}}},

@@ -14,6 +14,7 @@ var unseen = map[string]string{
 	"second-close-hangs":    "an echo closes once",
 	"close-ignores-context": "an echo calls no CloseContext",
 	"queue-interleaves":     "an echo sends from one goroutine: beside its Writer nothing is queued",
+	"queue-unbounded":       "an echo sends from one goroutine: what it leaves in the queue is small, and waits for company",
 	"writer-not-exclusive":  "an echo sends from one goroutine: there is no Write beside its Writer",
 	"close-behind-write":    "an echo calls Close when its last Write has returned",
 	"ping-returns-at-once":  "an echo sends no Pings of its own",
