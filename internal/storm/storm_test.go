@@ -15,7 +15,7 @@ var (
 	flagFor       = flag.Duration("storm.for", 8*time.Second, "how long to begin programs")
 	flagSeed      = flag.Uint64("storm.seed", 0, "the seed; 0 draws one from the clock")
 	flagProgram   = flag.Int("storm.program", 0, "run only the program with this number, again and again")
-	flagTransport = flag.String("storm.transport", strings.Join(Transports, ","), "transports; wrapped is pieces,zeros,deadless")
+	flagTransport = flag.String("storm.transport", "tcp,unix,tls", "transports; wrapped is pieces,zeros,deadless")
 	flagScene     = flag.String("storm.scene", strings.Join(Scenes(), ","), "scenes")
 	flagProcs     = flag.String("storm.procs", "1,2,16", "values of GOMAXPROCS")
 	flagParallel  = flag.Int("storm.parallel", 3, "programs at once")
