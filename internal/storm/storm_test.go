@@ -16,7 +16,7 @@ var (
 	flagSeed      = flag.Uint64("storm.seed", 0, "the seed; 0 draws one from the clock")
 	flagProgram   = flag.Int("storm.program", 0, "run only the program with this number, again and again")
 	flagTransport = flag.String("storm.transport", "tcp,unix,tls", "transports; wrapped is pieces,zeros,deadless")
-	flagScene     = flag.String("storm.scene", strings.Join(Scenes(), ","), "scenes")
+	flagScene     = flag.String("storm.scene", "crowd,pause,proxy,tunnel", "scenes; also "+strings.Join(Scenes(), ","))
 	flagProcs     = flag.String("storm.procs", "1,2,16", "values of GOMAXPROCS")
 	flagParallel  = flag.Int("storm.parallel", 3, "programs at once")
 	flagStop      = flag.Bool("storm.stop", false, "stop at the first violation")

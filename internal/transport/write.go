@@ -205,7 +205,9 @@ func (t *Conn) writePiece(head, tail []byte) (int, error) {
 	case t.standIn() != nil:
 		return t.standIn().Write(head[:min(len(head), pieceSize)])
 	case tail != nil && t.kind == socket:
-		return writeBoth(t.nc, head, tail[:min(len(tail), pieceSize)])
+		return writeBoth(t.nc, head, tail)
+	case t.kind == socket:
+		return t.nc.Write(head)
 	}
 	return t.nc.Write(head[:min(len(head), pieceSize)])
 }
