@@ -246,13 +246,6 @@ func (c *caller) closeRead(ctx context.Context) context.Context {
 	return c.end.conn.CloseRead(ctx)
 }
 
-// setReadLimit is one SetReadLimit, high enough for all messages.
-func (c *caller) setReadLimit(n int64) {
-	c.in("SetReadLimit", nil, atOnce)
-	c.end.conn.SetReadLimit(n)
-	c.out()
-}
-
 // close is one Close, or CloseContext if ctx is not nil.
 func (c *caller) close(ctx context.Context, code websocket.StatusCode, reason string) error {
 	e := c.end

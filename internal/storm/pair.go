@@ -311,7 +311,7 @@ func (s *server) handshake(p *pair) error {
 	}
 	c, _, err := websocket.Dial(ctx, fmt.Sprintf("ws://storm/%d", p.id), opts)
 	if err != nil {
-		return fmt.Errorf("Dial: %w", err)
+		return fmt.Errorf("dialling: %w", err)
 	}
 	p.client.conn = c
 	select {

@@ -204,8 +204,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	for round := range 3000 {
 		var u Turn
 		var pending, dealt atomic.Int64
-		var leave func()
-		leave = func() {
+		leave := func() {
 			for {
 				dealt.Add(pending.Swap(0))
 				u.Release()
