@@ -127,16 +127,7 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
 	}
-	// What moves the compressor's window must leave, and so is not compressed before its turn has surely come.
-	err = c.writeErr(ctx)
-	if err == nil {
-		err = c.flushRest(ctx, untilContext)
-	}
-	if err == nil {
-		err = c.writeErr(ctx)
-	}
-	if err != nil {
-		c.leaveWrite()
+	if err := c.clearTheWay(ctx); err != nil {
 		return false, err
 	}
 	packed := transport.Get()
@@ -150,6 +141,22 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 		return true, nil
 	}
 	return c.writeFrame(ctx, first, p, smaller)
+}
+
+// clearTheWay writes what is left of frames before, with the write turn, which it gives back if it fails. What moves the
+// compressor's window must leave, and so is not compressed before its turn has surely come.
+func (c *Conn) clearTheWay(ctx context.Context) error {
+	err := c.writeErr(ctx)
+	if err == nil {
+		err = c.flushRest(ctx, untilContext)
+	}
+	if err == nil {
+		err = c.writeErr(ctx)
+	}
+	if err != nil {
+		c.leaveWrite()
+	}
+	return err
 }
 
 // tryWriteCompressed leaves a message compressed in the queue. It reports whether it dealt with the message: not if

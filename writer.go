@@ -195,16 +195,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 		first |= finBit
 	}
 	if c.deflate != nil {
-		// What moves the compressor's window must leave, and so is not compressed before its turn has surely come.
-		err := c.writeErr(ctx)
-		if err == nil {
-			err = c.flushRest(ctx, untilContext)
-		}
-		if err == nil {
-			err = c.writeErr(ctx)
-		}
-		if err != nil {
-			c.leaveWrite()
+		if err := c.clearTheWay(ctx); err != nil {
 			return false, err
 		}
 		packed := transport.Get()
