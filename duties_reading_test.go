@@ -67,3 +67,26 @@ func TestCloseDrops(t *testing.T) {
 		t.p.WantClose("a message that came before counts", 1008)
 	})
 }
+
+// TestSkippedText: of a text message that comes while we close, a part was seen and the rest is skipped, whose bytes
+// nobody looks at. The handshake ends well.
+func TestSkippedText(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		whole := wiretest.Text("zwölf").More()
+		b := t.p.Encode(whole)
+		half := len(b) - 3 // in the middle of a character
+		t.p.SendRaw(b[:half])
+		time.Sleep(time.Second) // it is read ahead
+		closing := start(func() error { return t.c.Close(1000, "") })
+		t.p.WantClose("ours", 1000)
+		t.p.SendRaw(b[half:])
+		t.p.Send(wiretest.Continuation(""))
+		t.p.SendClose(1000, "")
+		if t.p.Role == wiretest.Server {
+			t.p.Close()
+		}
+		if err := t.want("Close", closing); err != nil {
+			t.Errorf("Close gave %v", err)
+		}
+	})
+}

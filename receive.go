@@ -219,8 +219,9 @@ func (r *receiver) takeBuffered(dst []byte) (int, error) {
 	return n, nil
 }
 
-// skipBuffered forgets payload of the frame on the wire that is in the inbox.
+// skipBuffered forgets payload of the frame on the wire that is in the inbox. Nothing is known of its text then.
 func (r *receiver) skipBuffered() {
+	r.checking = false
 	n := min(r.left, int64(len(r.inbox.Bytes())))
 	r.inbox.Take(int(n))
 	r.left -= n

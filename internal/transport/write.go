@@ -140,8 +140,9 @@ func (t *Conn) nothingUnsent() (nothing bool) {
 	return nothing
 }
 
-// pieceSize is how much of a long message is written at once where one can't see how much of it was taken.
-const pieceSize = 64 << 10
+// pieceSize is how much of a long message is written at once where one can't see how much of it was taken: each piece
+// that is shows that the peer is alive. TLS writes no more at once, whatever it is given.
+const pieceSize = recordSize
 
 // Write writes what TryWrite has left of b and tail. b.N goes on counting. If ctx is not nil, its end interrupts the
 // call. The error is ErrInterrupted, or the net.Conn's, which is final.
