@@ -12,15 +12,12 @@ package websocket
 //	        └──────────▶ closeReceived ───────────────────────┘
 //	      fail (EOF, I/O error, timeout, CloseNow): any state ▶ closed
 //
-// closeTable decides whether a frame may leave, and what a frame that came
-// means, and nothing else does. It knows no roles. It is asked for every frame
-// that leaves at one place, sender.collect, by the goroutine that holds the
-// write turn, and moved before the bytes go out: a Close of which half was
-// written counts as sent.
+// closeTable decides whether a frame may leave, and what a frame that came means, and nothing else does. It knows no
+// roles. It is asked for every frame that leaves at one place, sender.collect, by the goroutine that holds the write turn,
+// and moved before the bytes go out: a Close of which half was written counts as sent.
 //
-// closing is all that a connection knows of its end. Its methods are what can
-// happen. Each changes the state and returns what has to be done about it; Conn
-// does that after unlocking. This file is pure.
+// closing is all that a connection knows of its end. Its methods are what can happen. Each changes the state and returns
+// what has to be done about it; Conn does that after unlocking. This file is pure.
 
 // closeState is how far the closing handshake has come.
 type closeState uint8
@@ -229,6 +226,9 @@ func (c *closing) fail(cause error, payload string) acts {
 	}
 	c.because(cause)
 	c.by = violation
+	if !c.noWrites {
+		c.result = cause
+	}
 	switch c.ours {
 	case none:
 		c.ours, c.payload = due, payload
@@ -286,7 +286,6 @@ func (c *closing) complete() acts {
 // failed: the peer knows why, and nothing of it is read any more.
 func (c *closing) failed() acts {
 	c.over, c.ended = true, true
-	c.result = c.cause
 	c.state.step(fail)
 	return interruptRead | linger | endContext
 }

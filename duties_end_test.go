@@ -2,7 +2,9 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"math"
+	"net"
 	"testing"
 	"time"
 
@@ -243,5 +245,22 @@ func TestCompressedWithoutLimit(t *testing.T) {
 			t.p.Send(wiretest.Text(d.pack(said)).Compressed())
 			t.wantRead("it is read", MessageText, said)
 		}
+	})
+}
+
+// TestCloseAmidViolation: the peer breaks the protocol after our Close. Close says so; the reason for the end is still the first.
+func TestCloseAmidViolation(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		closing := start(func() error { return t.c.Close(4000, "") })
+		t.p.WantClose("ours", 4000)
+		t.p.Send(wiretest.Frame{FIN: true, Opcode: 3})
+		var violated ProtocolError
+		if err := t.want("Close", closing); !errors.As(err, &violated) {
+			t.Errorf("Close gave %v", err)
+		}
+		if err := t.c.cause(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the reason is %v", err)
+		}
+		t.p.Close()
 	})
 }
