@@ -140,7 +140,7 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 		c.leaveWrite()
 		return true, nil
 	}
-	return c.writeFrame(ctx, first, p, smaller)
+	return c.writeFrame(ctx, first, p, smaller && c.deflate.out.Takeover())
 }
 
 // clearTheWay writes what is left of frames before, with the write turn, which it gives back if it fails. What moves the

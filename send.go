@@ -46,7 +46,7 @@ type outFrame struct {
 	head      *transport.Buffer // the frame, encoded, or the start of it
 	tail      []byte            // the rest of it, written from where it lies
 	key       mask.Key          // if the tail is to be masked
-	mustSend  bool              // its compression has moved a window
+	mustSend  bool              // its compression has moved the window that the peer has too
 	committed bool              // it leaves, though its caller may not wait for it
 }
 

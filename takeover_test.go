@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/closeonce/websocket/internal/memconn"
 	"github.com/closeonce/websocket/internal/wiretest"
 )
 
@@ -73,4 +75,46 @@ func TestTryWriteTakeover(t *testing.T) {
 		}
 		t.Logf("%d of %d were refused", refused, rounds)
 	})
+}
+
+// TestGiveUpCompressed: a Write's context ends before the first byte of its compressed message has left. Nothing of it
+// is sent then, but with context takeover all of it: the compressor has moved on.
+func TestGiveUpCompressed(t *testing.T) {
+	for _, mode := range []CompressionMode{CompressionNoContextTakeover, CompressionContextTakeover} {
+		wish, err := CompressionTuning{}.wish(mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		takeover := mode == CompressionContextTakeover
+		configure := func(client bool) config {
+			return config{settings: newSettings(0, 0, -1), deflate: newCompression(wish, client, 100)}
+		}
+		runConnTestFor(t, configure, func(t *connTest) {
+			if _, plain := t.p.Conn.(*memconn.Conn); !plain {
+				return // how much is on its way can't be told
+			}
+			peer := &deflatePeer{connTest: t, takeover: takeover}
+			write := func(p []byte) error {
+				ctx, cancel := context.WithTimeout(bg, time.Second)
+				defer cancel()
+				return t.c.Write(ctx, MessageBinary, p)
+			}
+			number := 0
+			for write([]byte{0, 0}) == nil { // frames whose size divides the pipe's
+				number++
+			}
+			if err := write(make([]byte, 1000)); err != context.DeadlineExceeded {
+				t.Fatalf("Write gave %v", err)
+			}
+			for range number {
+				t.p.WantBinary("it was taken", "\x00\x00")
+			}
+			if takeover {
+				if p := peer.unpack("the message that moved the window", t.p.ReadFrame("it leaves")); len(p) != 1000 {
+					t.Errorf("%d bytes came", len(p))
+				}
+			}
+			t.p.WantIdle("nothing else was sent", time.Minute)
+		})
+	}
 }

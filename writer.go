@@ -209,7 +209,8 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 			return true, nil
 		}
 	}
-	sent, err = c.writeFrame(ctx, first, payload, w.compressed)
+	whole := fin && w.opcode != opContinuation
+	sent, err = c.writeFrame(ctx, first, payload, w.compressed && (!whole || c.deflate.out.Takeover()))
 	if sent {
 		w.opcode = opContinuation
 	}

@@ -57,6 +57,9 @@ func (c *Compressor) Init(windowBits int, takeover bool, effort Effort) {
 	*c = Compressor{bits: uint8(windowBits), takeover: takeover, effort: effort}
 }
 
+// Takeover reports whether a message may refer to those before it: then what was compressed must be sent.
+func (c *Compressor) Takeover() bool { return c.takeover }
+
 // budget says how c may spend its memory. Chains do without a table, which leaves
 // room for the whole window.
 func (c *Compressor) budget() budget {

@@ -52,9 +52,10 @@ func TestUnsettled(t *testing.T) {
 	large := &Buffer{B: make([]byte, 16<<20)}
 	ctx, cancel := context.WithCancel(bg)
 	writing := start(func() error { return c.Write(ctx, large, nil) })
-	for taken := int64(-1); taken != c.taken.Load(); { // until the socket is full
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for taken := int64(-1); taken != c.taken.Load(); <-tick.C { // until the socket is full
 		taken = c.taken.Load()
-		time.Sleep(50 * time.Millisecond)
 	}
 	cancel()
 	if err := soon(t, "Write", writing); err != ErrInterrupted {

@@ -1,8 +1,8 @@
 package turn
 
 import (
+	"runtime"
 	"testing"
-	"time"
 )
 
 // TestLineHasGone: the last waiter leaves the line while the turn is being released. The turn is free.
@@ -15,7 +15,9 @@ func TestLineHasGone(t *testing.T) {
 		u.Release()
 		close(released)
 	}()
-	time.Sleep(10 * time.Millisecond) // it has seen that somebody waits
+	for range 1000 { // it sees that somebody waits
+		runtime.Gosched()
+	}
 	u.state.Store(held)
 	u.mu.Unlock()
 	<-released
