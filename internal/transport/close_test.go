@@ -47,6 +47,28 @@ func TestLinger(t *testing.T) {
 	}
 }
 
+// TestLingerInOnePiece: a net.Conn of which one can't close half. What was written last arrives all the same.
+func TestLingerInOnePiece(t *testing.T) {
+	for range 20 {
+		nc, peer := socketPair(t, "tcp")
+		c := open(struct{ net.Conn }{nc})
+		if _, err := peer.Write(make([]byte, 20<<10)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Write(nil, &Buffer{B: []byte("bye")}, nil); err != nil {
+			t.Fatal(err)
+		}
+		lingered := start(func() error { lingerFor(c, 20*time.Second); return nil })
+		got := make([]byte, 3)
+		if _, err := io.ReadFull(peer, got); string(got) != "bye" || err != nil {
+			t.Fatalf("%q came, %v", got, err)
+		}
+		peer.Write([]byte("still here"))
+		peer.Close()
+		soon(t, "Linger", lingered)
+	}
+}
+
 // TestLingerIsBounded: a peer that never closes is not waited for.
 func TestLingerIsBounded(t *testing.T) {
 	overClosing(t, func(t *testing.T, c *Conn, peer net.Conn) {

@@ -276,15 +276,15 @@ func (t *Conn) CloseGently(patience time.Duration) {
 }
 
 // Linger closes the net.Conn in the order that lets what was written last arrive: closing a socket with unread bytes
-// resets the connection, and a reset may overtake them. So our half is closed first, and what still comes is dropped
-// until the peer has closed its half, or somebody calls Close. Nobody reads meanwhile.
+// resets the connection, and a reset may overtake them. So our half is closed first, if the net.Conn has halves, and what
+// still comes is dropped until the peer has closed its half, or somebody calls Close. Nobody reads meanwhile.
 func (t *Conn) Linger() {
 	defer t.Close()
-	half, ok := t.NetConn().(interface{ CloseWrite() error })
-	if !ok {
+	if t.settle() != nil {
 		return
 	}
-	if t.settle() != nil || half.CloseWrite() != nil {
+	half, ok := t.NetConn().(interface{ CloseWrite() error })
+	if ok && half.CloseWrite() != nil {
 		return
 	}
 	scrap := Get()
