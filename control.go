@@ -62,8 +62,8 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 //
 // Messages that Write accepted, and a Close frame that is due, have one attempt to leave that does not wait. Where one
 // can't tell whether it would wait, the attempt is made in the background, within a second. If some of that leaves, or our
-// Close frame has left before, our half of TCP is closed first if it has halves, and the other when the peer has closed its own, in the
-// background and within a second, so that it arrives.
+// Close frame has left before, our half of TCP is closed first (if the net.Conn has halves), and the rest when the peer has
+// closed its own, in the background and within a second, so that it arrives.
 func (c *Conn) CloseNow() error {
 	c.end(errClosedNow)
 	return nil
