@@ -168,6 +168,9 @@ func (a *actor) reads(stop <-chan struct{}) {
 		if err != nil && a.end.isOver() { // on a live connection somebody has to go on reading
 			stubborn--
 		}
+		if !patient(err) { // it comes again at once: others need the processor, which may be the only one
+			pause(time.Millisecond, a.end.pair.world.dead)
+		}
 		a.rest()
 	}
 }
