@@ -21,10 +21,18 @@ import (
 	"github.com/closeonce/websocket/internal/conformance/suite"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var (
+	update = flag.Bool("update", false, "write the golden files; with -every")
+	every  = flag.Bool("every", false, "all cases in all modes; without it the cases of megabytes are left out, and modes that differ little")
+)
 
-// Generous: only an endpoint that fails makes the suite wait so long.
-var patient = suite.Options{Timeout: 30 * time.Second, FailFast: 20 * time.Second, Light: underRace}
+// light reports whether the cases of megabytes are left out.
+func light() bool { return underRace || !*every }
+
+// patient is generous: only an endpoint that fails makes the suite wait so long.
+func patient() suite.Options {
+	return suite.Options{Timeout: 30 * time.Second, FailFast: 20 * time.Second, Light: light()}
+}
 
 // listen returns a listener on the loopback, with TLS if asked, and what a
 // client needs to trust it.
@@ -61,7 +69,7 @@ func checkReport(t *testing.T, r *suite.Report, golden string) {
 		}
 	}
 	path := filepath.Join("testdata", golden)
-	if *update && !t.Failed() && !underRace {
+	if *update && !t.Failed() && !light() {
 		if err := os.WriteFile(path, []byte(r.Verdicts()), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +89,7 @@ func checkReport(t *testing.T, r *suite.Report, golden string) {
 		}
 		delete(verdicts, res.Number)
 	}
-	if len(verdicts) > 0 && !underRace {
+	if len(verdicts) > 0 && !light() {
 		t.Errorf("%s has %d cases that did not run", golden, len(verdicts))
 	}
 }
@@ -99,7 +107,7 @@ func runServer(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden
 		srv.Close()
 		<-served
 	}()
-	o := patient
+	o := patient()
 	o.TLS, o.Run = trust, only
 	scheme := "ws"
 	if overTLS {
@@ -115,7 +123,7 @@ func runServer(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden
 // runClient tests our client in a mode.
 func runClient(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden string) {
 	ln, trust := listen(t, overTLS)
-	o := patient
+	o := patient()
 	o.Run = only
 	d := suite.NewDriver(o, overTLS)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -153,8 +161,8 @@ var suffixes = map[websocket.CompressionMode]string{
 func inModes(t *testing.T, test func(t *testing.T, mode ours.Mode, golden string)) {
 	for _, m := range ours.Modes {
 		t.Run(m.Name, func(t *testing.T) {
-			if underRace && m.Streams && m.Compression != websocket.CompressionDisabled {
-				t.Skip("the race detector sees all of it in the other modes")
+			if light() && (m.Compression == websocket.CompressionNoContextTakeover || m.Streams && m.Compression != websocket.CompressionDisabled) {
+				t.Skip("-every plays it; most of it is in the other modes")
 			}
 			test(t, m, suffixes[m.Compression]+".golden")
 		})
