@@ -211,10 +211,14 @@ func TestNetConnContext(t *testing.T) {
 			synctest.Wait()
 			cancel()
 			p.WantGone("the context's end is the connection's")
-			if err := <-read; err == nil || err == io.EOF {
+			if err := <-read; !errors.Is(err, context.Canceled) || !errors.Is(err, net.ErrClosed) || err == io.EOF {
 				t.Errorf("Read returned %v", err)
 			}
 			<-c.Context().Done()
+			nc.SetWriteDeadline(time.Now().Add(time.Second))
+			if _, err := nc.Write([]byte("x")); !errors.Is(err, context.Canceled) || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Write returned %v", err)
+			}
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -174,6 +175,36 @@ var accepting1 = []behaviour{
 		p.saw("when the handler has returned, a Read under the request's context", p.read(ctx, c))
 	}},
 
+	{"accept-twice", func(p *play) {
+		var second error
+		conn := p.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, _ := p.lib.accept(w, r, nil)
+			p.finally(func() { c.CloseNow() })
+			_, second = p.lib.accept(w, r, nil)
+		}))
+		conn.Write([]byte(request()))
+		readHead(conn)
+		p.settle()
+		p.saw("the second fails", second != nil)
+	}},
+	{"accept-after-body", func(p *play) {
+		a := p.accept(nil, request(), func(w http.ResponseWriter) http.ResponseWriter {
+			io.WriteString(w, "a page")
+			return w
+		})
+		p.saw("status", a.status)
+		p.saw("there is an error", a.err != nil)
+	}},
+	{"accept-own-field-newline", func(p *play) {
+		a := p.accept(nil, request(), preset("X-Mine", "a\r\nX-Smuggled: b"))
+		p.saw("X-Mine", fmt.Sprintf("%q", a.header.Get("X-Mine")))
+		p.saw("X-Smuggled", a.header.Get("X-Smuggled"))
+	}},
+	{"subprotocol-preset-unoffered", func(p *play) {
+		a := p.accept(nil, request(), preset("Sec-WebSocket-Protocol", "mine"))
+		p.saw("answer", a.header.Values("Sec-WebSocket-Protocol"))
+		p.saw("Subprotocol", a.c.Subprotocol())
+	}},
 	subprotocol("subprotocol-chosen", []string{"b", "a"}, "a, b"),
 	subprotocol("subprotocol-case", []string{"CHAT"}, "chat"),
 	subprotocol("subprotocol-none", []string{"x"}, "a, b"),

@@ -16,6 +16,16 @@ var pinging = []behaviour{
 		go c.Read(background)
 		p.saw("ping", p.try(func() string { return p.err(c.Ping(background)) }))
 	}},
+	{"ping-two-at-once", func(p *play) {
+		c, other := p.server(nil)
+		other.pong()
+		go c.Read(background)
+		ctx, cancel := context.WithTimeout(background, time.Minute)
+		defer cancel()
+		a := p.begin(func() string { return p.err(c.Ping(ctx)) })
+		b := p.begin(func() string { return p.err(c.Ping(ctx)) })
+		p.saw("pings", <-a+" "+<-b)
+	}},
 	{"ping-payload", func(p *play) {
 		c, other := p.server(nil)
 		other.pong()

@@ -279,6 +279,20 @@ var reading = []behaviour{
 		_, _, err := c.Read(background)
 		p.saw("words", p.words(err))
 	}},
+	{"read-after-too-big", func(p *play) {
+		c, other := p.server(nil)
+		c.SetReadLimit(4)
+		other.echo().send(wiretest.Text("more than that"), wiretest.Text("x"))
+		p.read(background, c)
+		p.saw("read", p.read(background, c))
+		p.saw("write", p.write(background, c, "x"))
+	}},
+	{"read-after-violation", func(p *play) {
+		c, other := p.server(nil)
+		other.echo().send(wiretest.Continuation("x"))
+		p.read(background, c)
+		p.saw("once more", p.read(background, c))
+	}},
 	{"read-big", func(p *play) {
 		c, other := p.server(nil)
 		c.SetReadLimit(-1)

@@ -116,6 +116,12 @@ var writing = []behaviour{
 		p.pass(time.Second)
 		p.saw("write", p.write(background, c, "x"))
 	}},
+	{"write-after-eof", func(p *play) {
+		c, other := p.server(nil)
+		other.conn.CloseWrite()
+		p.read(background, c)
+		p.saw("write", p.write(background, c, "x"))
+	}},
 	{"write-peer-gone", func(p *play) {
 		c, other := p.server(nil)
 		other.conn.Close()
@@ -245,6 +251,12 @@ var closing = []behaviour{
 	{"closenow", func(p *play) {
 		c, other := p.server(nil)
 		p.saw("CloseNow", p.err(c.CloseNow()))
+		p.saw("wire", other.heard())
+	}},
+	{"closenow-behind-write", func(p *play) {
+		c, other := p.server(nil)
+		c.Write(background, text, []byte("last"))
+		c.CloseNow()
 		p.saw("wire", other.heard())
 	}},
 	{"closenow-twice", func(p *play) {
