@@ -18,7 +18,8 @@ import (
 // It lifts the read limit. ctx bounds the life of the whole: when it is done, the
 // connection is closed as by CloseNow, and calls return an error that is both
 // [net.ErrClosed] and the context's. After a Close of the peer's with 1000 or 1001,
-// Read and Write return io.EOF. Close closes with 1000 and waits as [Conn.Close] does.
+// Read returns io.EOF; Write returns an error that is net.ErrClosed and holds the
+// [CloseError]. Close closes with 1000 and waits as [Conn.Close] does.
 // Deadlines end the calls they are for, with os.ErrDeadlineExceeded, and not the
 // connection. When the write deadline passes in the middle of a message, the rest of
 // it is still sent, and Write returns len(p) with the error.
@@ -71,15 +72,15 @@ func (n *netConn) Read(p []byte) (int, error) {
 		return 0, netFailure(ctx, err)
 	}
 	k, err := n.c.readStream(ctx, n.typ, p)
+	switch CloseStatus(err) {
+	case StatusNormalClosure, StatusGoingAway:
+		return k, io.EOF
+	}
 	return k, netFailure(ctx, err)
 }
 
 // netFailure translates an error of a call under ctx into those of a net.Conn.
 func netFailure(ctx context.Context, err error) error {
-	switch CloseStatus(err) {
-	case StatusNormalClosure, StatusGoingAway:
-		return io.EOF
-	}
 	if errors.Is(err, context.Canceled) && !errors.Is(err, net.ErrClosed) && context.Cause(ctx) == os.ErrDeadlineExceeded {
 		return os.ErrDeadlineExceeded
 	}
