@@ -173,6 +173,11 @@ var dialing = []behaviour{
 			return "HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\nno room"
 		})
 		p.saw("words", p.words(d.err))
+	}},
+	{"answer-404-body", func(p *play) {
+		d := p.dial(background, url1, &options{}, func(*http.Request) string {
+			return "HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\nno room"
+		})
 		p.saw("the error quotes the body", strings.Contains(d.err.Error(), "no room"))
 	}},
 	{"answer-big-body", func(p *play) {

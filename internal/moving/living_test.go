@@ -347,14 +347,22 @@ var values = []behaviour{
 	{"error-words", func(p *play) {
 		c, other := p.server(nil)
 		other.echo()
-		_, r, _ := c.Reader(cancelled())
-		_ = r
 		c.Close(1000, "")
+		p.saw("Read after Close", p.words(second(c.Read(background))))
 		p.saw("Write after Close", p.words(c.Write(background, text, nil)))
 		p.saw("Ping after Close", p.words(c.Ping(background)))
-		a := p.accept(nil, request("-Upgrade"))
-		p.saw("Accept", p.words(a.err))
 		d := p.dial(background, url1, &options{}, func(*httpRequest) string { return "" })
 		p.saw("Dial", p.words(d.err))
+	}},
+	{"error-prefixes", func(p *play) {
+		c, _ := p.server(nil)
+		c.CloseNow()
+		p.saw("Read", contained(second(c.Read(background)), prefixes))
+		p.saw("Write", contained(c.Write(background, text, nil), prefixes))
+		p.saw("Ping", contained(c.Ping(background), prefixes))
+		a := p.accept(nil, request("-Upgrade"))
+		p.saw("Accept", contained(a.err, prefixes))
+		d := p.dial(background, url1, &options{}, func(*httpRequest) string { return "" })
+		p.saw("Dial", contained(d.err, prefixes))
 	}},
 }

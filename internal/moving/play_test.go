@@ -191,12 +191,18 @@ var words = []string{
 	"failed to read frame header: EOF", "read limited at ", "received close frame", "status = Status",
 	"expected handshake response status code 101 but got ", "use of closed network connection", "unexpected EOF",
 	"context canceled", "context deadline exceeded", "message too big", "EOF",
+}
+
+// prefixes say which call failed.
+var prefixes = []string{
 	"failed to get reader", "failed to write msg", "failed to WebSocket dial", "failed to accept WebSocket connection", "failed to ping",
 	"failed to wait for pong",
 }
 
 // words says which of the words an error's text has.
-func (p *play) words(err error) string {
+func (p *play) words(err error) string { return contained(err, words) }
+
+func contained(err error, words []string) string {
 	if err == nil {
 		return "nil"
 	}
