@@ -281,7 +281,7 @@ func TestCheckClose(t *testing.T) {
 
 func TestCloseErrorSaysWhatThePeerSaid(t *testing.T) {
 	got := CloseError{Code: StatusGoingAway, Reason: "restart"}.Error()
-	if want := `websocket: the peer closed the connection: StatusGoingAway "restart"`; got != want {
+	if want := `websocket: received close frame: status = StatusGoingAway and reason = "restart"`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if (CloseError{Code: 4000}) != (CloseError{4000, ""}) {

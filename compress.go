@@ -348,7 +348,7 @@ func (c *Conn) checkInflated(p []byte, bad error, last bool) error {
 	case !ok: // what came before the decompressor's error counts first
 		return c.refuse(protocolError(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
 	case bad == deflate.ErrTooLong:
-		return c.refuse(tooBig(c.receiver.limit.Load()))
+		return c.refuse(sizeError{c.receiver.limit.Load()})
 	case bad != nil:
 		return c.refuse(ProtocolError{StatusInvalidFramePayloadData, "a compressed message can't be inflated: " + bad.Error()})
 	}

@@ -3,7 +3,6 @@ package websocket
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -276,12 +275,11 @@ func (c *Conn) hangUp(how acts) {
 // fail closes the connection because the peer did what it must not do (RFC 6455, section 7.1.7), and returns errOver.
 func (c *Conn) fail(err error) error {
 	code, reason := StatusProtocolError, err.Error()
-	var p ProtocolError
-	switch {
-	case errors.As(err, &p):
-		code, reason = p.Code, p.Reason
-	case errors.Is(err, ErrMessageTooBig):
-		code, reason = StatusMessageTooBig, "the message is larger than the read limit"
+	switch err := err.(type) {
+	case ProtocolError:
+		code, reason = err.Code, err.Reason
+	case sizeError:
+		code, reason = StatusMessageTooBig, err.reason()
 	}
 	payload := string(appendClose(nil, code, reason[:min(len(reason), maxCloseReason)]))
 	c.mu.Lock()

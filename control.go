@@ -103,13 +103,13 @@ func (c *Conn) unexpected() {
 // Ping answers earlier ones too. If several Pings wait to be written, only the newest is sent.
 func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return c.contextErr(ctx)
+		return sending(c.contextErr(ctx))
 	}
 	w := &keepalive.Wait{Answered: make(chan struct{})}
 	number := c.keepalive.Next(w)
 	defer c.keepalive.Forget(w)
 	if !c.sendPing(number) {
-		return c.reason(ctx)
+		return sending(c.reason(ctx))
 	}
 	c.supervisor.expecting.Add(1)
 	defer c.supervisor.expecting.Add(-1)
@@ -120,9 +120,9 @@ func (c *Conn) Ping(ctx context.Context) error {
 	case <-w.Answered:
 		return nil
 	case <-ctx.Done():
-		return c.contextErr(ctx)
+		return sending(c.contextErr(ctx))
 	case <-told:
-		return c.reason(ctx)
+		return sending(c.reason(ctx))
 	}
 }
 

@@ -146,7 +146,7 @@ func (o offer) set(h http.Header) {
 // check holds the server's answer against the offer, and returns what is agreed on.
 func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z *compression, err error) {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return "", nil, fmt.Errorf("the server answered %.64q, not 101", resp.Status)
+		return "", nil, fmt.Errorf("expected handshake response status code 101 but got %d", resp.StatusCode)
 	}
 	subprotocol, err = handshake.CheckResponse(resp.Header, o.key, o.subprotocols)
 	if err != nil {

@@ -714,15 +714,15 @@ func TestDialRefused(t *testing.T) {
 		body   string
 		says   string
 	}{
-		{"404", "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot here\n", 404, "not here\n", `"404 Not Found", not 101: "not here"`},
+		{"404", "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot here\n", 404, "not here\n", `expected handshake response status code 101 but got 404: "not here"`},
 		{"a body in two lines", "HTTP/1.1 500 Oops\r\nContent-Length: 7\r\n\r\none\ntwo", 500, "one\ntwo", `"one"`},
-		{"a body that is too long", "HTTP/1.1 403 Forbidden\r\nContent-Length: 2000\r\n\r\n" + long, 403, long[:1024], "403 Forbidden"},
-		{"a body of 1024 bytes", "HTTP/1.1 403 Forbidden\r\nContent-Length: 1024\r\n\r\n" + long[:1024], 403, long[:1024], "403 Forbidden"},
+		{"a body that is too long", "HTTP/1.1 403 Forbidden\r\nContent-Length: 2000\r\n\r\n" + long, 403, long[:1024], "but got 403"},
+		{"a body of 1024 bytes", "HTTP/1.1 403 Forbidden\r\nContent-Length: 1024\r\n\r\n" + long[:1024], 403, long[:1024], "but got 403"},
 		{"a body that ends early", "HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nno", 403, "no", `"no"`},
 		{"a body in chunks", "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n", 403, "no", `"no"`},
 		{"a body to the end of the stream", "HTTP/1.0 403 Forbidden\r\n\r\nno", 403, "no", `"no"`},
-		{"no body", "HTTP/1.1 204 No Content\r\n\r\n", 204, "", "204 No Content"},
-		{"200, though it has all the fields", strings.Replace(switching, "101 Switching Protocols", "200 OK", 1) + "Content-Length: 0\r\n\r\n", 200, "", "200 OK"},
+		{"no body", "HTTP/1.1 204 No Content\r\n\r\n", 204, "", "but got 204"},
+		{"200, though it has all the fields", strings.Replace(switching, "101 Switching Protocols", "200 OK", 1) + "Content-Length: 0\r\n\r\n", 200, "", "but got 200"},
 		{"401", "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n", 401, "", "401"},
 		{"no Upgrade", strings.Replace(switching, "Upgrade: websocket\r\n", "", 1) + "\r\n", 101, "", "Upgrade"},
 		{"another Upgrade", strings.Replace(switching, "websocket", "h2c", 1) + "\r\n", 101, "", `"h2c"`},

@@ -37,9 +37,10 @@
 //
 // The first reason for which a connection ends is the error of every call from then
 // on, and comes before the error of a context that is done. After the peer's Close,
-// [CloseStatus] gives its code and [errors.As] finds the [CloseError]. After a close
-// of one's own, [errors.Is] finds [net.ErrClosed]. A lost connection wraps its
-// cause, [io.ErrUnexpectedEOF] for a stream that ended without a Close frame. A
+// [CloseStatus] gives its code and [errors.As] finds the [CloseError]. After a
+// close of one's own, [errors.Is] finds [net.ErrClosed]. A lost connection wraps
+// its cause, [io.ErrUnexpectedEOF] for a stream that ended without a Close frame. A
 // peer's mistake is a [ProtocolError], and has been answered with the Close frame
-// that the RFC asks for.
+// that the RFC asks for. After the peer's Close, the error of a call that sends is
+// both its CloseError and net.ErrClosed.
 package websocket

@@ -11,7 +11,7 @@ import (
 var (
 	// ErrMessageTooBig is in the error of a call that met a message larger than
 	// the read limit. The peer was sent Close 1009.
-	ErrMessageTooBig = errors.New("websocket: the message is larger than the read limit")
+	ErrMessageTooBig = errors.New("websocket: message too big")
 
 	// ErrQueueFull is returned by [Conn.TryWrite] when the message does not fit
 	// into the queue: the peer reads more slowly than the application writes.
@@ -44,7 +44,8 @@ func protocolError(code StatusCode, reason, section string) error {
 
 // A CloseError is what the peer's Close frame said. Calls on a connection that
 // the peer closed return an error that holds it; take it out with [errors.As],
-// or just its code with [CloseStatus].
+// or just its code with [CloseStatus]. The error of calls that send (Write, TryWrite,
+// Ping, a Writer) is [net.ErrClosed] as well.
 type CloseError struct {
 	// Code is the frame's status code, or StatusNoStatusRcvd if it held none.
 	Code StatusCode
@@ -54,13 +55,27 @@ type CloseError struct {
 
 // Error says what the peer's Close frame said.
 func (e CloseError) Error() string {
-	return fmt.Sprintf("websocket: the peer closed the connection: %v %q", e.Code, e.Reason)
+	return fmt.Sprintf("websocket: received close frame: status = %v and reason = %q", e.Code, e.Reason)
+}
+
+// A cannotSend is the error of a call that sends, after the peer's Close.
+type cannotSend struct{ CloseError }
+
+func (e cannotSend) Error() string   { return e.CloseError.Error() + ": " + net.ErrClosed.Error() }
+func (e cannotSend) Unwrap() []error { return []error{e.CloseError, net.ErrClosed} }
+
+// sending returns the error of a call that sends, for the reason that the connection has ended for.
+func sending(err error) error {
+	if said, ok := err.(CloseError); ok {
+		return cannotSend{said}
+	}
+	return err
 }
 
 // errClosed is the cause after a close of our own. It is net.ErrClosed.
 type errClosed struct{ what string }
 
-func (e errClosed) Error() string { return "websocket: " + e.what }
+func (e errClosed) Error() string { return "websocket: " + e.what + ": " + net.ErrClosed.Error() }
 func (e errClosed) Unwrap() error { return net.ErrClosed }
 
 var errClosedNow error = errClosed{"the connection was closed here without a closing handshake"}
@@ -73,15 +88,28 @@ var errOver = errors.New("over")
 
 // connectionLost is the error for a connection that broke without a Close frame.
 func connectionLost(err error) error {
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
 	return fmt.Errorf("websocket: the connection was lost: %w", err)
 }
 
-func tooBig(limit int64) error {
-	return fmt.Errorf("%w of %d bytes; closed with %d", ErrMessageTooBig, limit, int(StatusMessageTooBig))
+// errEnd is the end of the stream between two frames. It is io.ErrUnexpectedEOF: a Close frame should come first.
+var errEnd error = endOfStream{}
+
+type endOfStream struct{}
+
+func (endOfStream) Error() string { return io.EOF.Error() }
+func (endOfStream) Unwrap() error { return io.ErrUnexpectedEOF }
+
+// A sizeError is the error for a message over the read limit.
+type sizeError struct{ limit int64 }
+
+func (e sizeError) Error() string {
+	return fmt.Sprintf("%v: %s; closed with %d", ErrMessageTooBig, e.reason(), int(StatusMessageTooBig))
 }
+
+func (e sizeError) Unwrap() error { return ErrMessageTooBig }
+
+// reason is what the peer is told.
+func (e sizeError) reason() string { return fmt.Sprintf("read limited at %d bytes", e.limit) }
 
 // A panicError is the cause when a callback panicked.
 type panicError struct {

@@ -173,7 +173,7 @@ func ExampleConn_CloseRead() {
 	// Output:
 	// event 1
 	// event 2
-	// websocket: the peer closed the connection: StatusGoingAway "enough"
+	// websocket: received close frame: status = StatusGoingAway and reason = "enough": use of closed network connection
 }
 
 // A stream of bytes through a WebSocket.
@@ -257,5 +257,5 @@ func ExampleHandshakeError() {
 	fmt.Println(err)
 	// Output:
 	// 401 members only
-	// websocket: the handshake failed: the server answered "401 Unauthorized", not 101: "members only"
+	// websocket: the handshake failed: expected handshake response status code 101 but got 401: "members only"
 }

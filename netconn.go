@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -15,8 +16,10 @@ import (
 // after the other, and refuses a message of the other type with Close 1003.
 //
 // It lifts the read limit. ctx bounds the life of the whole: when it is done, the
-// connection is closed as by CloseNow. After a Close of the peer's with 1000 or 1001,
-// Read and Write return io.EOF. Close closes with 1000 and waits as [Conn.Close] does.
+// connection is closed as by CloseNow, and calls return an error that is both
+// [net.ErrClosed] and the context's. After a Close of the peer's with 1000 or 1001,
+// Read returns io.EOF; Write returns an error that is net.ErrClosed and holds the
+// [CloseError]. Close closes with 1000 and waits as [Conn.Close] does.
 // Deadlines end the calls they are for, with os.ErrDeadlineExceeded, and not the
 // connection. When the write deadline passes in the middle of a message, the rest of
 // it is still sent, and Write returns len(p) with the error.
@@ -25,7 +28,9 @@ import (
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
 	c.SetReadLimit(-1)
 	n := &netConn{c: c, typ: msgType}
-	n.stop = context.AfterFunc(ctx, func() { c.CloseNow() })
+	n.stop = context.AfterFunc(ctx, func() {
+		c.end(fmt.Errorf("%w, because NetConn's context is done: %w", errClosedNow, ctx.Err()))
+	})
 	n.read.init()
 	n.write.init()
 	return n
@@ -67,16 +72,16 @@ func (n *netConn) Read(p []byte) (int, error) {
 		return 0, netFailure(ctx, err)
 	}
 	k, err := n.c.readStream(ctx, n.typ, p)
+	switch CloseStatus(err) {
+	case StatusNormalClosure, StatusGoingAway:
+		return k, io.EOF
+	}
 	return k, netFailure(ctx, err)
 }
 
 // netFailure translates an error of a call under ctx into those of a net.Conn.
 func netFailure(ctx context.Context, err error) error {
-	switch CloseStatus(err) {
-	case StatusNormalClosure, StatusGoingAway:
-		return io.EOF
-	}
-	if errors.Is(err, context.Canceled) && context.Cause(ctx) == os.ErrDeadlineExceeded {
+	if errors.Is(err, context.Canceled) && !errors.Is(err, net.ErrClosed) && context.Cause(ctx) == os.ErrDeadlineExceeded {
 		return os.ErrDeadlineExceeded
 	}
 	return err

@@ -102,7 +102,7 @@ func TestNetConnLiftsTheReadLimit(t *testing.T) {
 	})
 }
 
-// TestNetConnEnd: how the peer's Close looks to Read.
+// TestNetConnEnd: how the peer's Close looks to Read and Write.
 func TestNetConnEnd(t *testing.T) {
 	for code, want := range map[int]error{
 		1000: io.EOF,
@@ -120,6 +120,9 @@ func TestNetConnEnd(t *testing.T) {
 				if n, err := nc.Read(b); n != 0 || !errors.Is(err, want) || want == io.EOF && err != io.EOF {
 					t.Errorf("code %d: Read gave %d, %v; want %v", code, n, err, want)
 				}
+			}
+			if n, err := nc.Write(b); n != 0 || errors.Is(err, io.EOF) || !errors.Is(err, net.ErrClosed) || websocket.CloseStatus(err) != websocket.StatusCode(code) {
+				t.Errorf("code %d: Write gave %d, %v; want the CloseError and net.ErrClosed", code, n, err)
 			}
 			p.WantClose("the echo", code)
 			p.Close()
@@ -211,10 +214,14 @@ func TestNetConnContext(t *testing.T) {
 			synctest.Wait()
 			cancel()
 			p.WantGone("the context's end is the connection's")
-			if err := <-read; err == nil || err == io.EOF {
+			if err := <-read; !errors.Is(err, context.Canceled) || !errors.Is(err, net.ErrClosed) || err == io.EOF {
 				t.Errorf("Read returned %v", err)
 			}
 			<-c.Context().Done()
+			nc.SetWriteDeadline(time.Now().Add(time.Second))
+			if _, err := nc.Write([]byte("x")); !errors.Is(err, context.Canceled) || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Write returned %v", err)
+			}
 		})
 	}
 }

@@ -76,7 +76,7 @@ func (c *Conn) readFailed(err error) bool {
 	}
 	c.noteUnread()
 	c.mu.Lock()
-	a := c.closing.noRead(connectionLost(err), err == io.EOF)
+	a := c.closing.noRead(connectionLost(c.receiver.cutOff(err)), err == io.EOF)
 	c.unlock()
 	c.perform(a)
 	return true

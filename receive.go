@@ -1,6 +1,8 @@
 package websocket
 
 import (
+	"fmt"
+	"io"
 	"math"
 	"sync/atomic"
 
@@ -105,6 +107,21 @@ func (r *receiver) next(deflate bool) (found, opcode, []byte, error) {
 	return dataFrame, h.opcode, nil, err
 }
 
+// cutOff is why the frame under way, or the next one, can't be read.
+func (r *receiver) cutOff(err error) error {
+	what := "header"
+	if r.left > 0 {
+		what = "payload"
+	}
+	if err == io.EOF {
+		err = errEnd
+		if r.left > 0 || !r.inbox.Empty() {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	return fmt.Errorf("failed to read frame %s: %w", what, err)
+}
+
 // simple looks at the header at the front of b, and returns its size if it begins a message and there is nothing else
 // about it; then frame has it, and begin goes to its payload. Otherwise it returns 0: it is for next.
 func (r *receiver) simple(b []byte) (size int) {
@@ -159,7 +176,7 @@ func (r *receiver) enter(frame record) error {
 		most = maxInflateInput(limit)
 	}
 	if m.size > most {
-		return tooBig(limit)
+		return sizeError{limit}
 	}
 	return nil
 }

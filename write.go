@@ -55,7 +55,7 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool, err error) {
 	op, err := opcodeOf(typ, p)
 	if err == nil && ctx.Err() != nil {
-		err = c.contextErr(ctx)
+		err = sending(c.contextErr(ctx))
 	}
 	if err != nil {
 		return false, err
@@ -71,7 +71,7 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool,
 	default:
 		sent, err = c.writeFrame(ctx, first, p, false)
 	}
-	return sent, c.explain(ctx, err)
+	return sent, sending(c.explain(ctx, err))
 }
 
 // TryWrite sends p as one message without ever waiting: the kernel takes it now, or the connection's queue does; it waits
@@ -96,7 +96,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	if err == errOver {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return cmp.Or(c.closing.cause, c.closing.result)
+		return sending(cmp.Or(c.closing.cause, c.closing.result))
 	}
 	return err
 }

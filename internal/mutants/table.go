@@ -60,7 +60,7 @@ var Table = []Mutant{
 		{"close.go", "closing.last", "return c.server && c.ours == leaving && c.state == closed", "return false"}}},
 	{"violation-silent", "a breach of the protocol is not answered by a Close frame", []Edit{{"close.go", "closing.fail", "c.ours, c.payload = due, payload", "return c.end(cause)"}}},
 	{"violation-stays", "after a breach of the protocol TCP stays open", []Edit{{"close.go", "closing.wrote", "case c.by == violation:", "case c.by == violation && c.state == open:"}}},
-	{"close-code-1002", "every breach is answered with 1002", []Edit{{"conn.go", "Conn.fail", "code, reason = p.Code, p.Reason", "reason = p.Reason"}}},
+	{"close-code-1002", "every breach is answered with 1002", []Edit{{"conn.go", "Conn.fail", "code, reason = err.Code, err.Reason", "reason = err.Reason"}}},
 	{"close-waits-forever", "Close has no time-out", []Edit{{"conn.go", "Conn.ring", "if due.Has(alarmClose) {", "if due.Has(alarmClose) && t == 0 {"}}},
 	{"second-close-hangs", "a second Close takes the read turn for itself", []Edit{{"control.go", "Conn.CloseContext", "code, reason, misuse := checkClose(code, reason)\n",
 		"code, reason, misuse := checkClose(code, reason)\n\tif c.has(closedByUs) {\n\t\tc.supervisor.turn.Await(nil, nil)\n\t}\n"}}},
@@ -68,7 +68,7 @@ var Table = []Mutant{
 	{"close-ignores-context", "CloseContext does not look at its context", []Edit{{"control.go", "Conn.CloseContext", "case <-ctx.Done():", "case <-make(chan int):"}}},
 	{"half-close-counts", "the closing handshake is over with our Close half written", []Edit{{"close.go", "closing.received", "if c.ours == written {", "if c.ours != none {"}}},
 	{"cause-overwritten", "a later reason replaces the first", []Edit{{"close.go", "closing.because", "if c.cause == nil {", "if reason != nil {"}}},
-	{"lost-is-eof", "a lost connection looks like the peer's Close", []Edit{{"errors.go", "connectionLost", "return fmt.Errorf(\"websocket: the connection was lost: %w\", err)", "return fmt.Errorf(\"websocket: the connection is gone: %w\", err)"}}},
+	{"lost-is-eof", "a lost connection looks like the end of a stream", []Edit{{"errors.go", "endOfStream.Unwrap", "return io.ErrUnexpectedEOF", "return io.EOF"}}},
 
 	// Pings.
 	{"no-pong", "Pings are not answered", []Edit{{"control.go", "Conn.control", "if answer {", "if answer && len(payload) > 200 {"}}},

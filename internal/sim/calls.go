@@ -97,7 +97,7 @@ func (p *peer) judgeError(c *call, cause error) {
 	if strings.HasPrefix(c.what, "TryWrite") && strings.Contains(err.Error(), "connection was lost") {
 		return // it can't wait for the cause to be found out
 	}
-	if err.Error() != cause.Error() {
+	if !tells(c.what, err, cause) {
 		p.fail("%s: %s returned %q, the cause is %q", c.who, c.what, err, cause)
 	}
 	switch {
@@ -108,6 +108,16 @@ func (p *peer) judgeError(c *call, cause error) {
 	default:
 		p.fail("%s: %s returned %q, which is of no known kind", c.who, c.what, err)
 	}
+}
+
+// tells reports whether an error of a call tells the cause, and no more. After the peer's Close, a call that sends says
+// besides that the connection is closed.
+func tells(what string, err, cause error) bool {
+	sends := strings.HasPrefix(what, "Write") || strings.HasPrefix(what, "TryWrite") || strings.HasPrefix(what, "Ping")
+	if sends && websocket.CloseStatus(cause) != -1 {
+		return err.Error() == cause.Error()+": "+net.ErrClosed.Error() && errors.Is(err, cause) && errors.Is(err, net.ErrClosed)
+	}
+	return err.Error() == cause.Error()
 }
 
 // shookHands reports whether both Close frames are through, as far as p knows.

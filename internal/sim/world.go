@@ -269,7 +269,7 @@ func (p *peer) afterlife() {
 	check := func(what string, err error) {
 		if err == nil {
 			p.fail("%s on an ended connection returned no error", what)
-		} else if err.Error() != cause.Error() {
+		} else if !tells(what, err, cause) {
 			p.fail("%s on an ended connection returned %q, the cause is %q", what, err, cause)
 		}
 	}

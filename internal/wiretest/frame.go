@@ -125,8 +125,8 @@ func shortestForm(length uint64) int {
 // maxPayload is far more than a test sends. A length above it is a mistake, for the rest of which nobody waits.
 const maxPayload = 64 << 20
 
-// parseFrame takes the first frame off b. It returns n = 0 as long as the frame is not whole.
-func parseFrame(b []byte) (f Frame, n int, err error) {
+// ParseFrame takes the first frame off b. It returns n = 0 as long as the frame is not whole.
+func ParseFrame(b []byte) (f Frame, n int, err error) {
 	if len(b) < 2 {
 		return f, 0, nil
 	}

@@ -159,7 +159,7 @@ func (p *Peer) came(err error) string {
 	var parts []string
 	rest := p.received
 	for {
-		f, n, bad := parseFrame(rest)
+		f, n, bad := ParseFrame(rest)
 		if n == 0 || bad != nil {
 			break
 		}

@@ -17,7 +17,7 @@ func (p *Peer) next(why, want string) Frame {
 	p.t.Helper()
 	deadline := time.Now().Add(p.Timeout)
 	for {
-		f, n, err := parseFrame(p.received)
+		f, n, err := ParseFrame(p.received)
 		if err != nil {
 			p.fail(why, want, err.Error())
 		}
