@@ -44,6 +44,10 @@ func Subprotocols(r *http.Request) []string {
 // when the handler has returned; net/http then logs a WriteHeader on a hijacked connection.
 // It does no harm, and goes away where such middleware is left out for WebSockets.
 //
+// The server's connection may be any net.Conn with read deadlines that work: net/http
+// uses one to let go of it. A channel of SSH has none. Below TLS the time-out's error must
+// be Temporary as well, which that of yamux is not. A wrapper on the listener mends both.
+//
 // If the request is not a valid handshake, or comes from a foreign Origin, Accept
 // answers it with the fitting HTTP status (see AcceptOptions.OnRefuse) and returns an
 // error that says what was wrong; the handler just returns then.

@@ -88,7 +88,11 @@ func TestIdleMemory(t *testing.T) {
 	t.Run("accepted through Handler", func(t *testing.T) {
 		srv := httptest.NewServer(websocket.Handler(nil, echoFresh))
 		defer srv.Close()
-		measureIdle(t, limitServerIdle, wiretest.Client, func() net.Conn {
+		limit := float64(limitServerIdle)
+		if runtime.GOARCH == "arm64" {
+			limit += 2 << 10 // frames are larger there: one step more of stack
+		}
+		measureIdle(t, limit, wiretest.Client, func() net.Conn {
 			nc, err := net.Dial("tcp", srv.Listener.Addr().String())
 			if err != nil {
 				t.Fatal(err)

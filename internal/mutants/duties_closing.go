@@ -3,6 +3,7 @@ package mutants
 // closingDuties: close.go says what has to be done about an event, and perform does it.
 var closingDuties = []Duty{
 	// What closing wants done.
+	{Mutant{"violation-untold", "Close does not tell that the peer broke the protocol meanwhile", []Edit{{"close.go", "closing.fail", "c.result = cause", ""}}}, By{".", "TestCloseAmidViolation"}},
 	{Mutant{"begin-unbounded", "a closing that we begin is not bounded in time", []Edit{{"close.go", "closing.begin", "return bound | ", "return "}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"begin-read-blocked", "a blocked Read does not hear of our Close", []Edit{{"close.go", "closing.begin", "interruptRead | ", ""}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"begin-unread", "nobody reads the answer to our Close", []Edit{{"close.go", "closing.begin", " | keepReading", ""}}}, By{".", "TestAllClosingStates"}},

@@ -62,5 +62,6 @@ var partsDuties = []Duty{
 	{Mutant{"small-buffer-pooled", "a buffer whose memory was replaced by less goes back to the pool", []Edit{{bufferFile, "Put", "if cap(b.B) < BufferSize || cap(b.B) > maxPooled {", "if cap(b.B) > maxPooled {"}}}, By{"./internal/transport", "TestPool"}},
 	{Mutant{"last-buffer-pooled", "a buffer that was the last goes back to the pool as one", []Edit{{bufferFile, "Put", "b.B, b.Last = b.B[:0], false", "b.B = b.B[:0]"}}}, By{"./internal/transport", "TestPool"}},
 	{Mutant{"inbox-keeps-buffer", "an inbox that is empty keeps its buffer", []Edit{{bufferFile, "Inbox.Release", "in.buf != nil && in.r == in.w", "in.buf != nil && in.r == in.w && in.r < 0"}}}, By{"./internal/transport", "TestInbox"}},
-	{Mutant{"linger-closes-whole", "lingering closes TCP before the peer has closed its half", []Edit{{transportFile, "Conn.Linger", "if t.settle() != nil || half.CloseWrite() != nil {", "if t.settle() != nil || half.CloseWrite() == nil {"}}}, By{"./internal/transport", "TestLinger"}},
+	{Mutant{"linger-needs-halves", "a net.Conn without halves is closed at once", []Edit{{transportFile, "Conn.Linger", "if ok && half.CloseWrite() != nil {", "if !ok || half.CloseWrite() != nil {"}}}, By{"./internal/transport", "TestLingerInOnePiece"}},
+	{Mutant{"linger-closes-whole", "lingering closes TCP before the peer has closed its half", []Edit{{transportFile, "Conn.Linger", "if ok && half.CloseWrite() != nil {", "if ok && half.CloseWrite() == nil {"}}}, By{"./internal/transport", "TestLinger"}},
 }

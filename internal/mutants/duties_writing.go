@@ -3,6 +3,8 @@ package mutants
 // writingDuties: what is pending leaves, in its order and once; the turn comes back.
 var writingDuties = []Duty{
 	// What is pending.
+	{Mutant{"compressed-taken-back", "a compressed message that has moved the window does not leave", []Edit{{"compress.go", "Conn.writeCompressed", "smaller && c.deflate.out.Takeover()", "smaller && !smaller"}}}, By{".", "TestGiveUpCompressed"}},
+	{Mutant{"compressed-must-leave", "a compressed message leaves though its context has ended, without need", []Edit{{"compress.go", "Conn.writeCompressed", "smaller && c.deflate.out.Takeover()", "smaller"}}}, By{".", "TestGiveUpCompressed"}},
 	{Mutant{"pongs-at-one", "only the newest of several Pings is answered", []Edit{{"send.go", "sender.addPong", "if p.count == maxPongs {", "if p.count == 1 {\n\t\tp.b, p.count = p.b[:0], 0\n\t}\n\tif p.count == maxPongs {"}}}, By{".", "TestPongsInOrder"}},
 	{Mutant{"pongs-unbounded", "any number of Pongs waits", []Edit{{"send.go", "sender.addPong", "if p.count == maxPongs {", "if p.count < 0 {"}}}, By{".", "TestPongsCoalesce"}},
 	{Mutant{"pongs-behind-queue", "Pongs leave behind what is queued", []Edit{{"send.go", "sender.collectQueue", "control.B = append(control.B, queue.B...)", "control.B = slices.Concat(queue.B, control.B)"}}}, By{".", "TestPongBeforeAnswer"}},

@@ -38,7 +38,8 @@ type Conn struct {
 	readErr  error
 
 	writeTurn chan struct{} // held by the caller of Write
-	out       []byte        // what the writing goroutine is at work on
+	out       *[]byte       // what the writing goroutine is at work on, and gives back
+	writeOut  func()        // that goroutine; kept, so that starting it costs no allocation
 	went      chan error    // its results; one is due while writing is set
 	writing   bool
 	writeErr  error
@@ -53,7 +54,7 @@ type chunk struct {
 
 // New returns a Conn over stream, which it owns from then on.
 func New(stream io.ReadWriteCloser) *Conn {
-	return &Conn{
+	c := &Conn{
 		stream:        stream,
 		closed:        make(chan struct{}),
 		readTurn:      make(chan struct{}, 1),
@@ -63,6 +64,8 @@ func New(stream io.ReadWriteCloser) *Conn {
 		readDeadline:  newDeadline(),
 		writeDeadline: newDeadline(),
 	}
+	c.writeOut = c.writeChunk
+	return c
 }
 
 // WriteDeadlineResumes marks that an expired write deadline leaves the
@@ -137,7 +140,6 @@ func (c *Conn) Settled() bool {
 			return false
 		}
 	}
-	c.out = nil
 	return c.writeErr == nil
 }
 
@@ -177,14 +179,27 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		if n == len(p) {
 			return n, nil
 		}
-		c.out = append(c.out[:0], p[n:min(len(p), n+chunkSize)]...)
-		n += len(c.out)
+		c.out = chunks.Get().(*[]byte)
+		*c.out = append((*c.out)[:0], p[n:min(len(p), n+chunkSize)]...)
+		n += len(*c.out)
 		c.writing = true
-		go func() {
-			_, err := c.stream.Write(c.out)
-			c.went <- err
-		}()
+		go c.writeOut()
 	}
+}
+
+// chunks are for writing. A connection that has nothing to write holds none.
+var chunks = sync.Pool{New: func() any {
+	b := make([]byte, 0, chunkSize)
+	return &b
+}}
+
+func (c *Conn) writeChunk() {
+	_, err := c.stream.Write(*c.out)
+	if err == nil { // else who knows whether the stream has let go of it
+		chunks.Put(c.out)
+	}
+	c.out = nil
+	c.went <- err
 }
 
 // Close closes the stream and makes blocked calls return.
