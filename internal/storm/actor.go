@@ -165,8 +165,11 @@ func (a *actor) reads(stop <-chan struct{}) {
 			err = a.read(ctx)
 		}
 		cancel()
-		if err != nil && a.end.isOver() { // on a live connection somebody has to go on reading
+		switch {
+		case err != nil && a.end.isOver(): // on a live connection somebody has to go on reading
 			stubborn--
+		case !patient(err): // closing has begun; asking without a pause would keep the processor from its end
+			pause(time.Millisecond, a.end.done)
 		}
 		a.rest()
 	}
