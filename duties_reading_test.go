@@ -68,9 +68,9 @@ func TestCloseDrops(t *testing.T) {
 	})
 }
 
-// TestSkippedText: of a text message that comes while we close, a part was seen and the rest is skipped, whose bytes
+// TestSkippedTextAtClose: of a text message that comes while we close, a part was seen and the rest is skipped, whose bytes
 // nobody looks at. The handshake ends well.
-func TestSkippedText(t *testing.T) {
+func TestSkippedTextAtClose(t *testing.T) {
 	runInMemory(t, config{}, func(t *connTest) {
 		whole := wiretest.Text("zwölf").More()
 		b := t.p.Encode(whole)

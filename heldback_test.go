@@ -84,3 +84,47 @@ func TestBytesBehindInvalidText(t *testing.T) {
 		})
 	}
 }
+
+// TestSkippedText: of a text message the start was read, up to the middle of a character, and the rest is for nobody,
+// because of a later Read, of CloseRead or of Close. It is not checked, so that its last fragment, which is empty, does not
+// seem to end the text inside the character: that would be a violation.
+func TestSkippedText(t *testing.T) {
+	ways := map[string]func(t *connTest){
+		"Read": func(t *connTest) {
+			t.p.Send(wiretest.Continuation(""))
+			t.p.SendText("next")
+			if _, next, err := t.c.Read(bg); err != nil || string(next) != "next" {
+				t.Fatalf("the message behind it: %q, %v", next, err)
+			}
+		},
+		"CloseRead": func(t *connTest) {
+			t.c.CloseRead(bg)
+			t.p.Send(wiretest.Continuation(""))
+			t.p.SendPing("behind it")
+			t.p.WantPong("behind it", "behind it")
+		},
+		"Close": func(t *connTest) {
+			closed := start(func() error { return t.c.Close(StatusNormalClosure, "") })
+			t.p.WantClose("in the middle of a message", 1000)
+			t.p.Send(wiretest.Continuation(""))
+			t.p.SendClose(1000, "")
+			t.p.Close()
+			if err := t.want("Close", closed); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, way := range ways {
+		runConnTest(t, config{}, func(t *connTest) {
+			t.p.Send(wiretest.Text("é or e").More())
+			_, r, err := t.c.Reader(bg)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if _, err := r.Read(make([]byte, 1)); err != nil {
+				t.Fatal(name, err)
+			}
+			way(t)
+		})
+	}
+}

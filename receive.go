@@ -236,7 +236,8 @@ func (r *receiver) takeBuffered(dst []byte) (int, error) {
 	return n, nil
 }
 
-// skipBuffered forgets payload of the frame on the wire that is in the inbox. Nothing is known of its text then.
+// skipBuffered forgets payload of the frame on the wire that is in the inbox. The rest of its message is skipped too, and
+// not checked any more: text that was followed up to the middle of a character would seem to end there.
 func (r *receiver) skipBuffered() {
 	r.checking = false
 	n := min(r.left, int64(len(r.inbox.Bytes())))

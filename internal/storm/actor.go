@@ -165,11 +165,11 @@ func (a *actor) reads(stop <-chan struct{}) {
 			err = a.read(ctx)
 		}
 		cancel()
-		if err != nil && a.end.isOver() { // on a live connection somebody has to go on reading
+		switch {
+		case err != nil && a.end.isOver(): // on a live connection somebody has to go on reading
 			stubborn--
-		}
-		if !patient(err) { // it comes again at once: others need the processor, which may be the only one
-			pause(time.Millisecond, a.end.pair.world.dead)
+		case !patient(err): // closing has begun; asking without a pause would keep the processor from its end
+			pause(time.Millisecond, a.end.done)
 		}
 		a.rest()
 	}

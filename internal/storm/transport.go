@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -38,18 +39,33 @@ func ParseTransports(list string) ([]string, error) {
 
 // transports makes connected pairs of net.Conns.
 type transports struct {
-	tcp, unix *dock
-	tls       *tls.Config
+	unix *dock
+	tls  *tls.Config
 
 	mu        sync.Mutex
-	near, far *mux // of the library's ends, and of the relay's
+	tcp       map[int]*dock // by the size of the kernel's buffers
+	near, far *mux          // of the library's ends, and of the relay's
 	streams   uint32
 }
 
 // A dock dials a listener of its own.
 type dock struct {
 	mu       sync.Mutex
+	dialer   net.Dialer
 	listener net.Listener
+}
+
+// newDock makes a dock. If buffer is not 0, it bounds what a TCP connection holds, from its beginning on: an accepted one has
+// what the listener has.
+func newDock(network, address string, buffer int) (*dock, error) {
+	d := new(dock)
+	var config net.ListenConfig
+	if buffer > 0 {
+		d.dialer.Control, config.Control = withBuffers(buffer), withBuffers(buffer)
+	}
+	var err error
+	d.listener, err = config.Listen(context.Background(), network, address)
+	return d, err
 }
 
 // pair returns both ends of a new connection.
@@ -57,7 +73,7 @@ func (d *dock) pair() (a, b net.Conn, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	address := d.listener.Addr()
-	if a, err = net.Dial(address.Network(), address.String()); err != nil {
+	if a, err = d.dialer.Dial(address.Network(), address.String()); err != nil {
 		return nil, nil, err
 	}
 	if b, err = d.listener.Accept(); err != nil {
@@ -68,19 +84,15 @@ func (d *dock) pair() (a, b net.Conn, err error) {
 }
 
 func newTransports(dir string) (*transports, error) {
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	t := &transports{tcp: map[int]*dock{}}
+	var err error
+	if t.unix, err = newDock("unix", filepath.Join(dir, "s"), 0); err != nil {
 		return nil, err
 	}
-	t := &transports{tcp: &dock{listener: tcp}}
-	unix, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err == nil {
-		t.unix = &dock{listener: unix}
-		t.tls, err = newTLS()
-	}
+	t.tls, err = newTLS()
 	var a, b net.Conn
 	if err == nil {
-		a, b, err = t.tcp.pair()
+		a, b, err = t.overTCP(muxWindowSize)
 	}
 	if err != nil {
 		t.close()
@@ -90,11 +102,43 @@ func newTransports(dir string) (*transports, error) {
 	return t, nil
 }
 
-func (t *transports) close() {
-	for _, d := range []*dock{t.tcp, t.unix} {
-		if d != nil {
-			d.listener.Close()
+// overTCP returns both ends of a new TCP connection.
+func (t *transports) overTCP(buffer int) (a, b net.Conn, err error) {
+	t.mu.Lock()
+	d := t.tcp[buffer]
+	if d == nil {
+		if d, err = newDock("tcp", "127.0.0.1:0", buffer); err == nil {
+			t.tcp[buffer] = d
 		}
+	}
+	t.mu.Unlock()
+	if err != nil {
+		return nil, nil, err
+	}
+	return d.pair()
+}
+
+// overUnix returns both ends of a new connection of Unix sockets. It has no window: its buffers are set when both ends
+// are there, because an accepted one does not have the listener's.
+func (t *transports) overUnix(buffer int) (a, b net.Conn, err error) {
+	if a, b, err = t.unix.pair(); err != nil || buffer == 0 {
+		return a, b, err
+	}
+	for _, nc := range []net.Conn{a, b} {
+		sized := nc.(*net.UnixConn)
+		if err := errors.Join(sized.SetReadBuffer(buffer), sized.SetWriteBuffer(buffer)); err != nil {
+			a.Close()
+			b.Close()
+			return nil, nil, err
+		}
+	}
+	return a, b, nil
+}
+
+func (t *transports) close() {
+	t.unix.listener.Close()
+	for _, d := range t.tcp {
+		d.listener.Close()
 	}
 	if t.near != nil {
 		t.near.nc.Close()
@@ -135,23 +179,11 @@ func (t *transports) pair(kind string, server bool, buffer int) (near, far net.C
 	if kind == "mux" {
 		return t.muxed()
 	}
-	d := t.tcp
 	if kind == "unix" {
-		d = t.unix
+		return t.overUnix(buffer)
 	}
-	if near, far, err = d.pair(); err != nil {
+	if near, far, err = t.overTCP(buffer); err != nil {
 		return nil, nil, err
-	}
-	if buffer > 0 {
-		for _, nc := range []net.Conn{near, far} {
-			sized := nc.(interface {
-				SetReadBuffer(int) error
-				SetWriteBuffer(int) error
-			})
-			if err := errors.Join(sized.SetReadBuffer(buffer), sized.SetWriteBuffer(buffer)); err != nil {
-				return nil, nil, err
-			}
-		}
 	}
 	switch kind {
 	case "tls":

@@ -2,6 +2,7 @@ package storm
 
 import (
 	"fmt"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -166,20 +167,34 @@ func (w *world) watch(now time.Time, patience time.Duration) {
 	}
 }
 
-// stacks returns the goroutines that are inside the library.
+// stacks returns the goroutines that are inside the library. Those that are at the same place are shown once: with dozens
+// of writers that wait, the one that matters would be cut off.
 func stacks() string {
 	buf := make([]byte, 4<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	var some []string
+	more := map[string]int{}
 	size := 0
 	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(g, "closeonce/websocket.") && size < 48<<10 {
+		place := arguments.ReplaceAllString(g, "")
+		if !strings.Contains(g, "closeonce/websocket.") || size >= 48<<10 {
+			continue
+		}
+		if more[place]++; more[place] == 1 {
 			some = append(some, g)
 			size += len(g)
 		}
 	}
+	for i, g := range some {
+		if n := more[arguments.ReplaceAllString(g, "")]; n > 1 {
+			some[i] = fmt.Sprintf("%d at this place:\n%s", n, g)
+		}
+	}
 	return strings.Join(some, "\n\n")
 }
+
+// arguments is what differs between goroutines that are at the same place.
+var arguments = regexp.MustCompile(`^goroutine \d+ .*|0x[0-9a-f]+\??|in goroutine \d+`)
 
 // gone reports whether the program was given up.
 func (w *world) gone() bool {
