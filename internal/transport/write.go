@@ -144,6 +144,10 @@ func (t *Conn) nothingUnsent() (nothing bool) {
 // that is shows that the peer is alive. TLS writes no more at once, whatever it is given.
 const pieceSize = recordSize
 
+// socketPieceSize is the same for sockets. Most messages fit, and so leave in one write; a longer one must show signs of
+// life while a slow peer takes it.
+const socketPieceSize = headerSpace + LargeSize
+
 // Write writes what TryWrite has left of b and tail. b.N goes on counting. If ctx is not nil, its end interrupts the
 // call. The error is ErrInterrupted, or the net.Conn's, which is final.
 func (t *Conn) Write(ctx context.Context, b *Buffer, tail []byte) error {
@@ -206,9 +210,10 @@ func (t *Conn) writePiece(head, tail []byte) (int, error) {
 	case t.standIn() != nil:
 		return t.standIn().Write(head[:min(len(head), pieceSize)])
 	case tail != nil && t.kind == socket:
-		return writeBoth(t.nc, head, tail)
+		head = head[:min(len(head), socketPieceSize)]
+		return writeBoth(t.nc, head, tail[:min(len(tail), socketPieceSize-len(head))])
 	case t.kind == socket:
-		return t.nc.Write(head)
+		return t.nc.Write(head[:min(len(head), socketPieceSize)])
 	}
 	return t.nc.Write(head[:min(len(head), pieceSize)])
 }
