@@ -73,7 +73,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		return nil, err
 	}
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
-	s.onPing, s.onPong = opts.OnPingReceived, opts.OnPongReceived
+	s.onPing, s.onPong, s.cancels = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel
 	return newConn(nc, config{
 		subprotocol: subprotocol,
 		deflate:     compression,

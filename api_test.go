@@ -93,8 +93,8 @@ var (
 	_ func(*websocket.Conn) net.Addr                                                        = (*websocket.Conn).LocalAddr
 	_ func(*websocket.Conn) net.Addr                                                        = (*websocket.Conn).RemoteAddr
 	_                                                                                       = websocket.Message{Type: websocket.MessageText, Data: []byte{}}
-	_                                                                                       = websocket.AcceptOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0)}
-	_                                                                                       = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0)}
+	_                                                                                       = websocket.AcceptOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false}
+	_                                                                                       = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false}
 )
 
 // TestErrorsAreDistinct: errors.Is tells them apart.

@@ -74,7 +74,7 @@ func (c *Conn) CloseNow() error {
 // (StatusPolicyViolation); the rest of a message that a Reader is in the middle of is dropped.
 //
 // The context that CloseRead returns has the values of ctx and is done with it or with the connection; ctx does not end
-// the connection. CloseRead may be called more than once.
+// the connection, unless the option CloseOnCancel is set. CloseRead may be called more than once.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.mu.Lock()
 	first := !c.closing.closeRead
@@ -96,20 +96,20 @@ func (c *Conn) unexpected() {
 }
 
 // Ping sends a Ping frame and waits for the peer's Pong (RFC 6455, sections 5.5.2 and 5.5.3), for ctx to be done, which
-// the connection survives, or for the connection's end. It needs no concurrent Read; but while the application leaves so
+// the connection survives unless the option CloseOnCancel is set, or for the connection's end. It needs no concurrent Read; but while the application leaves so
 // much unread that the read-ahead is full, no Pong can be seen.
 //
 // The Ping leaves before messages that wait in the queue, and after the frame that is being written. The Pong to a later
 // Ping answers earlier ones too. If several Pings wait to be written, only the newest is sent.
 func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return sending(c.contextErr(ctx))
+		return sending(c.failed(ctx, c.contextErr(ctx)))
 	}
 	w := &keepalive.Wait{Answered: make(chan struct{})}
 	number := c.keepalive.Next(w)
 	defer c.keepalive.Forget(w)
 	if !c.sendPing(number) {
-		return sending(c.reason(ctx))
+		return sending(c.failed(ctx, errOver))
 	}
 	c.supervisor.expecting.Add(1)
 	defer c.supervisor.expecting.Add(-1)
@@ -120,9 +120,9 @@ func (c *Conn) Ping(ctx context.Context) error {
 	case <-w.Answered:
 		return nil
 	case <-ctx.Done():
-		return sending(c.contextErr(ctx))
+		return sending(c.failed(ctx, c.contextErr(ctx)))
 	case <-told:
-		return sending(c.reason(ctx))
+		return sending(c.failed(ctx, errOver))
 	}
 }
 

@@ -17,10 +17,10 @@ import (
 // It lifts the read limit. ctx bounds the life of the whole: when it is done, the
 // connection is closed as by CloseNow. After a Close of the peer's with 1000 or 1001,
 // Read returns io.EOF; Write returns an error that is net.ErrClosed and holds the
-// [CloseError]. Close closes with 1000 and waits as [Conn.Close] does.
-// Deadlines end the calls they are for, with os.ErrDeadlineExceeded, and not the
-// connection. When the write deadline passes in the middle of a message, the rest of
-// it is still sent, and Write returns len(p) with the error.
+// [CloseError]. Close closes with 1000 and waits as [Conn.Close] does. Deadlines end
+// the calls they are for, with os.ErrDeadlineExceeded, and not the connection, with
+// the option CloseOnCancel too. When the write deadline passes in the middle of a
+// message, the rest of it is still sent, and Write returns len(p) with the error.
 //
 // The addresses are those of the underlying connection.
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {

@@ -82,6 +82,18 @@ type AcceptOptions struct {
 	// Default: 30 s. Negative: off.
 	KeepAlive time.Duration
 
+	// CloseOnCancel makes a context that ends a call end the connection as well, as it does
+	// in github.com/coder/websocket. The call, be it Read, AppendRead, Messages, Reader,
+	// Write, Writer, Ping, or one of a message's reader or writer, returns the context's
+	// error; the connection ends as by [Conn.CloseNow], without a closing handshake: the
+	// peer sees the end of the stream, which browsers call 1006. All calls that are pending
+	// then, and all later ones, return an error that is [net.ErrClosed] and not the context's.
+	//
+	// A call whose context was done before counts, and so does the context of
+	// [Conn.CloseRead]. The deadlines of [NetConn] do not, nor does [Conn.CloseContext].
+	// Default: false, the connection stays open until it is closed.
+	CloseOnCancel bool
+
 	// OnPingReceived, if not nil, is called for each Ping; if it returns false,
 	// no Pong is sent. ctx is that of [Conn.Context]. The payload is the callback's
 	// to keep.
@@ -139,7 +151,8 @@ type DialOptions struct {
 	CloseTimeout time.Duration
 	KeepAlive    time.Duration
 
-	// OnPingReceived and OnPongReceived are as in AcceptOptions.
+	// CloseOnCancel, OnPingReceived and OnPongReceived are as in AcceptOptions.
+	CloseOnCancel  bool
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
 }
