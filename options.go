@@ -94,6 +94,18 @@ type AcceptOptions struct {
 	// Default: false, the connection stays open until it is closed.
 	CloseOnCancel bool
 
+	// EndOnShutdown makes the context that [Handler] gives to its function end when the
+	// [http.Server] begins to shut down (its Shutdown is called, not its Close), besides
+	// with the connection. [context.Cause] of it is [http.ErrServerClosed] then. The
+	// connection itself stays open: the function may say good-bye, with a context of its
+	// own, and close it with the code of its choice. If it just returns, the connection is
+	// closed with 1001 (StatusGoingAway) in place of 1000. Shutdown does not wait for that:
+	// it knows nothing of WebSockets. With CloseOnCancel, a call under this context ends
+	// the connection without a Close frame.
+	//
+	// Accept does not look at it. Default: false, WebSockets live on after Shutdown.
+	EndOnShutdown bool
+
 	// OnPingReceived, if not nil, is called for each Ping; if it returns false,
 	// no Pong is sent. ctx is that of [Conn.Context]. The payload is the callback's
 	// to keep.
