@@ -77,7 +77,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		return nil, err
 	}
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
-	s.onPing, s.onPong = opts.OnPingReceived, opts.OnPongReceived
+	s.onPing, s.onPong, s.cancels = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel
 	return newConn(nc, config{
 		subprotocol: subprotocol,
 		deflate:     compression,
@@ -258,7 +258,8 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 // of the buffers that it keeps for a running one: a connection that waits costs
 // less than half of what it costs inside a handler.
 //
-// ctx is c.Context(). When serve returns, the connection is closed with 1000
+// ctx is c.Context(), or with the option EndOnShutdown one that ends at the server's
+// Shutdown, too. When serve returns, the connection is closed with 1000
 // (StatusNormalClosure); if it panics, with 1011 (StatusInternalError), and the
 // panic is logged where the http.Server logs those of handlers. If the handshake
 // fails, the request has been answered, or OnRefuse has been called, and serve is not.
@@ -271,7 +272,11 @@ func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http
 			return
 		}
 		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
-		go serveConn(server, c, serve)
+		run := serve
+		if opts != nil && opts.EndOnShutdown && server != nil {
+			run = untilShutdown(server, serve)
+		}
+		go serveConn(server, c, run)
 	})
 }
 

@@ -90,11 +90,14 @@ var (
 	_ func(*websocket.Conn, context.Context, websocket.StatusCode, string) error            = (*websocket.Conn).CloseContext
 	_ func(*websocket.Conn) context.Context                                                 = (*websocket.Conn).Context
 	_ func(*websocket.Conn, websocket.MessageType, []byte) error                            = (*websocket.Conn).TryWrite
+	_ func(*websocket.Conn) net.Conn                                                        = (*websocket.Conn).NetConn
+	_ func(*websocket.Conn, []byte) error                                                   = (*websocket.Conn).SendPing
+	_ func(*websocket.Conn, []byte) error                                                   = (*websocket.Conn).SendPong
 	_ func(*websocket.Conn) net.Addr                                                        = (*websocket.Conn).LocalAddr
 	_ func(*websocket.Conn) net.Addr                                                        = (*websocket.Conn).RemoteAddr
 	_                                                                                       = websocket.Message{Type: websocket.MessageText, Data: []byte{}}
-	_                                                                                       = websocket.AcceptOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0)}
-	_                                                                                       = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0)}
+	_                                                                                       = websocket.AcceptOptions{EndOnShutdown: false, ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false}
+	_                                                                                       = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false}
 )
 
 // TestErrorsAreDistinct: errors.Is tells them apart.

@@ -21,7 +21,8 @@ import (
 // pings and the peer's Close, and notices when the peer is gone. It must be closed: by [Conn.Close], [Conn.CloseNow], or
 // by the peer. A deferred CloseNow is never wrong.
 //
-// When a context that was passed to a method is done, that call returns; the connection stays open.
+// When a context that was passed to a method is done, that call returns; the connection stays open, unless the option
+// CloseOnCancel is set.
 type Conn struct {
 	// The parts. Each guards itself, and has a file of its own that says how, or a package; but for the receiver, which
 	// belongs to the holder of the supervisor's turn.
@@ -35,7 +36,8 @@ type Conn struct {
 	// writeTurn is the right to write to the transport.
 	writeTurn turn.Turn
 	// flags mirrors closing and sender, for the questions that each message asks. Only unlock writes it.
-	flags atomic.Uint32
+	flags         atomic.Uint32
+	closeOnCancel bool // the option; nobody changes it
 
 	mu      sync.Mutex // guards closing, sender and moments; never held across I/O or foreign code
 	closing closing
@@ -87,6 +89,7 @@ type settings struct {
 	closeTimeout time.Duration // 0: Close does not wait
 	keepAlive    time.Duration // 0: off
 	queueLimit   int
+	cancels      bool // CloseOnCancel
 	onPing       func(ctx context.Context, payload []byte) bool
 	onPong       func(ctx context.Context, payload []byte)
 }
@@ -113,12 +116,13 @@ type config struct {
 func newConn(nc net.Conn, cfg config) *Conn {
 	s := &cfg.settings
 	c := &Conn{
-		deflate:      cfg.deflate,
-		closeTimeout: s.closeTimeout,
-		onPing:       s.onPing,
-		onPong:       s.onPong,
-		subprotocol:  cfg.subprotocol,
-		values:       context.WithoutCancel(cfg.parent),
+		closeOnCancel: s.cancels,
+		deflate:       cfg.deflate,
+		closeTimeout:  s.closeTimeout,
+		onPing:        s.onPing,
+		onPong:        s.onPong,
+		subprotocol:   cfg.subprotocol,
+		values:        context.WithoutCancel(cfg.parent),
 	}
 	c.transport.Init(nc, &c.receiver.inbox, (*connContext)(c))
 	c.receiver.client = cfg.client

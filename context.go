@@ -2,6 +2,8 @@ package websocket
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,10 +170,29 @@ func (c *Conn) untilEnd(ctx context.Context) context.Context {
 	stop := context.AfterFunc(ended, func() { cancel(context.Cause(ended)) })
 	context.AfterFunc(b.ctx, func() {
 		stop()
+		c.failed(ctx, ctx.Err())
 		c.lifetime.bounded.CompareAndSwap(b, nil)
 	})
 	c.lifetime.bounded.Store(b)
 	return b.ctx
+}
+
+// failed returns the error of a call of the application's under ctx, or nil if err is.
+func (c *Conn) failed(ctx context.Context, err error) error {
+	if err == nil { // so far it is inlined
+		return nil
+	}
+	return c.failedUnder(ctx, err)
+}
+
+// failedUnder explains the error. With CloseOnCancel it ends the connection as CloseNow does, if it is ctx that has ended
+// the call. Calls that are pending then, and later ones, do not return ctx's error: theirs may be alive.
+func (c *Conn) failedUnder(ctx context.Context, err error) error {
+	err = c.explain(ctx, err)
+	if c.closeOnCancel && errors.Is(err, ctx.Err()) {
+		c.end(errClosed{fmt.Sprintf("the connection was closed here, since the context of a call ended (%v)", context.Cause(ctx))})
+	}
+	return err
 }
 
 // same reports whether two contexts are one. Those of types that can't be compared are not.

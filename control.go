@@ -74,7 +74,7 @@ func (c *Conn) CloseNow() error {
 // (StatusPolicyViolation); the rest of a message that a Reader is in the middle of is dropped.
 //
 // The context that CloseRead returns has the values of ctx and is done with it or with the connection; ctx does not end
-// the connection. CloseRead may be called more than once.
+// the connection, unless the option CloseOnCancel is set. CloseRead may be called more than once.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.mu.Lock()
 	first := !c.closing.closeRead
@@ -96,20 +96,20 @@ func (c *Conn) unexpected() {
 }
 
 // Ping sends a Ping frame and waits for the peer's Pong (RFC 6455, sections 5.5.2 and 5.5.3), for ctx to be done, which
-// the connection survives, or for the connection's end. It needs no concurrent Read; but while the application leaves so
+// the connection survives unless the option CloseOnCancel is set, or for the connection's end. It needs no concurrent Read; but while the application leaves so
 // much unread that the read-ahead is full, no Pong can be seen.
 //
 // The Ping leaves before messages that wait in the queue, and after the frame that is being written. The Pong to a later
 // Ping answers earlier ones too. If several Pings wait to be written, only the newest is sent.
 func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return sending(c.contextErr(ctx))
+		return sending(c.failed(ctx, c.contextErr(ctx)))
 	}
 	w := &keepalive.Wait{Answered: make(chan struct{})}
 	number := c.keepalive.Next(w)
 	defer c.keepalive.Forget(w)
 	if !c.sendPing(number) {
-		return sending(c.reason(ctx))
+		return sending(c.failed(ctx, errOver))
 	}
 	c.supervisor.expecting.Add(1)
 	defer c.supervisor.expecting.Add(-1)
@@ -120,9 +120,9 @@ func (c *Conn) Ping(ctx context.Context) error {
 	case <-w.Answered:
 		return nil
 	case <-ctx.Done():
-		return sending(c.contextErr(ctx))
+		return sending(c.failed(ctx, c.contextErr(ctx)))
 	case <-told:
-		return sending(c.reason(ctx))
+		return sending(c.failed(ctx, errOver))
 	}
 }
 
@@ -138,6 +138,48 @@ func (c *Conn) sendPing(number uint64) bool {
 		c.flushNow()
 	}
 	return !stopped
+}
+
+// SendPing sends a Ping frame with this payload, of at most 125 bytes (RFC 6455, section 5.5.2), and does not wait, not for
+// the Pong either: the option OnPongReceived is called for it. It is for heartbeats and measurements of one's own;
+// [Conn.Ping] and the option KeepAlive do without it, and what it sends does not answer them.
+//
+// The frame leaves as Ping's does: before messages that wait in the queue, between the fragments of a Writer's message, and
+// after the frame that is being written. What SendPing and SendPong leave to be written leaves in their order, and is
+// bounded at 2 KiB, whatever the queue limit is: beyond that, because the peer does not read, they return [ErrQueueFull],
+// and nothing is sent. After a Close of either side, and after the connection's end, they return the reason. The caller
+// may change payload afterwards.
+func (c *Conn) SendPing(payload []byte) error {
+	err := c.sendControl(opPing, payload)
+	if err == nil {
+		c.startReader() // if nobody reads, for the Pong
+	}
+	return err
+}
+
+// SendPong sends an unsolicited Pong frame with this payload, of at most 125 bytes (RFC 6455, section 5.5.3: "A Pong frame
+// MAY be sent unsolicited. This serves as a unidirectional heartbeat."). Pings are answered without it, unless the option
+// OnPingReceived returns false. For the rest it is as [Conn.SendPing].
+func (c *Conn) SendPong(payload []byte) error { return c.sendControl(opPong, payload) }
+
+// sendControl makes a control frame of the application's pending, and writes it as far as that takes no waiting.
+func (c *Conn) sendControl(op opcode, payload []byte) error {
+	if len(payload) > maxControlPayload {
+		return fmt.Errorf("websocket: the payload of a control frame has at most %d bytes, not %d", maxControlPayload, len(payload))
+	}
+	c.mu.Lock()
+	stopped := c.closing.stopped()
+	added := !stopped && c.sender.addOwn(op, payload)
+	reason := cmp.Or(c.closing.cause, c.closing.result)
+	c.unlock()
+	switch {
+	case stopped:
+		return sending(reason)
+	case !added:
+		return ErrQueueFull
+	}
+	c.flushNow()
+	return nil
 }
 
 // control deals with a control frame that came. Replies leave when the frames that came with it are dealt with: whoever

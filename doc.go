@@ -30,8 +30,9 @@
 //
 // When a context passed to a method is done, that call returns; the connection
 // stays open. The next Read goes on where the last one stopped, and a message of
-// which a part was written is finished in the background. [Conn.Context] is done
-// when the connection has ended; [context.Cause] of it says why.
+// which a part was written is finished in the background. With the option
+// CloseOnCancel, a context that ends a call ends the connection, too. [Conn.Context]
+// is done when the connection has ended; [context.Cause] of it says why.
 //
 // # Errors
 //

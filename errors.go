@@ -13,7 +13,8 @@ var (
 	// the read limit. The peer was sent Close 1009.
 	ErrMessageTooBig = errors.New("websocket: message too big")
 
-	// ErrQueueFull is returned by [Conn.TryWrite] when the message does not fit
+	// ErrQueueFull is returned by [Conn.TryWrite], and by [Conn.SendPing] and
+	// [Conn.SendPong] for their frames, when the message does not fit
 	// into the queue: the peer reads more slowly than the application writes.
 	// Nothing of the message was sent. Drop it, or close the connection.
 	ErrQueueFull = errors.New("websocket: the write queue is full")

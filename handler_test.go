@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/wiretest"
 )
 
 // A lockedBuffer may be written to and read at the same time.
@@ -202,5 +203,101 @@ func TestHandlerFreesTheServer(t *testing.T) {
 		p.WantText("the connection lives", "still here")
 		p.SendClose(1000, "")
 		p.WantClosed("until it is closed", 1000)
+	})
+}
+
+// TestHandlerEndsOnShutdown: with EndOnShutdown the function's context ends when Server.Shutdown is called, and the
+// connection does not: the function may say good-bye. When it returns, the connection is closed with 1001, unless it has
+// closed it itself.
+func TestHandlerEndsOnShutdown(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(c *websocket.Conn)
+		code int
+	}{
+		{"it returns", func(*websocket.Conn) {}, 1001},
+		{"it closes", func(c *websocket.Conn) { c.Close(4000, "elsewhere") }, 4000},
+		{"it panics", func(*websocket.Conn) { panic(http.ErrAbortHandler) }, 1011},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				server := &http.Server{Handler: websocket.Handler(&websocket.AcceptOptions{EndOnShutdown: true}, func(ctx context.Context, c *websocket.Conn) {
+					_, _, err := c.Read(ctx)
+					if err != context.Canceled || context.Cause(ctx) != http.ErrServerClosed {
+						t.Errorf("Read gave %v, the context's cause is %v", err, context.Cause(ctx))
+					}
+					if err := c.Context().Err(); err != nil {
+						t.Errorf("the connection has ended: %v", err)
+					}
+					c.Write(c.Context(), websocket.MessageText, []byte("good-bye"))
+					tt.end(c)
+				})}
+				listener := serverInMemory(t, server)
+				var peers []*wiretest.Peer
+				for range 3 {
+					p := rawClient(t, listener)
+					p.ClientHandshake("/", nil)
+					peers = append(peers, p)
+				}
+				synctest.Wait()
+				if err := server.Shutdown(context.Background()); err != nil {
+					t.Error(err)
+				}
+				for _, p := range peers {
+					p.WantText("the connection lives", "good-bye")
+					p.WantClose("and is closed", tt.code)
+					p.SendClose(tt.code, "")
+					p.WantEOF("the server closes TCP")
+				}
+			})
+		})
+	}
+}
+
+// TestHandlerBeforeShutdown: with EndOnShutdown, all is as without it while the server is up: the context ends with the
+// connection, with its cause, and a function that returns closes with 1000. Nothing of it stays with the server.
+func TestHandlerBeforeShutdown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		said := make(chan error, 1)
+		server := &http.Server{Handler: websocket.Handler(&websocket.AcceptOptions{EndOnShutdown: true}, func(ctx context.Context, c *websocket.Conn) {
+			if _, p, err := c.Read(ctx); err == nil {
+				c.Write(ctx, websocket.MessageText, p)
+				return
+			}
+			<-ctx.Done()
+			said <- context.Cause(ctx)
+		})}
+		listener := serverInMemory(t, server)
+		p := rawClient(t, listener)
+		p.ClientHandshake("/", nil)
+		p.SendText("hello")
+		p.WantText("it is served", "hello")
+		p.WantClose("1000 when it returns", 1000)
+		p.SendClose(1000, "")
+		p.WantEOF("the server closes TCP")
+
+		p = rawClient(t, listener)
+		p.ClientHandshake("/", nil)
+		p.SendClose(4001, "they")
+		p.WantClosed("one Close frame, the echo", 4001)
+		if err := <-said; websocket.CloseStatus(err) != 4001 {
+			t.Errorf("ctx ended with %v", err)
+		}
+		if err := server.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestHandlerWithoutServer: EndOnShutdown does no harm where there is no http.Server.
+func TestHandlerWithoutServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := websocket.Handler(&websocket.AcceptOptions{EndOnShutdown: true}, func(context.Context, *websocket.Conn) {})
+		p := rawClient(t, serveInMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(w, r.WithContext(context.Background()))
+		})))
+		p.ClientHandshake("/", nil)
+		p.WantClose("1000 when it returns", 1000)
+		p.Close()
 	})
 }

@@ -9,7 +9,31 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/closeonce/websocket/internal/streamconn"
 )
+
+// NetConn returns the net.Conn below the WebSocket, for what the WebSocket does not say: the state of TLS (a [*tls.Conn]),
+// the peer's credentials (a [*net.UnixConn]), a socket's options (a [*net.TCPConn]). It may be called at any time; after the
+// end the net.Conn is closed.
+//
+// Nothing may be done to it that reads, writes, closes or moves the stream: no Read, Write, Close, CloseRead or CloseWrite,
+// no deadlines, no handshake or renegotiation of TLS, no File whose descriptor is used for I/O. The connection would lose
+// its place in the stream, or end. Close the connection by [Conn.Close] or [Conn.CloseNow].
+//
+// After [Accept] it is what the http.Server had accepted and Hijack gave. After [Dial] it is what the Transport had dialed:
+// through a proxy, the connection to the proxy, or the TLS inside it. With another RoundTripper than net/http's it is the
+// response's body, if that is a net.Conn. If not, as for a stream inside an HTTP/2 connection, which is shared with others,
+// it is a net.Conn made of the body, without addresses, and of no use but to tell that nothing is known. It is never nil.
+//
+// It is not the function [NetConn], which makes a net.Conn of the WebSocket.
+func (c *Conn) NetConn() net.Conn {
+	nc := c.transport.NetConn()
+	if s, ok := nc.(*streamconn.Conn); ok {
+		return s.Below()
+	}
+	return nc
+}
 
 // NetConn turns a Conn into a net.Conn, to tunnel a byte stream through it. Each
 // Write sends one message of type msgType; Read reads the messages' payloads one
@@ -19,10 +43,10 @@ import (
 // connection is closed as by CloseNow, and calls return an error that is both
 // [net.ErrClosed] and the context's. After a Close of the peer's with 1000 or 1001,
 // Read returns io.EOF; Write returns an error that is net.ErrClosed and holds the
-// [CloseError]. Close closes with 1000 and waits as [Conn.Close] does.
-// Deadlines end the calls they are for, with os.ErrDeadlineExceeded, and not the
-// connection. When the write deadline passes in the middle of a message, the rest of
-// it is still sent, and Write returns len(p) with the error.
+// [CloseError]. Close closes with 1000 and waits as [Conn.Close] does. Deadlines end
+// the calls they are for, with os.ErrDeadlineExceeded, and not the connection, with
+// the option CloseOnCancel too. When the write deadline passes in the middle of a
+// message, the rest of it is still sent, and Write returns len(p) with the error.
 //
 // The addresses are those of the underlying connection.
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {

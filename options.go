@@ -82,6 +82,30 @@ type AcceptOptions struct {
 	// Default: 30 s. Negative: off.
 	KeepAlive time.Duration
 
+	// CloseOnCancel makes a context that ends a call end the connection as well, as it does
+	// in github.com/coder/websocket. The call, be it Read, AppendRead, Messages, Reader,
+	// Write, Writer, Ping, or one of a message's reader or writer, returns the context's
+	// error; the connection ends as by [Conn.CloseNow], without a closing handshake: the
+	// peer sees the end of the stream, which browsers call 1006. All calls that are pending
+	// then, and all later ones, return an error that is [net.ErrClosed] and not the context's.
+	//
+	// A call whose context was done before counts, and so does the context of
+	// [Conn.CloseRead]. The deadlines of [NetConn] do not, nor does [Conn.CloseContext].
+	// Default: false, the connection stays open until it is closed.
+	CloseOnCancel bool
+
+	// EndOnShutdown makes the context that [Handler] gives to its function end when the
+	// [http.Server] begins to shut down (its Shutdown is called, not its Close), besides
+	// with the connection. [context.Cause] of it is [http.ErrServerClosed] then. The
+	// connection itself stays open: the function may say good-bye, with a context of its
+	// own, and close it with the code of its choice. If it just returns, the connection is
+	// closed with 1001 (StatusGoingAway) in place of 1000. Shutdown does not wait for that:
+	// it knows nothing of WebSockets. With CloseOnCancel, a call under this context ends
+	// the connection without a Close frame.
+	//
+	// Accept does not look at it. Default: false, WebSockets live on after Shutdown.
+	EndOnShutdown bool
+
 	// OnPingReceived, if not nil, is called for each Ping; if it returns false,
 	// no Pong is sent. ctx is that of [Conn.Context]. The payload is the callback's
 	// to keep.
@@ -139,7 +163,8 @@ type DialOptions struct {
 	CloseTimeout time.Duration
 	KeepAlive    time.Duration
 
-	// OnPingReceived and OnPongReceived are as in AcceptOptions.
+	// CloseOnCancel, OnPingReceived and OnPongReceived are as in AcceptOptions.
+	CloseOnCancel  bool
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
 }

@@ -36,8 +36,8 @@ func (t MessageType) String() string {
 // Read waits for the next message and returns it whole (RFC 6455, section 6.2).
 //
 // When ctx is done, Read returns ctx.Err(); nothing is lost then, the next Read goes on where this one stopped, and the
-// connection stays open. Several goroutines may read; each gets whole messages. A message that a [Conn.Reader] left
-// unread in the middle is skipped.
+// connection stays open, unless the option CloseOnCancel is set, which ends it. Several goroutines may read; each gets
+// whole messages. A message that a [Conn.Reader] left unread in the middle is skipped.
 //
 // After the peer's Close, Read returns what came before it, then an error that holds a [CloseError]; that, and any other
 // reason for the connection's end that is known, comes before ctx.Err(). A message larger than the read limit closes the
@@ -57,7 +57,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // only if buf's capacity is too small. With an error it returns buf as it was given.
 func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte, error) {
 	if err := c.takeRead(ctx); err != nil {
-		return 0, buf, c.explain(ctx, err)
+		return 0, buf, c.failed(ctx, err)
 	}
 	message, whole, err := c.awaitFrame(ctx, buf)
 	if err == nil && !whole {
@@ -69,7 +69,7 @@ func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte,
 	}
 	c.leaveRead()
 	if err != nil {
-		return 0, buf, c.explain(ctx, err)
+		return 0, buf, c.failed(ctx, err)
 	}
 	return typ, message, nil
 }
@@ -125,7 +125,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 // readBorrowed is Read into borrowed memory.
 func (c *Conn) readBorrowed(ctx context.Context) (MessageType, *transport.Buffer, error) {
 	if err := c.takeRead(ctx); err != nil {
-		return 0, nil, c.explain(ctx, err)
+		return 0, nil, c.failed(ctx, err)
 	}
 	var b *transport.Buffer
 	var typ MessageType
@@ -141,7 +141,7 @@ func (c *Conn) readBorrowed(ctx context.Context) (MessageType, *transport.Buffer
 	}
 	c.leaveRead()
 	if err != nil {
-		return 0, nil, c.explain(ctx, err)
+		return 0, nil, c.failed(ctx, err)
 	}
 	return typ, b, nil
 }
@@ -156,7 +156,7 @@ var errDiscarded = errors.New("websocket: this message was discarded by a later 
 // error from then on. The read limit counts here too.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	if err := c.takeRead(ctx); err != nil {
-		return 0, nil, c.explain(ctx, err)
+		return 0, nil, c.failed(ctx, err)
 	}
 	err := c.beginMessage(ctx)
 	if err == nil && c.receiver.message.appending {
@@ -169,7 +169,7 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	typ, number := MessageType(m.typ), m.number
 	c.leaveRead()
 	if err != nil {
-		return 0, nil, c.explain(ctx, err)
+		return 0, nil, c.failed(ctx, err)
 	}
 	return typ, &messageReader{c: c, ctx: ctx, number: number}, nil
 }
@@ -189,11 +189,11 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	}
 	c := r.c
 	if err := c.takeRead(r.ctx); err != nil {
-		return 0, c.explain(r.ctx, err)
+		return 0, c.failed(r.ctx, err)
 	}
 	n, err := r.read(p)
 	c.leaveRead()
-	return n, c.explain(r.ctx, err)
+	return n, c.failed(r.ctx, err)
 }
 
 // read is Read with the read turn.

@@ -21,7 +21,7 @@ type sender struct {
 	pinging bool
 	// queue holds data frames, encoded and whole, that Write and TryWrite left.
 	queue *transport.Buffer
-	// pongs are to be sent; nil: no Ping has come.
+	// pongs are to be sent, and control frames of the application's; nil: there was none yet.
 	pongs *pongs
 	// ping is the number that the next Ping carries; 0: there is none to send.
 	ping uint64
@@ -60,6 +60,8 @@ type rest struct {
 type pongs struct {
 	b     []byte
 	count int
+	own   []byte // what SendPing and SendPong left: opcode, length, payload
+	some  bool   // there are Pongs, or own frames
 }
 
 // A batch is what leaves in one system call, besides the frame's tail.
@@ -126,8 +128,7 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 
 // collectControl returns the Pongs and the Ping that are pending, if they may leave.
 func (s *sender) collectControl(c *closing) *transport.Buffer {
-	p, ping := s.takePongs(), s.ping
-	s.ping = 0
+	p, own, ping := s.takeControl()
 	if !c.mayLeave(sendData) {
 		return nil
 	}
@@ -136,6 +137,11 @@ func (s *sender) collectControl(c *closing) *transport.Buffer {
 		n := 1 + int(p[0])
 		s.appendFrame(b, finBit|firstByte(opPong), p[1:n])
 		p = p[n:]
+	}
+	for len(own) > 0 {
+		n := 2 + int(own[1])
+		s.appendFrame(b, finBit|firstByte(own[0]), own[2:n])
+		own = own[n:]
 	}
 	if ping != 0 {
 		var number [keepalive.PayloadSize]byte
@@ -231,7 +237,23 @@ const (
 	maxPongs = 16
 	// pongsKept is how much memory for them stays with the connection.
 	pongsKept = 256
+	// maxOwn is how much of SendPing and SendPong waits to be written: 16 frames of the largest size, more of smaller ones.
+	maxOwn = 16 * (2 + maxControlPayload)
 )
+
+// addOwn makes a control frame of the application's pending, if there is room for it. It does not wait for company.
+func (s *sender) addOwn(op opcode, payload []byte) bool {
+	if s.pongs == nil {
+		s.pongs = new(pongs)
+	}
+	p := s.pongs
+	if len(p.own)+2+len(payload) > maxOwn {
+		return false
+	}
+	p.own = append(append(p.own, byte(op), byte(len(payload))), payload...)
+	p.some, s.corked = true, false
+	return true
+}
 
 // addPong makes the answer to a Ping pending. Beyond maxPongs it takes the place of the newest that waits.
 func (s *sender) addPong(payload []byte) {
@@ -249,23 +271,26 @@ func (s *sender) addPong(payload []byte) {
 	}
 	p.b = append(append(p.b, byte(len(payload))), payload...)
 	p.count++
+	p.some = true
 }
 
-// takePongs returns the Pongs that are pending. They stay where they are until another is added.
-func (s *sender) takePongs() []byte {
+// takeControl returns the control frames that are pending. The Pongs stay where they are until another is added.
+func (s *sender) takeControl() (b, own []byte, ping uint64) {
+	ping, s.ping = s.ping, 0
 	p := s.pongs
 	if p == nil {
-		return nil
+		return nil, nil, ping
 	}
-	b := p.b
-	p.b, p.count = p.b[:0], 0
+	b, own = p.b, p.own
+	*p = pongs{b: p.b[:0]}
 	if cap(b) > pongsKept {
 		s.pongs = nil
 	}
-	return b
+	return b, own, ping
 }
 
-func (s *sender) pongsWait() bool { return s.pongs != nil && s.pongs.count > 0 }
+// pongsWait reports whether Pongs are pending, or control frames of the application's.
+func (s *sender) pongsWait() bool { return s.pongs != nil && s.pongs.some }
 
 // pending reports whether something is to leave now.
 func (s *sender) pending(c *closing) bool {

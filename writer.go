@@ -26,7 +26,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, sending(c.contextErr(ctx))
+		return nil, sending(c.failed(ctx, c.contextErr(ctx)))
 	}
 	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
 	for {
@@ -38,12 +38,12 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 		c.unlock()
 		switch {
 		case stopped:
-			return nil, sending(c.reason(ctx))
+			return nil, sending(c.failed(ctx, errOver))
 		case first:
 			return w, nil
 		}
 		if err := c.awaitWriter(ctx); err != nil {
-			return nil, sending(c.explain(ctx, err))
+			return nil, sending(c.failed(ctx, err))
 		}
 	}
 }
@@ -69,11 +69,11 @@ var errWriterClosed = errors.New("websocket: the message's Writer is closed")
 // Write appends p to the message.
 func (w *messageWriter) Write(p []byte) (int, error) {
 	if !w.turn.Await(w.ctx.Done(), nil) {
-		return 0, sending(w.c.contextErr(w.ctx))
+		return 0, sending(w.c.failed(w.ctx, w.c.contextErr(w.ctx)))
 	}
 	n, err := w.write(p)
 	w.turn.Release()
-	return n, sending(w.c.explain(w.ctx, err))
+	return n, sending(w.c.failed(w.ctx, err))
 }
 
 func (w *messageWriter) write(p []byte) (int, error) {
@@ -146,7 +146,7 @@ func (w *messageWriter) Close() error {
 	w.turn.Await(nil, nil) // a Write under way ends with the context
 	err := w.close()
 	w.turn.Release()
-	return sending(w.c.explain(w.ctx, err))
+	return sending(w.c.failed(w.ctx, err))
 }
 
 func (w *messageWriter) close() error {

@@ -40,8 +40,14 @@ type Wait struct {
 // PayloadSize is the size of the number that our Pings carry.
 const PayloadSize = 8
 
+// mark is in the payloads of our Pings. The Pong to another Ping of eight bytes, with a counter or a time of the application's
+// in it, does not have it, and is not taken for an answer to ours.
+const mark = 1 << 63
+
 // AppendPayload appends the payload of the Ping with that number.
-func AppendPayload(b []byte, number uint64) []byte { return binary.BigEndian.AppendUint64(b, number) }
+func AppendPayload(b []byte, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(b, number|mark)
+}
 
 // Init begins at t, which is now, with the time after which a silent peer is pinged; 0: never.
 func (k *State) Init(t int64, period time.Duration) {
@@ -173,9 +179,10 @@ func (k *State) Answered(payload []byte) {
 		return
 	}
 	number := binary.BigEndian.Uint64(payload)
-	if number > k.last {
+	if number&mark == 0 || number&^mark > k.last {
 		return
 	}
+	number &^= mark
 	for at := &k.pings; *at != nil; {
 		if w := *at; w.number <= number {
 			close(w.Answered)

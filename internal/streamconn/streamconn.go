@@ -221,6 +221,17 @@ func NewOf(stream io.ReadWriteCloser, of net.Conn) *Conn {
 	return c
 }
 
+// Below returns what the stream was made of, the stream itself if that is a net.Conn, or else c.
+func (c *Conn) Below() net.Conn {
+	if c.of != nil {
+		return c.of
+	}
+	if nc, ok := c.stream.(net.Conn); ok {
+		return nc
+	}
+	return c
+}
+
 // LocalAddr returns a placeholder, unless it is known what the stream was made of.
 func (c *Conn) LocalAddr() net.Addr {
 	if c.of != nil {
