@@ -40,7 +40,6 @@ func (t *Conn) readReady(fd uintptr) bool {
 			if t.dst == nil {
 				t.in.Release()
 			}
-			t.watchRead()
 			return false
 		case err != nil:
 			n = 0

@@ -145,6 +145,7 @@ func (t *Conn) NetConn() net.Conn {
 func (t *Conn) Read(ctx context.Context, dst []byte) (int, error) {
 	t.ctx, t.dst = ctx, dst
 	t.n, t.err = 0, nil
+	t.watchRead() // not in readReady, where it waits: for a new context, package context needs much of the stack
 	if t.ready == nil {
 		t.n, t.err = t.readPlain()
 	} else if err := t.raw.Read(t.ready); err != nil {
@@ -167,7 +168,6 @@ func (t *Conn) result() (int, error) {
 
 // readPlain reads from a net.Conn that needs memory to wait with. It may return 0, nil, as any net.Conn may.
 func (t *Conn) readPlain() (int, error) {
-	t.watchRead()
 	switch {
 	case t.dst != nil:
 		return t.nc.Read(t.dst)
