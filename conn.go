@@ -33,6 +33,8 @@ type Conn struct {
 	alarms     alarm.Set
 	lifetime   lifetime
 
+	nextVisit *Conn // on the sweeper's list
+
 	// writeTurn is the right to write to the transport.
 	writeTurn turn.Turn
 	// flags mirrors closing and sender, for the questions that each message asks. Only unlock writes it.
@@ -121,7 +123,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		subprotocol:  cfg.subprotocol,
 		values:       context.WithoutCancel(cfg.parent),
 	}
-	c.transport.Init(nc, &c.receiver.inbox, (*connContext)(c))
+	c.transport.Init(nc, &c.receiver.inbox)
 	c.receiver.client = cfg.client
 	c.receiver.limit.Store(cfg.readLimit)
 	c.sender.client, c.sender.limit = cfg.client, s.queueLimit
@@ -132,7 +134,6 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	}
 	t := now()
 	c.keepalive.Init(t, s.keepAlive)
-	c.supervisor.looker = c
 	// It is an alarm that looks first: on a sweeper's list, a connection that is soon gone would be kept in memory.
 	c.supervisor.scheduled.Store(true)
 	c.mu.Lock()

@@ -44,7 +44,7 @@ func (t *Conn) readReady(fd uintptr) bool {
 		case err != nil:
 			n = 0
 		}
-		t.n, t.err = n, eof(n, err)
+		t.n, t.err = int32(n), eof(n, err)
 		if t.dst == nil {
 			t.in.Came(n)
 		}
