@@ -18,6 +18,16 @@ import (
 // answerTimeout bounds how long a handshake's answer may take to leave.
 const answerTimeout = 10 * time.Second
 
+// writeAnswer writes the answer to a connection that was taken over.
+func writeAnswer(nc net.Conn, h http.Header, agreed *agreement) error {
+	b := transport.Get()
+	b.B = appendAnswer(b.B, agreed)
+	b.B = append(appendFields(b.B, h), "\r\n"...)
+	err := sendAnswer(nc, b)
+	transport.Put(b)
+	return err
+}
+
 // sendAnswer writes the answer. It fits into the socket's buffer, unless the peer has
 // filled that with answers to earlier requests that it does not read.
 func sendAnswer(nc net.Conn, b *transport.Buffer) error {
@@ -64,7 +74,7 @@ func presetSubprotocol(h http.Header) (string, error) {
 }
 
 // setAnswer sets the answer's fields for net/http to send.
-func setAnswer(h http.Header, key, subprotocol, extension string) {
+func setAnswer(h http.Header, agreed *agreement) {
 	deleteAnswerFields(h)
 	for name, values := range h {
 		for i, value := range values {
@@ -78,12 +88,12 @@ func setAnswer(h http.Header, key, subprotocol, extension string) {
 	h["Upgrade"] = []string{"websocket"}
 	h["Connection"] = []string{"Upgrade"}
 	// The names have the RFC's spelling, which http.Header.Set would change.
-	h["Sec-WebSocket-Accept"] = []string{string(handshake.AppendAccept(nil, key))}
-	if subprotocol != "" {
-		h["Sec-WebSocket-Protocol"] = []string{subprotocol}
+	h["Sec-WebSocket-Accept"] = []string{string(handshake.AppendAccept(nil, agreed.key))}
+	if agreed.subprotocol != "" {
+		h["Sec-WebSocket-Protocol"] = []string{agreed.subprotocol}
 	}
-	if extension != "" {
-		h["Sec-WebSocket-Extensions"] = []string{extension}
+	if agreed.extension != "" {
+		h["Sec-WebSocket-Extensions"] = []string{agreed.extension}
 	}
 }
 
@@ -95,17 +105,22 @@ func deleteAnswerFields(h http.Header) {
 	}
 }
 
-// appendAnswer appends the answer.
-func appendAnswer(b []byte, h http.Header, key, subprotocol, extension string) []byte {
+// appendAnswer appends the status line and the handshake's own fields.
+func appendAnswer(b []byte, agreed *agreement) []byte {
 	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = handshake.AppendAccept(b, key)
+	b = handshake.AppendAccept(b, agreed.key)
 	b = append(b, "\r\n"...)
-	if subprotocol != "" {
-		b = append(append(append(b, "Sec-WebSocket-Protocol: "...), subprotocol...), "\r\n"...)
+	if s := agreed.subprotocol; s != "" {
+		b = append(append(append(b, "Sec-WebSocket-Protocol: "...), s...), "\r\n"...)
 	}
-	if extension != "" {
-		b = append(append(append(b, "Sec-WebSocket-Extensions: "...), extension...), "\r\n"...)
+	if s := agreed.extension; s != "" {
+		b = append(append(append(b, "Sec-WebSocket-Extensions: "...), s...), "\r\n"...)
 	}
+	return b
+}
+
+// appendFields appends the fields that the handler has set, except the handshake's own.
+func appendFields(b []byte, h http.Header) []byte {
 	for name, values := range h {
 		if answerFields[http.CanonicalHeaderKey(name)] || !handshake.IsToken(name) {
 			continue
@@ -115,7 +130,7 @@ func appendAnswer(b []byte, h http.Header, key, subprotocol, extension string) [
 			b = append(appendValue(b, value), "\r\n"...)
 		}
 	}
-	return append(b, "\r\n"...)
+	return b
 }
 
 // appendValue appends the value of a field. A line break would end the field, and clients

@@ -24,14 +24,15 @@ import (
 // When a context that was passed to a method is done, that call returns; the connection stays open, unless the option
 // CloseOnCancel is set.
 type Conn struct {
-	// The parts. Each guards itself, and has a file of its own that says how, or a package; but for the receiver, which
-	// belongs to the holder of the supervisor's turn.
+	// The parts, each in a file or a package of its own. Each guards itself, but for the receiver: see there.
 	transport  transport.Conn
 	supervisor supervisor
 	receiver   receiver
 	keepalive  keepalive.State
 	alarms     alarm.Set
 	lifetime   lifetime
+
+	nextVisit *Conn // on the sweeper's list
 
 	// writeTurn is the right to write to the transport.
 	writeTurn turn.Turn
@@ -124,7 +125,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		subprotocol:   cfg.subprotocol,
 		values:        context.WithoutCancel(cfg.parent),
 	}
-	c.transport.Init(nc, &c.receiver.inbox, (*connContext)(c))
+	c.transport.Init(nc, &c.receiver.inbox)
 	c.receiver.client = cfg.client
 	c.receiver.limit.Store(cfg.readLimit)
 	c.sender.client, c.sender.limit = cfg.client, s.queueLimit
@@ -135,7 +136,6 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	}
 	t := now()
 	c.keepalive.Init(t, s.keepAlive)
-	c.supervisor.looker = c
 	// It is an alarm that looks first: on a sweeper's list, a connection that is soon gone would be kept in memory.
 	c.supervisor.scheduled.Store(true)
 	c.mu.Lock()
@@ -241,11 +241,11 @@ func (c *Conn) perform(a acts) {
 			c.unlock()
 		}
 	}
+	if a&endContext != 0 { // before Close returns, which hangUp makes it do
+		c.lifetime.finish()
+	}
 	if a&(closeGently|closeHard|linger) != 0 {
 		c.hangUp(a)
-	}
-	if a&endContext != 0 {
-		c.lifetime.finish()
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 type lifetime struct {
 	past      atomic.Bool
 	listeners atomic.Pointer[listeners]
-	bounded   atomic.Pointer[bounded] // the last that untilEnd returned
 }
 
 // bounded is a context that ends with another or with the connection.
@@ -22,7 +21,8 @@ type bounded struct{ of, ctx context.Context }
 
 // listeners are who wants to know of the connection's end.
 type listeners struct {
-	done chan struct{}
+	done    chan struct{}
+	bounded atomic.Pointer[bounded] // the last that untilEnd returned
 
 	mu    sync.Mutex // guards what follows; nothing else is locked or called under it
 	past  bool
@@ -114,17 +114,23 @@ type connContext Conn
 // cancellation.
 func (c *Conn) Context() context.Context { return (*connContext)(c) }
 
-// Owns reports whether a context with this Done channel ends with the connection and not before: it is the connection's
-// own, or one with values on top of it. Nothing has to interrupt a call under it.
-func (x *connContext) Owns(done <-chan struct{}) bool {
-	l := x.lifetime.listeners.Load()
-	return l != nil && done == l.done
+// owns reports whether ctx is the connection's own.
+func (c *Conn) owns(ctx context.Context) bool {
+	x, ok := ctx.(*connContext)
+	return ok && x == (*connContext)(c)
 }
 
-// Is reports whether ctx is the connection's own.
-func (x *connContext) Is(ctx context.Context) bool {
-	own, ok := ctx.(*connContext)
-	return ok && own == x
+// foreign returns ctx, or nil if nothing has to interrupt a call under it: it never ends, or with the connection and not
+// before, as the connection's own does and one with values on top of it.
+func (c *Conn) foreign(ctx context.Context) context.Context {
+	if ctx == nil || c.owns(ctx) { // whose Done channel is not made in vain
+		return nil
+	}
+	done := ctx.Done()
+	if l := c.lifetime.listeners.Load(); done == nil || l != nil && done == l.done {
+		return nil
+	}
+	return ctx
 }
 
 // Deadline, Done, Err and Value make it a [context.Context].
@@ -160,7 +166,8 @@ func (x *connContext) String() string { return "websocket.Conn.Context" }
 // untilEnd returns a context that ends with ctx or with the connection: for the same ctx the same one, so that asking
 // again costs nothing. It lets go of the connection when ctx ends.
 func (c *Conn) untilEnd(ctx context.Context) context.Context {
-	if b := c.lifetime.bounded.Load(); b != nil && same(b.of, ctx) {
+	l := c.lifetime.listen()
+	if b := l.bounded.Load(); b != nil && same(b.of, ctx) {
 		return b.ctx
 	}
 	b := &bounded{of: ctx}
@@ -171,9 +178,9 @@ func (c *Conn) untilEnd(ctx context.Context) context.Context {
 	context.AfterFunc(b.ctx, func() {
 		stop()
 		c.failed(ctx, ctx.Err())
-		c.lifetime.bounded.CompareAndSwap(b, nil)
+		l.bounded.CompareAndSwap(b, nil)
 	})
-	c.lifetime.bounded.Store(b)
+	l.bounded.Store(b)
 	return b.ctx
 }
 

@@ -253,7 +253,7 @@ func (c *Conn) readContextErr(ctx context.Context) error {
 		return ctx.Err()
 	case ours, c.supervisor.unread.Load() == 0:
 		return errOver
-	case (*connContext)(c).Is(ctx), context.Cause(ctx) == cause:
+	case c.owns(ctx), context.Cause(ctx) == cause:
 		return nil
 	}
 	return ctx.Err()
@@ -335,7 +335,7 @@ func (c *Conn) readInto(spare []byte, n int) (length int, whole bool, err error)
 	}
 	whole, err = c.takeSimple(spare[:length], spare[size:])
 	if n == len(spare) && r.left > 0 {
-		r.frames++ // too little memory; if that is so again, the inbox takes more at once
+		r.frames = 2 // too little memory: next time the inbox takes more at once
 	}
 	if err != nil {
 		return 0, false, err

@@ -22,8 +22,8 @@ type receiver struct {
 	// over: the peer's Close has come, or a violation. What follows is not even parsed.
 	over bool
 	text utf8.Validator
-	// frames counts the data frames since bytes were last waited for.
-	frames int32
+	// frames counts the data frames since bytes were last waited for: 0, 1, or 2 for more.
+	frames uint8
 
 	inbox   transport.Inbox
 	frame   header // the one on the wire
@@ -137,7 +137,7 @@ func (r *receiver) simple(b []byte) (size int) {
 // begin goes to the payload of a data frame.
 func (r *receiver) begin() {
 	h := &r.frame
-	r.frames++
+	r.frames = min(r.frames+1, 2)
 	r.left = h.length
 	r.inMessage = !h.fin
 	if h.opcode != opContinuation {

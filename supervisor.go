@@ -1,13 +1,8 @@
 package websocket
 
 import (
-	"context"
-	"net/http"
-	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
-	"weak"
 
 	"github.com/closeonce/websocket/internal/turn"
 )
@@ -31,9 +26,7 @@ type supervisor struct {
 	unread    atomic.Uint32 // what has come and was not taken by the application
 	backoff   atomic.Int32  // doubles the delay of the next look so many times
 
-	sweeper *sweeper    // nil: there is none
-	visit   *supervisor // the next on the sweeper's list
-	looker  looker
+	sweeper *sweeper // nil: there is none
 }
 
 // What is unread.
@@ -41,9 +34,6 @@ const (
 	framesUnread uint32 = 1 << iota // frames behind the one that it is at
 	messageOpen                     // the message that it is at
 )
-
-// A looker looks at a connection at the time t, which is now.
-type looker interface{ look(t int64) }
 
 const (
 	// readerDelay is about how long no Read must have been there for the reader goroutine to start; an application that
@@ -115,69 +105,3 @@ func (s *supervisor) trust() {
 
 // delay is after how long to look.
 func (s *supervisor) delay() time.Duration { return readerDelay << s.backoff.Load() }
-
-// A sweeper looks at the connections of one http.Server, as far as the application has lately come out of Read on them,
-// every readerDelay. A connection that it finds in Read it does not visit again before a message has come; with none left
-// to visit it stops.
-//
-// That saves each connection a timer of its own, which runs in a goroutine: with thousands of connections and a few
-// messages a second on each, a tenth of what a message costs.
-type sweeper struct {
-	first atomic.Pointer[supervisor] // the first to visit; supervisor.visit is the next
-	timer *time.Timer                // runs while there is a first
-}
-
-// sweepers has the sweeper of each server by weak.Pointer[http.Server]. There is none for all: in a bubble of
-// testing/synctest there are timers and goroutines of the bubble's own, and only what a server has accepted is sure to
-// share one.
-var sweepers sync.Map
-
-// sweeperOf returns the sweeper of the server that handles the request with this context, or nil if there is none. A
-// connection that the handler dials is of the same bubble.
-func sweeperOf(ctx context.Context) *sweeper {
-	s, _ := ctx.Value(http.ServerContextKey).(*http.Server)
-	if s == nil {
-		return nil
-	}
-	key := weak.Make(s)
-	if p, ok := sweepers.Load(key); ok {
-		return p.(*sweeper)
-	}
-	p, loaded := sweepers.LoadOrStore(key, newSweeper())
-	if !loaded {
-		runtime.AddCleanup(s, func(key weak.Pointer[http.Server]) { sweepers.Delete(key) }, key)
-	}
-	return p.(*sweeper)
-}
-
-func newSweeper() *sweeper {
-	p := new(sweeper)
-	p.timer = time.AfterFunc(readerDelay, p.sweep)
-	return p
-}
-
-// join has a connection visited once. Its supervisor is scheduled, and so on no other list.
-func (p *sweeper) join(s *supervisor) {
-	for {
-		first := p.first.Load()
-		s.visit = first
-		if !p.first.CompareAndSwap(first, s) {
-			continue
-		}
-		if first == nil {
-			p.timer.Reset(readerDelay)
-		}
-		return
-	}
-}
-
-// sweep visits those that have joined.
-func (p *sweeper) sweep() {
-	t := now()
-	for s := p.first.Swap(nil); s != nil; {
-		next := s.visit
-		s.visit = nil
-		s.looker.look(t)
-		s = next
-	}
-}

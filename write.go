@@ -335,7 +335,7 @@ func (c *Conn) sendRest(ctx context.Context, b *transport.Buffer, tail []byte, p
 		if err := c.mayGoOn(ctx, p); err != nil {
 			return err
 		}
-		err := c.transport.Write(ctx, b, tail)
+		err := c.transport.Write(c.foreign(ctx), b, tail)
 		if err == nil {
 			return nil
 		}

@@ -44,7 +44,7 @@ var partsDuties = []Duty{
 	{Mutant{"away-stays-scheduled", "a look that was made is still to come", []Edit{{"supervisor.go", "supervisor.away", "s.scheduled.Store(false)", ""}}}, By{".", "TestSupervisorDecides"}},
 	{Mutant{"taken-despite-wanting", "the reader goroutine takes the turn that a call is about to take", []Edit{{"supervisor.go", "supervisor.takeForReader", "s.wanting.Load() > 0 || ", ""}}}, By{".", "TestSupervisorDecides"}},
 	{Mutant{"reader-unseen", "nobody sees that the reader goroutine runs", []Edit{{"supervisor.go", "supervisor.takeForReader", "s.running.Store(true)", ""}}}, By{".", "TestReaderStaysAway"}},
-	{Mutant{"sweeper-sleeps", "the sweeper is not woken by the first that joins", []Edit{{"supervisor.go", "sweeper.join", "p.timer.Reset(readerDelay)", ""}}}, By{".", "TestSweeper"}},
+	{Mutant{"sweeper-sleeps", "the sweeper is not woken by the first that joins", []Edit{{"reader.go", "sweeper.join", "p.timer.Reset(readerDelay)", ""}}}, By{".", "TestSweeper"}},
 
 	// The transport.
 	{Mutant{"covered-but-not-seen", "a context that ended before the call does not interrupt it", []Edit{{transportFile, "Conn.watchRead", "t.InterruptRead()\n\t\tdefault", "default"}}}, By{"./internal/transport", "TestEndedContexts"}},

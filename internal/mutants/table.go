@@ -92,8 +92,8 @@ var Table = []Mutant{
 	{"read-ahead-loses", "the read-ahead forgets a byte when it makes room", []Edit{{"receive.go", "readAhead.room", "a.bytes = append(a.bytes[:0], a.bytes[a.r:]...)", "a.bytes = append(a.bytes[:0], a.bytes[min(a.r+1, len(a.bytes)):]...)"}}},
 	{"reader-keeps-message", "a message that was left in the middle is not skipped", []Edit{{"message.go", "Conn.beginMessage", "if m.resume {", "if m.resume || m.size > 0 {"}}},
 	{"old-reader-reads-on", "a reader whose message was discarded reads the next", []Edit{{"read.go", "messageReader.read", "if m.number != r.number {", "if m.number < r.number {"}}},
-	{"buffer-compaction", "bytes are lost when the buffer is moved", []Edit{{"internal/transport/buffer.go", "Inbox.Room", "in.w = copy(in.buf.B, in.buf.B[in.r:in.w])", "in.w = copy(in.buf.B, in.buf.B[min(in.r+1, in.w):in.w])"}}},
-	{"read-deaf-to-context", "Read does not look at its context while it waits", []Edit{{"internal/transport/transport.go", "Conn.watchRead", "if t.ctx == nil || t.owner.Is(t.ctx) {", "if t.ctx == nil || t.ctx.Done() != nil {"}}},
+	{"buffer-compaction", "bytes are lost when the buffer is moved", []Edit{{"internal/transport/buffer.go", "Inbox.Room", "copy(in.buf.B, in.buf.B[in.r:in.w])", "copy(in.buf.B, in.buf.B[min(in.r+1, in.w):in.w])"}}},
+	{"read-deaf-to-context", "Read does not look at its context while it waits", []Edit{{"internal/transport/transport.go", "Conn.Read", "t.watchRead(ctx)", ""}}},
 
 	// Writing.
 	{"write-cancelled-cuts", "a Write that gives up leaves its frame unfinished", []Edit{{"send.go", "sender.suspend", "if whole = len(left)+len(tail) == 0; !whole {", "if whole = len(left)+len(tail) == 0; !whole && f == nil {"}}},

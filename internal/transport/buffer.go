@@ -87,7 +87,7 @@ func PutPiece(b *Buffer) {
 // empty. It belongs to whoever holds the read turn.
 type Inbox struct {
 	buf  *Buffer
-	r, w int // the bytes are buf.B[r:w]
+	r, w int32 // the bytes are buf.B[r:w]; a Conn has one of these, so they are small
 }
 
 // Bytes returns what has come and was not taken.
@@ -102,7 +102,7 @@ func (in *Inbox) Bytes() []byte {
 func (in *Inbox) Empty() bool { return in.r == in.w }
 
 // Take forgets the first n bytes.
-func (in *Inbox) Take(n int) { in.r += n }
+func (in *Inbox) Take(n int) { in.r += int32(n) }
 
 // Clear forgets all bytes.
 func (in *Inbox) Clear() { in.r = in.w }
@@ -127,15 +127,15 @@ func (in *Inbox) Room() []byte {
 	}
 	if in.r == in.w {
 		in.r, in.w = 0, 0
-	} else if in.r > 0 && len(in.buf.B)-in.w < minRoom {
-		in.w = copy(in.buf.B, in.buf.B[in.r:in.w])
+	} else if in.r > 0 && len(in.buf.B)-int(in.w) < minRoom {
+		in.w = int32(copy(in.buf.B, in.buf.B[in.r:in.w]))
 		in.r = 0
 	}
 	return in.buf.B[in.w:]
 }
 
 // Came says that n bytes were put where Room said.
-func (in *Inbox) Came(n int) { in.w += n }
+func (in *Inbox) Came(n int) { in.w += int32(n) }
 
 // Put puts bytes that came elsewhere into the inbox, which is empty; into a buffer of their size if the usual one does
 // not hold them.
@@ -143,8 +143,8 @@ func (in *Inbox) Put(b []byte) {
 	in.Release()
 	if len(b) > BufferSize {
 		in.buf = &Buffer{B: slices.Clone(b)}
-		in.r, in.w = 0, len(b)
+		in.r, in.w = 0, int32(len(b))
 		return
 	}
-	in.w = copy(in.Room(), b)
+	in.w = int32(copy(in.Room(), b))
 }

@@ -13,7 +13,6 @@ import (
 // its call.
 func TestEndedContexts(t *testing.T) {
 	overAll(t, func(t *testing.T, c *Conn, _ net.Conn) {
-		c.owner = nobody{}
 		b := &Buffer{B: make([]byte, 8<<20)}
 		if c.TryWrite(b, nil) {
 			t.Fatal("the peer does not read, and all is written")

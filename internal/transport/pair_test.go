@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -225,26 +224,10 @@ func (c *readsNothing) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// nobody owns no context.
-type nobody struct{}
-
-func (nobody) Is(context.Context) bool   { return false }
-func (nobody) Owns(<-chan struct{}) bool { return false }
-
-// everybody owns all: each context has the channel of its own.
-type everybody struct{ nobody }
-
-func (everybody) Owns(<-chan struct{}) bool { return true }
-
-// itself is each context, and is not asked for its channel.
-type itself struct{ nobody }
-
-func (itself) Is(context.Context) bool { return true }
-
-// open makes a Conn with an inbox, c.in, whose owner knows no context.
+// open makes a Conn with an inbox, c.in.
 func open(nc net.Conn) *Conn {
 	c := new(Conn)
-	c.Init(nc, new(Inbox), nobody{})
+	c.Init(nc, new(Inbox))
 	return c
 }
 

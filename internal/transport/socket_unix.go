@@ -40,12 +40,11 @@ func (t *Conn) readReady(fd uintptr) bool {
 			if t.dst == nil {
 				t.in.Release()
 			}
-			t.watchRead()
 			return false
 		case err != nil:
 			n = 0
 		}
-		t.n, t.err = n, eof(n, err)
+		t.n, t.err = int32(n), eof(n, err)
 		if t.dst == nil {
 			t.in.Came(n)
 		}

@@ -23,28 +23,19 @@ type Conn struct {
 	nc   net.Conn
 	raw  syscall.RawConn // the socket, of nc or below its TLS; nil: there is none
 	kind kind
+	n    int32 // what the Read that is under way has brought
 
 	reads, writes atomic.Pointer[interruption] // made when they are needed
 
-	owner Owner
-	in    *Inbox
+	in *Inbox
 
 	// What the Read that is under way works with.
 	ready func(fd uintptr) bool
-	ctx   context.Context
 	dst   []byte // where to read to; nil: to in
-	n     int
 	err   error
 
 	slow  *slow // what others than sockets need
 	taken atomic.Int64
-}
-
-// An Owner knows contexts that need no watching, because they end with the connection and not before: one is its own, and
-// others have the same Done channel, which is not asked for in vain.
-type Owner interface {
-	Is(ctx context.Context) bool
-	Owns(done <-chan struct{}) bool
 }
 
 // slow is what it takes where one can't wait without memory, or not interrupt a write.
@@ -90,8 +81,8 @@ func Resumes(nc net.Conn) bool {
 }
 
 // Init makes t the transport over nc, which it owns from then on. What is read goes to in.
-func (t *Conn) Init(nc net.Conn, in *Inbox, owner Owner) {
-	t.nc, t.in, t.owner = nc, in, owner
+func (t *Conn) Init(nc net.Conn, in *Inbox) {
+	t.nc, t.in = nc, in
 	switch base := nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		t.kind = socket
@@ -143,10 +134,14 @@ func (t *Conn) NetConn() net.Conn {
 // Read waits for bytes and reads them: into dst, or into the inbox if dst is nil. If ctx is not nil, its end interrupts
 // the call. The error is ErrInterrupted, or the net.Conn's.
 func (t *Conn) Read(ctx context.Context, dst []byte) (int, error) {
-	t.ctx, t.dst = ctx, dst
-	t.n, t.err = 0, nil
+	t.dst, t.n, t.err = dst, 0, nil
+	if ctx != nil { // not in readReady, where it waits: for a new context, package context needs much of the stack
+		t.watchRead(ctx)
+	}
 	if t.ready == nil {
-		t.n, t.err = t.readPlain()
+		var n int
+		n, t.err = t.readPlain()
+		t.n = int32(n)
 	} else if err := t.raw.Read(t.ready); err != nil {
 		t.err = err
 	}
@@ -155,9 +150,9 @@ func (t *Conn) Read(ctx context.Context, dst []byte) (int, error) {
 
 // result returns what the Read that is under way returns. It is a function of its own so that waiting needs little stack.
 func (t *Conn) result() (int, error) {
-	t.ctx, t.dst = nil, nil
+	t.dst = nil
 	if t.n > 0 {
-		return t.n, nil // an error comes again
+		return int(t.n), nil // an error comes again
 	}
 	if t.err != nil && isTimeout(t.err) && made(&t.reads).clear(t.nc.SetReadDeadline) {
 		return 0, ErrInterrupted
@@ -167,7 +162,6 @@ func (t *Conn) result() (int, error) {
 
 // readPlain reads from a net.Conn that needs memory to wait with. It may return 0, nil, as any net.Conn may.
 func (t *Conn) readPlain() (int, error) {
-	t.watchRead()
 	switch {
 	case t.dst != nil:
 		return t.nc.Read(t.dst)
@@ -183,12 +177,9 @@ func (t *Conn) readPlain() (int, error) {
 	return n, err
 }
 
-// watchRead makes the end of the call's context interrupt it.
-func (t *Conn) watchRead() {
-	if t.ctx == nil || t.owner.Is(t.ctx) {
-		return
-	}
-	done := t.ctx.Done()
+// watchRead makes the end of a Read's context interrupt it.
+func (t *Conn) watchRead(ctx context.Context) {
+	done := ctx.Done()
 	if done == nil {
 		return
 	}
@@ -201,8 +192,8 @@ func (t *Conn) watchRead() {
 			t.InterruptRead()
 		default:
 		}
-	case !t.owner.Owns(done):
-		reads.watch(t.ctx, t.InterruptRead)
+	default:
+		reads.watch(ctx, t.InterruptRead)
 	}
 }
 

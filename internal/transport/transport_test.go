@@ -355,12 +355,11 @@ func TestNoWriteInterruptionIsLost(t *testing.T) {
 	})
 }
 
-// TestContexts: the end of the context of the call that is under way interrupts it; that of one before, or of one that the
-// owner knows, does not.
+// TestContexts: the end of the context of the call that is under way interrupts it; that of one before does
+// not.
 func TestContexts(t *testing.T) {
 	overAll(t, func(t *testing.T, c *Conn, peer net.Conn) {
-		read := func(ctx context.Context, owner Owner) <-chan error {
-			c.owner = owner // nobody reads or writes yet
+		read := func(ctx context.Context) <-chan error {
 			return start(func() error {
 				for {
 					n, err := c.Read(ctx, nil)
@@ -375,14 +374,14 @@ func TestContexts(t *testing.T) {
 		}
 		first, cancelFirst := context.WithCancel(bg)
 		for range 3 { // the same context again
-			reading := read(first, nobody{})
+			reading := read(first)
 			go peer.Write([]byte("x"))
 			if err := soon(t, "Read", reading); err != nil {
 				t.Fatal(err)
 			}
 		}
 		second, cancelSecond := context.WithCancel(bg)
-		reading := read(second, nobody{})
+		reading := read(second)
 		select {
 		case err := <-reading:
 			t.Fatalf("Read: %v", err)
@@ -398,26 +397,12 @@ func TestContexts(t *testing.T) {
 		if err := soon(t, "Read", reading); err != ErrInterrupted {
 			t.Fatal(err)
 		}
-		for _, owner := range []Owner{everybody{}, itself{}} {
-			ours, cancelOurs := context.WithCancel(bg)
-			reading = read(ours, owner)
-			cancelOurs()
-			select {
-			case err := <-reading:
-				t.Fatalf("a context that ends with the connection: %v", err)
-			case <-time.After(10 * time.Millisecond):
-			}
-			c.InterruptRead()
-			if err := soon(t, "Read", reading); err != ErrInterrupted {
-				t.Fatal(err)
-			}
-		}
 		c.Quiet()
 		third, cancelThird := context.WithCancel(bg)
 		cancelThird()
 		hangUp(peer)
 		c.Close()
-		if err := soon(t, "after the end", read(third, nobody{})); err == nil {
+		if err := soon(t, "after the end", read(third)); err == nil {
 			t.Error("Read after Close succeeds")
 		}
 	})

@@ -154,9 +154,9 @@ func (t *Conn) Write(ctx context.Context, b *Buffer, tail []byte) error {
 	if b.Err != nil {
 		return b.Err
 	}
-	if ctx != nil && !t.owner.Is(ctx) {
+	if ctx != nil {
 		i := made(&t.writes)
-		if done := ctx.Done(); done != nil && !i.covers(done) && !t.owner.Owns(done) {
+		if done := ctx.Done(); done != nil && !i.covers(done) {
 			i.watch(ctx, t.InterruptWrite)
 		}
 		if ctx.Err() != nil {
