@@ -202,6 +202,16 @@ func (c *Conn) failedUnder(ctx context.Context, err error) error {
 	return err
 }
 
+// unsent returns the error of a Write under ctx. cancels says that CloseOnCancel goes for ctx.
+//
+//go:noinline
+func (c *Conn) unsent(ctx context.Context, err error, cancels bool) error {
+	if cancels {
+		return sending(c.failedUnder(ctx, err))
+	}
+	return sending(c.explain(ctx, err))
+}
+
 // same reports whether two contexts are one. Those of types that can't be compared are not.
 func same(a, b context.Context) (is bool) {
 	defer func() { recover() }()

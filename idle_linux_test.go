@@ -58,8 +58,10 @@ type keepNothing struct{ testing.TB }
 
 func (keepNothing) Cleanup(func()) {}
 
-// echoFresh answers each message with itself. It keeps nothing between messages, and little on its stack.
+// echoFresh answers each message with itself. It keeps nothing between messages, and as much on its stack as applications
+// have at least.
 func echoFresh(ctx context.Context, c *websocket.Conn) {
+	var some [64]byte
 	for {
 		typ, message, err := c.Read(ctx)
 		if err == nil {
@@ -67,6 +69,7 @@ func echoFresh(ctx context.Context, c *websocket.Conn) {
 		}
 		if err != nil {
 			c.CloseNow()
+			runtime.KeepAlive(&some)
 			return
 		}
 	}

@@ -83,7 +83,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 	if ctx.Err() != nil {
 		return 0, netFailure(ctx, ctx.Err())
 	}
-	sent, err := n.c.write(ctx, n.typ, p)
+	sent, err := n.c.write(ctx, n.typ, p, false)
 	if sent {
 		return len(p), netFailure(ctx, err)
 	}

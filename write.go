@@ -19,10 +19,8 @@ const (
 	corkLimit, corkDelay = 16 << 10, time.Millisecond // how much may wait in the queue for company, and how long
 )
 
-var (
-	errNotText    = errors.New("websocket: the text message is not UTF-8; send it as MessageBinary")
-	errWouldBlock = errors.New("would block")
-)
+var errNotText = errors.New("websocket: the text message is not UTF-8; send it as MessageBinary")
+var errWouldBlock = errors.New("would block")
 
 // opcodeOf returns the opcode for a message of p, if it may be written.
 func opcodeOf(typ MessageType, p []byte) (opcode, error) {
@@ -46,32 +44,34 @@ func opcodeOf(typ MessageType, p []byte) (opcode, error) {
 // that, the rest is sent in the background. Write returns ctx.Err() in both cases, and the connection stays open, unless
 // the option CloseOnCancel is set, which ends it. After a Close of either side, Write returns the reason.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
-	_, err := c.write(ctx, typ, p)
-	return c.failed(ctx, err)
+	_, err := c.write(ctx, typ, p, true)
+	return err
 }
 
-// write is Write, and says besides whether the message leaves: with an error it may, if its first byte had left before ctx
-// was done.
-func (c *Conn) write(ctx context.Context, typ MessageType, p []byte) (sent bool, err error) {
+// write is Write, and says besides whether the message leaves, as it may with an error. Write takes no stack beside it.
+func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels bool) (sent bool, err error) {
 	op, err := opcodeOf(typ, p)
 	if err == nil && ctx.Err() != nil {
-		err = sending(c.contextErr(ctx))
+		err = c.contextErr(ctx)
 	}
 	if err != nil {
-		return false, err
+		return false, c.unsent(ctx, err, cancels)
 	}
 	first := finBit | firstByte(op)
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, first, p)
 	case c.supervisor.unread.Load()&framesUnread != 0 && c.enqueueCorked(first, p):
-		sent = true
+		return true, nil
 	case !c.tryTakeWrite():
 		sent, err = c.writeLater(ctx, first, p)
 	default:
 		sent, err = c.writeFrame(ctx, first, p, false)
 	}
-	return sent, sending(c.explain(ctx, err))
+	if err != nil {
+		err = c.unsent(ctx, err, cancels)
+	}
+	return sent, err
 }
 
 // TryWrite sends p as one message without ever waiting: the kernel takes it now, or the connection's queue does; it waits
