@@ -31,6 +31,7 @@ func TestLinger(t *testing.T) {
 					t.Fatal(err)
 				}
 				c.InterruptRead() // left over: it is no reason to stop
+				c.InterruptWrite()
 				lingered := start(func() error { lingerFor(c, 20*time.Second); return nil })
 				got, err := io.ReadAll(peer)
 				if string(got) != "bye" || err != nil {
@@ -59,6 +60,7 @@ func TestLingerInOnePiece(t *testing.T) {
 		if err := c.Write(nil, &Buffer{B: make([]byte, much)}, nil); err != nil {
 			t.Fatal(err)
 		}
+		c.InterruptWrite() // left over: the context of a Write that was over
 		lingered := start(func() error { lingerFor(c, 20*time.Second); return nil })
 		select {
 		case <-lingered:

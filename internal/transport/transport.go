@@ -280,8 +280,10 @@ func (t *Conn) CloseGently(patience time.Duration) {
 // still comes is dropped until the peer has closed its half, or somebody calls Close. Nobody reads meanwhile.
 func (t *Conn) Linger() {
 	defer t.Close()
-	if t.settle() != nil {
-		return
+	for err := t.settle(); err != nil; err = t.settle() {
+		if !(isTimeout(err) && made(&t.writes).clear(t.setWriteDeadline)) { // an interruption may be left over
+			return
+		}
 	}
 	half, ok := t.NetConn().(interface{ CloseWrite() error })
 	if ok && half.CloseWrite() != nil {
