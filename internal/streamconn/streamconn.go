@@ -221,6 +221,9 @@ func NewOf(stream io.ReadWriteCloser, of net.Conn) *Conn {
 	return c
 }
 
+// Of returns the net.Conn that the stream was made of, or nil if none is known.
+func (c *Conn) Of() net.Conn { return c.of }
+
 // LocalAddr returns a placeholder, unless it is known what the stream was made of.
 func (c *Conn) LocalAddr() net.Addr {
 	if c.of != nil {
