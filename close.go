@@ -275,7 +275,7 @@ func (c *closing) wrote() acts {
 // at once; the client waits for the server to do it, which spares the server
 // the TIME_WAIT state. Nobody but Close waits for that.
 func (c *closing) complete() acts {
-	c.both, c.over = true, true
+	c.both, c.over, c.result = true, true, nil
 	if c.server || c.eof {
 		c.ended = true
 		return closeGently | endContext

@@ -103,6 +103,8 @@ var closingEvents = []closingEvent{
 	{"begin", act(func(l *closingLife) acts { return l.begin(errBegun, "begun") }), nil},
 	{"received", act(func(l *closingLife) acts { l.readOver = true; return l.received(errSaid, "said") }), parses},
 	{"fail", act(func(l *closingLife) acts { l.readOver = true; return l.fail(errViolation, "violation") }), parses},
+	// refuse: the application comes to a message that was read ahead, be it before the peer's Close.
+	{"fail, of what was read ahead", act(func(l *closingLife) acts { l.readOver = true; return l.fail(errViolation, "violation") }), nil},
 	{"mayLeave(sendData)", func(l *closingLife) (acts, bool) { return 0, l.mayLeave(sendData) }, canWrite},
 	{"mayLeave(sendQueued)", func(l *closingLife) (acts, bool) { return 0, l.mayLeave(sendQueued) }, canWrite},
 	{"leave", func(l *closingLife) (acts, bool) { return 0, l.leave() }, canWrite},
@@ -295,7 +297,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "no message is accepted any more, and a blocked Write is not told"
 	case after.over && !before.over && !after.both && a&interruptRead == 0:
 		return "it is over, and a blocked Read is not told"
-	case before.delivers() && after.drops() && event != "fail" && a&interruptRead == 0:
+	case before.delivers() && after.drops() && !strings.HasPrefix(event, "fail") && a&interruptRead == 0:
 		return "the application reads nothing any more, and a blocked Read is not told"
 	case event == "received" && before.ours == due && after.ours != due:
 		return "a Close that is due answers theirs"

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,5 +64,54 @@ func TestDialWithoutDeadlines(t *testing.T) {
 		}
 		cancel()
 		srv.Close()
+	}
+}
+
+// stuck is a net.Conn whose writes wait from a moment on, until Close, whatever its deadlines.
+type stuck struct {
+	net.Conn
+	from, closed chan struct{}
+	once         sync.Once
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	select {
+	case <-s.from:
+		<-s.closed
+		return 0, net.ErrClosed
+	default:
+		return s.Conn.Write(p)
+	}
+}
+
+func (s *stuck) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return s.Conn.Close()
+}
+
+// TestCloseNowOverStuckTLS: CloseNow does not wait for a peer that takes no good-bye of TLS, over a net.Conn of the
+// program's own.
+func TestCloseNowOverStuckTLS(t *testing.T) {
+	srv := httptest.NewTLSServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) { <-ctx.Done() }))
+	defer srv.Close()
+	below := &stuck{from: make(chan struct{}), closed: make(chan struct{})}
+	transport := srv.Client().Transport.(*http.Transport).Clone()
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := net.Dial(network, addr)
+		below.Conn = nc
+		return below, err
+	}
+	c, _, err := websocket.Dial(context.Background(), srv.URL, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(below.from)
+	ended := make(chan error, 1)
+	go func() { ended <- c.CloseNow() }()
+	select {
+	case <-ended:
+	case <-time.After(3 * time.Second):
+		t.Error("CloseNow waits")
+		below.Close()
 	}
 }

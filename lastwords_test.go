@@ -128,3 +128,29 @@ func TestLastWordsAtTheSameTime(t *testing.T) {
 		t.want("Read", read)
 	})
 }
+
+// TestLastWordsOfBoth: the application comes to a message that is too large when the peer's Close is read already, and the
+// answer to it can't leave yet. It leaves, both Close frames are through, and Close returns nil.
+func TestLastWordsOfBoth(t *testing.T) {
+	runConnTest(t, config{readLimit: 100}, func(t *connTest) {
+		big := bytes.Repeat([]byte("0123456789abcdef"), t.blockedSize()/16)
+		write := start(func() error { return t.c.Write(bg, MessageBinary, big) })
+		t.blocked("nobody reads", write)
+		t.p.SendRaw(t.p.Encode(wiretest.Text("one"), wiretest.Binary(string(make([]byte, 101))), wiretest.Close(4000, "bye")))
+		t.wantRead("a message that is not too large", MessageText, "one")
+		<-t.c.awaitable().stopped // by the peer's Close, which was read ahead
+		read := start(func() error { _, _, err := t.c.Read(bg); return err })
+		t.blocked("the answer has not left", read)
+		t.p.Timeout = time.Minute
+		t.p.WantBinary("the message has begun", string(big))
+		t.p.WantClose("the answer", 4000)
+		t.p.Close()
+		if err := t.want("Read", read); CloseStatus(err) != 4000 {
+			t.Errorf("Read gave %v", err)
+		}
+		if err := t.want("Close", start(func() error { return t.c.Close(StatusNormalClosure, "") })); err != nil {
+			t.Errorf("Close gave %v", err)
+		}
+		t.want("Write", write)
+	})
+}

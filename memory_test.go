@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/closeonce/websocket/internal/wiretest"
 )
 
 // TestNothingHeldAfterBurst: when many connections have been busy at the same time,
@@ -65,5 +67,42 @@ func TestNothingHeldAfterBurst(t *testing.T) {
 	after := heap()
 	if grown := (int64(after) - int64(before)) / conns; grown > 8<<10 {
 		t.Errorf("each of %d connections holds %d bytes more than before the burst", conns, grown)
+	}
+}
+
+// TestNothingHeldAfterPing: a connection over TLS has answered a Ping, or seen the Pong to its own, in the middle of a Read
+// or while nobody reads. It goes on waiting without a buffer.
+func TestNothingHeldAfterPing(t *testing.T) {
+	for _, reading := range []bool{false, true} {
+		runConnTest(t, config{}, func(t *connTest) {
+			ctx, cancel := context.WithCancel(bg)
+			read := start(func() error {
+				if !reading {
+					<-ctx.Done()
+					return nil
+				}
+				_, _, err := t.c.Read(ctx)
+				return err
+			})
+			pinged := start(func() error { return t.c.Ping(bg) })
+			ping := t.p.ReadFrame("our Ping")
+			t.p.Send(wiretest.Frame{FIN: true, Opcode: wiretest.OpPong, Payload: ping.Payload})
+			if err := t.want("Ping", pinged); err != nil {
+				t.Fatal(err)
+			}
+			t.p.Send(wiretest.Frame{FIN: true, Opcode: wiretest.OpPing, Payload: []byte("you?")})
+			t.p.ReadFrame("the Pong")
+			if t.real { // where nothing tells when it waits again
+				cancel()
+				t.want("Read", read)
+				return
+			}
+			t.settle()
+			if size := cap(t.c.receiver.inbox.Bytes()); size > 0 {
+				t.Errorf("reading %v: it waits with a buffer of %d bytes", reading, size)
+			}
+			cancel()
+			t.want("Read", read)
+		})
 	}
 }

@@ -326,6 +326,9 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 		case err != nil:
 			return c.failRead(err)
 		case what == needBytes:
+			if !r.inMessage {
+				r.inbox.Release() // who waits for a message, and has met a Ping, waits without a buffer
+			}
 			err = c.fill(ctx)
 		case what == controlFrame:
 			err = c.control(op, payload)

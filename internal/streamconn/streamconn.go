@@ -221,6 +221,9 @@ func NewOf(stream io.ReadWriteCloser, of net.Conn) *Conn {
 	return c
 }
 
+// Of returns the net.Conn that the stream was made of, or nil if none is known.
+func (c *Conn) Of() net.Conn { return c.of }
+
 // Below returns what the stream was made of, the stream itself if that is a net.Conn, or else c.
 func (c *Conn) Below() net.Conn {
 	if c.of != nil {

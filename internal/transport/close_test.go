@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/closeonce/websocket/internal/streamconn"
 )
 
 // lingerFor is Linger, bounded as its callers do it: by a Close.
@@ -31,6 +33,7 @@ func TestLinger(t *testing.T) {
 					t.Fatal(err)
 				}
 				c.InterruptRead() // left over: it is no reason to stop
+				c.InterruptWrite()
 				lingered := start(func() error { lingerFor(c, 20*time.Second); return nil })
 				got, err := io.ReadAll(peer)
 				if string(got) != "bye" || err != nil {
@@ -59,6 +62,7 @@ func TestLingerInOnePiece(t *testing.T) {
 		if err := c.Write(nil, &Buffer{B: make([]byte, much)}, nil); err != nil {
 			t.Fatal(err)
 		}
+		c.InterruptWrite() // left over: the context of a Write that was over
 		lingered := start(func() error { lingerFor(c, 20*time.Second); return nil })
 		select {
 		case <-lingered:
@@ -168,6 +172,25 @@ func TestCloseAnyTLS(t *testing.T) {
 		}
 		if took := time.Since(began); took > 2*time.Second { // crypto/tls waits five
 			t.Errorf("gently %v: it took %v", gently, took)
+		}
+		b.Close()
+	}
+}
+
+// TestCloseStreamOfTLS: so is TLS of which a stream was made.
+func TestCloseStreamOfTLS(t *testing.T) {
+	for name, end := range map[string]func(c *Conn){
+		"Close":       func(c *Conn) { c.Close() },
+		"CloseGently": func(c *Conn) { c.CloseGently(20 * time.Millisecond) },
+		"Linger":      func(c *Conn) { lingerFor(c, 20*time.Millisecond) },
+	} {
+		a, b := net.Pipe()
+		nc, _ := secure(t, a, b)
+		c := open(streamconn.NewOf(nc, nc))
+		began := time.Now()
+		end(c)
+		if took := time.Since(began); took > 2*time.Second { // crypto/tls waits five
+			t.Errorf("%s: it took %v", name, took)
 		}
 		b.Close()
 	}

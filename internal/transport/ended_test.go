@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/closeonce/websocket/internal/streamconn"
 )
 
 // TestEndedContexts: contexts that were cancelled before anybody asked for their channel have the same one. Each interrupts
@@ -83,6 +85,38 @@ func TestUnsettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+}
+
+// TestUnsettledStream: the same over a stream. All was handed over when the Write was interrupted; the next one does not
+// return before all is written.
+func TestUnsettledStream(t *testing.T) {
+	a, b := net.Pipe()
+	closed(t, a, b)
+	c := open(streamconn.New(a))
+	bye := &Buffer{B: []byte("bye")}
+	writing := start(func() error { return c.Write(nil, bye, nil) })
+	select {
+	case err := <-writing:
+		t.Fatalf("nobody reads, and Write returned %v", err)
+	case <-time.After(10 * time.Millisecond):
+	}
+	c.InterruptWrite()
+	if err := soon(t, "Write", writing); err != ErrInterrupted {
+		t.Fatal(err)
+	}
+	settled := start(func() error { return c.Write(nil, bye, nil) })
+	select {
+	case err := <-settled:
+		t.Fatalf("Write returned before all was written: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	got := make([]byte, 3)
+	if _, err := b.Read(got); err != nil || string(got) != "bye" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	if err := soon(t, "Write", settled); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestInterruptionSettles: a call was interrupted and goes on while somebody is still setting the deadline. It waits for

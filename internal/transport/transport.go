@@ -131,6 +131,15 @@ func (t *Conn) NetConn() net.Conn {
 	return t.nc
 }
 
+// origin is NetConn, or what its stream was made of: it knows about halves, and about TLS.
+func (t *Conn) origin() net.Conn {
+	nc := t.NetConn()
+	if s, ok := nc.(*streamconn.Conn); ok && s.Of() != nil {
+		return s.Of()
+	}
+	return nc
+}
+
 // Read waits for bytes and reads them: into dst, or into the inbox if dst is nil. If ctx is not nil, its end interrupts
 // the call. The error is ErrInterrupted, or the net.Conn's.
 func (t *Conn) Read(ctx context.Context, dst []byte) (int, error) {
@@ -246,7 +255,7 @@ func (t *Conn) Quiet() {
 
 // Close closes the net.Conn at once. TLS does not say good-bye.
 func (t *Conn) Close() {
-	if s, ok := t.NetConn().(*tls.Conn); ok {
+	if s, ok := t.origin().(*tls.Conn); ok {
 		s.NetConn().Close()
 	}
 	t.nc.Close()
@@ -255,7 +264,7 @@ func (t *Conn) Close() {
 // CloseGently closes the net.Conn; TLS says good-bye, in the background and for no longer than patience if that has to
 // wait.
 func (t *Conn) CloseGently(patience time.Duration) {
-	if _, secured := t.NetConn().(*tls.Conn); !secured || t.writable() {
+	if _, secured := t.origin().(*tls.Conn); !secured || t.writable() {
 		t.nc.Close()
 		return
 	}
@@ -271,10 +280,12 @@ func (t *Conn) CloseGently(patience time.Duration) {
 // still comes is dropped until the peer has closed its half, or somebody calls Close. Nobody reads meanwhile.
 func (t *Conn) Linger() {
 	defer t.Close()
-	if t.settle() != nil {
-		return
+	for err := t.settle(); err != nil; err = t.settle() {
+		if !(isTimeout(err) && made(&t.writes).clear(t.setWriteDeadline)) { // an interruption may be left over
+			return
+		}
 	}
-	half, ok := t.NetConn().(interface{ CloseWrite() error })
+	half, ok := t.origin().(interface{ CloseWrite() error })
 	if ok && half.CloseWrite() != nil {
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"sync"
+
+	"github.com/closeonce/websocket/internal/streamconn"
 )
 
 // TryWrite writes as much of b, and of tail behind it, as is taken without waiting, and reports whether that was all.
@@ -198,8 +200,11 @@ func (t *Conn) writeLeft(b *Buffer, tail []byte) error {
 func (t *Conn) settle() (err error) {
 	if s := t.standIn(); s != nil {
 		_, err = s.Write(nil)
-	} else if s, ok := t.nc.(overStream); ok {
-		_, err = s.Write(nil)
+		return err
+	}
+	switch t.nc.(type) {
+	case overStream, *streamconn.Conn:
+		_, err = t.nc.Write(nil)
 	}
 	return err
 }
