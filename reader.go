@@ -267,7 +267,7 @@ func (c *Conn) startReader() {
 // messages a second on each, a tenth of what a message costs.
 type sweeper struct {
 	first atomic.Pointer[Conn] // the first to visit; Conn.nextVisit is the next
-	timer *time.Timer                // runs while there is a first
+	timer *time.Timer          // runs while there is a first
 }
 
 // sweepers has the sweeper of each server by weak.Pointer[http.Server]. There is none for all: in a bubble of
