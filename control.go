@@ -33,6 +33,9 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 // last second in the background before the connection ends. With a context that is done it just sends the Close frame.
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
+	if hungUp, result := c.outcome(); hungUp { // a deferred Close, mostly: it costs no more than the question
+		return cmp.Or(misuse, result)
+	}
 	c.closeFor(errClosed{fmt.Sprintf("the connection was closed here with %v", code)}, code, reason)
 	hungUp := c.awaitable().hungUp
 
@@ -44,16 +47,20 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 			err = ctx.Err()
 		}
 	}
-	c.mu.Lock()
-	gone := c.closing.hungUp
+	gone, result := c.outcome()
 	if gone {
-		err = c.closing.result
-	}
-	c.unlock()
-	if !gone { // the reader goroutine sees it through
+		err = result
+	} else { // the reader goroutine sees it through
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
 	}
 	return cmp.Or(misuse, err)
+}
+
+// outcome reports whether Close has nothing to wait for any more, and what it returns then.
+func (c *Conn) outcome() (hungUp bool, result error) {
+	c.mu.Lock()
+	defer c.unlock()
+	return c.closing.hungUp, c.closing.result
 }
 
 // CloseNow ends the connection at once, without a closing handshake: TCP is closed, and every call returns an error, which

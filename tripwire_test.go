@@ -240,6 +240,20 @@ func TestReadAllocations(t *testing.T) {
 	}
 }
 
+// TestEndedCloseAllocations: a Close of a connection that has ended, as a deferred one mostly is, costs nothing.
+func TestEndedCloseAllocations(t *testing.T) {
+	for _, role := range []wiretest.Role{wiretest.Server, wiretest.Client} {
+		t.Run(fmt.Sprint(role), func(t *testing.T) {
+			w := newWire(t, role)
+			w.conn.CloseNow()
+			each := testing.AllocsPerRun(100, func() { w.conn.Close(websocket.StatusNormalClosure, "") })
+			if each > 0 {
+				t.Errorf("Close allocates %v objects", each)
+			}
+		})
+	}
+}
+
 // answered sends what is there to send and takes as many bytes of answers.
 func (w wire) answered(t *testing.T, request, answer []byte) {
 	if _, err := w.peer.Conn.Write(request); err != nil {

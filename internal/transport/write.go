@@ -46,7 +46,10 @@ func WriteNow(nc net.Conn, b *Buffer) bool {
 	if raw == nil {
 		return false
 	}
-	if err := raw.Control(b.attempt); err != nil {
+	if b.once == nil {
+		b.once = b.attempt
+	}
+	if err := raw.Control(b.once); err != nil {
 		b.Err = err
 	}
 	return b.N == len(b.B)
