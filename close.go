@@ -226,9 +226,10 @@ func (c *closing) fail(cause error, payload string) acts {
 	}
 	c.because(cause)
 	c.by = violation
-	if !c.noWrites {
-		c.result = cause
+	if c.noWrites { // it can't be told
+		return c.end(c.result)
 	}
+	c.result = cause
 	switch c.ours {
 	case none:
 		c.ours, c.payload = due, payload
@@ -298,7 +299,7 @@ func (c *closing) noWrite(err error, nobodyReads bool) acts {
 		return 0
 	}
 	c.noWrites, c.result = true, err
-	if c.state != open || nobodyReads {
+	if c.state != open || nobodyReads || !c.reads() {
 		return c.end(err)
 	}
 	return hurry | keepReading
