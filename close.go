@@ -154,11 +154,11 @@ const (
 	interruptRead                   // a blocked Read looks again
 	wakeWriter                      // something is due to leave
 	keepReading                     // from here on somebody reads until the end
+	endContext                      // Context ends
 	lastTry                         // make one attempt to write what is due, then call gone
 	closeGently                     // close the net.Conn: both ends are through with it
 	closeHard                       // close the net.Conn: it is of no more use
 	linger                          // close our half of it, then the rest; so our Close arrives
-	endContext                      // Context ends
 )
 
 // closing is all that a connection knows of its end. Conn.mu guards it.

@@ -226,6 +226,9 @@ func (c *Conn) perform(a acts) {
 	if a&wakeWriter != 0 {
 		c.flushNow()
 	}
+	if a&endContext != 0 { // before Close is told
+		c.lifetime.finish()
+	}
 	if a&lastTry != 0 {
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
 		if c.writeTurn.Try() {
@@ -239,9 +242,6 @@ func (c *Conn) perform(a acts) {
 	}
 	if a&(closeGently|closeHard|linger) != 0 {
 		c.hangUp(a)
-	}
-	if a&endContext != 0 {
-		c.lifetime.finish()
 	}
 }
 
