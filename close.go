@@ -154,6 +154,7 @@ const (
 	interruptRead                   // a blocked Read looks again
 	wakeWriter                      // something is due to leave
 	keepReading                     // from here on somebody reads until the end
+	endContext                      // Context ends
 	lastTry                         // make one attempt to write what is due, then call gone
 	endContext                      // Context ends
 	closeGently                     // close the net.Conn: both ends are through with it
@@ -226,9 +227,10 @@ func (c *closing) fail(cause error, payload string) acts {
 	}
 	c.because(cause)
 	c.by = violation
-	if !c.noWrites {
-		c.result = cause
+	if c.noWrites { // it can't be told
+		return c.end(c.result)
 	}
+	c.result = cause
 	switch c.ours {
 	case none:
 		c.ours, c.payload = due, payload
@@ -298,7 +300,7 @@ func (c *closing) noWrite(err error, nobodyReads bool) acts {
 		return 0
 	}
 	c.noWrites, c.result = true, err
-	if c.state != open || nobodyReads {
+	if c.state != open || nobodyReads || !c.reads() {
 		return c.end(err)
 	}
 	return hurry | keepReading

@@ -210,6 +210,8 @@ func brokenState(l *closingLife) string {
 		return "it has ended, and is not over"
 	case l.ended && l.reads():
 		return "somebody reads after the end"
+	case l.noWrites && !l.over && !l.reads():
+		return "nothing can be read any more, nor written, and it is not over"
 	case l.both && (!l.over || l.state != closed):
 		return "both Close frames are through, and it is not over"
 	case l.both && l.result != nil, l.ended && !l.both && l.result == nil:

@@ -230,6 +230,9 @@ func (c *Conn) perform(a acts) {
 	if a&wakeWriter != 0 {
 		c.flushNow()
 	}
+	if a&endContext != 0 { // before Close is told
+		c.lifetime.finish()
+	}
 	if a&lastTry != 0 {
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
 		if c.writeTurn.Try() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,6 +88,43 @@ func TestCloseUnblocks(t *testing.T) {
 			}
 		}
 	})
+}
+
+// closeWatched is a net.Conn that tells when it is closed.
+type closeWatched struct {
+	net.Conn
+	closing func()
+}
+
+func (w closeWatched) Close() error {
+	w.closing()
+	return w.Conn.Close()
+}
+
+// TestContextEndsFirst: whoever learns that the connection is closed, as Close does, finds that its context has ended.
+func TestContextEndsFirst(t *testing.T) {
+	for name, end := range map[string]func(c *Conn, p *wiretest.Peer){
+		"Close": func(c *Conn, p *wiretest.Peer) {
+			closing := start(func() error { return c.Close(StatusNormalClosure, "") })
+			p.WantClose("ours", 1000)
+			p.SendClose(1000, "")
+			<-closing
+		},
+		"CloseNow": func(c *Conn, _ *wiretest.Peer) { c.CloseNow() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := tcpPair(t)
+			var c *Conn
+			var once sync.Once
+			closed := make(chan error, 1)
+			watched := closeWatched{a, func() { once.Do(func() { closed <- c.Context().Err() }) }}
+			c = newConn(watched, config{parent: bg, readLimit: defaultReadLimit, settings: newSettings(0, 0, 0)})
+			end(c, wiretest.NewPeer(t, b, wiretest.Client))
+			if err := <-closed; err == nil {
+				t.Error("the net.Conn is closed, and the context has not ended")
+			}
+		})
+	}
 }
 
 // TestCloseTimeout: the peer does not answer.

@@ -19,7 +19,7 @@ var closingDuties = []Duty{
 	{Mutant{"failed-read-blocked", "a blocked Read does not hear that the connection has failed", []Edit{{"close.go", "closing.failed", "interruptRead | ", ""}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"failed-hard", "behind the Close of a violation TCP is reset", []Edit{{"close.go", "closing.failed", "linger", "closeHard"}}}, By{".", "TestLingerIsBounded"}},
 	{Mutant{"no-write-unhurried", "a connection that takes no more bytes does not end soon", []Edit{{"close.go", "closing.noWrite", "return hurry | ", "return "}}}, By{".", "TestAllClosingStates"}},
-	{Mutant{"no-write-nobody-reads", "a connection that takes no more bytes waits for a reader that is stalled", []Edit{{"close.go", "closing.noWrite", "if c.state != open || nobodyReads {", "if c.state != open {"}}}, By{".", "TestWriteLostWhileStalled"}},
+	{Mutant{"no-write-nobody-reads", "a connection that takes no more bytes waits for a reader that is stalled", []Edit{{"close.go", "closing.noWrite", "if c.state != open || nobodyReads || !c.reads() {", "if c.state != open || !c.reads() {"}}}, By{".", "TestWriteLostWhileStalled"}},
 	{Mutant{"half-close-ends", "a peer that closes its half of TCP behind its Close is not answered", []Edit{{"close.go", "closing.noRead", "case eof && c.answers():", "case eof && c.answers() && c.both:"}}}, By{".", "TestCloseAndHalfClose"}},
 	{Mutant{"timed-out-tries-again", "the last attempt is made again when time is up", []Edit{{"close.go", "closing.timedOut", "&^lastTry", ""}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"end-read-blocked", "a blocked Read does not hear of the end", []Edit{{"close.go", "closing.end", "interruptRead | ", ""}}}, By{".", "TestAllClosingStates"}},
