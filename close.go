@@ -156,7 +156,6 @@ const (
 	keepReading                     // from here on somebody reads until the end
 	endContext                      // Context ends
 	lastTry                         // make one attempt to write what is due, then call gone
-	endContext                      // Context ends
 	closeGently                     // close the net.Conn: both ends are through with it
 	closeHard                       // close the net.Conn: it is of no more use
 	linger                          // close our half of it, then the rest; so our Close arrives

@@ -244,9 +244,6 @@ func (c *Conn) perform(a acts) {
 			c.unlock()
 		}
 	}
-	if a&endContext != 0 { // before Close returns, which hangUp makes it do
-		c.lifetime.finish()
-	}
 	if a&(closeGently|closeHard|linger) != 0 {
 		c.hangUp(a)
 	}
