@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/closeonce/websocket/internal/memconn"
@@ -127,5 +128,47 @@ func TestContextThatCallsBack(t *testing.T) {
 				cancel()
 			}
 		}
+	})
+}
+
+// A halfRead net.Conn has read bytes, and has yet to return them, when something else happens.
+type halfRead struct {
+	*memconn.Conn
+	then func()
+}
+
+func (c *halfRead) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if then := c.then; then != nil && n > 0 {
+		c.then = nil
+		then()
+	}
+	return n, err
+}
+
+// TestCrossingWithUnread: our Close begins in the moment in which the peer's has been read, behind a message that nobody
+// has. The client then waits for the server to close TCP, and does nothing meanwhile.
+func TestCrossingWithUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, y := memconn.Pipe(64 << 10)
+		ours := &halfRead{Conn: x}
+		runOne(t, true, config{}, ours, y, false, func(t *connTest) {
+			t.p.SendText("unread")
+			time.Sleep(time.Second) // it is read ahead
+			var closing <-chan error
+			ours.then = func() {
+				closing = start(func() error { return t.c.Close(1000, "") })
+				for !t.c.has(dropping) {
+					time.Sleep(1)
+				}
+			}
+			t.p.SendClose(1000, "")
+			t.p.WantClose("ours", 1000)
+			time.Sleep(time.Second) // which passes only if nobody has anything to do
+			t.p.Close()
+			if err := t.want("Close", closing); err != nil {
+				t.Errorf("Close gave %v", err)
+			}
+		})
 	})
 }

@@ -128,14 +128,14 @@ func (c *Conn) readAhead() {
 // readOneAhead reads one frame's header, or a piece of its payload.
 func (c *Conn) readOneAhead() error {
 	r := &c.receiver
+	drops := c.has(dropping)
+	if drops {
+		c.dropUnread()
+	}
 	if r.over { // after the peer's Close all is dropped, until it closes TCP
 		r.inbox.Clear()
 		r.inbox.Release()
 		return c.fill(nil)
-	}
-	drops := c.has(dropping)
-	if drops {
-		c.dropUnread()
 	}
 	if r.ahead == nil {
 		r.ahead = new(readAhead)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/closeonce/websocket/internal/streamconn"
@@ -152,5 +153,25 @@ func TestInterruptionSettles(t *testing.T) {
 	}
 	if past.Load() {
 		t.Error("the deadline is still in the past")
+	}
+}
+
+// TestNobodyMade: the zero value panics in the goroutine that uses it, which can recover, and in no other.
+func TestNobodyMade(t *testing.T) {
+	for _, use := range []func(*Conn, context.Context){
+		func(c *Conn, ctx context.Context) { c.Read(ctx, make([]byte, 1)) },
+		func(c *Conn, ctx context.Context) { c.Write(ctx, &Buffer{B: []byte("x")}, nil) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(bg)
+			defer func() {
+				if recover() == nil {
+					t.Error("it did not panic")
+				}
+				cancel()
+				synctest.Wait()
+			}()
+			use(new(Conn), ctx)
+		})
 	}
 }

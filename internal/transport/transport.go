@@ -207,10 +207,18 @@ func (t *Conn) watchRead(ctx context.Context) {
 }
 
 // InterruptRead makes the Read that is under way, or the next one, return ErrInterrupted, unless bytes come first.
-func (t *Conn) InterruptRead() { made(&t.reads).ask(t.nc.SetReadDeadline) }
+func (t *Conn) InterruptRead() {
+	if t.nc != nil { // a Conn that nobody made panics in its caller, and not where a context ends
+		made(&t.reads).ask(t.nc.SetReadDeadline)
+	}
+}
 
 // InterruptWrite makes the Write that is under way, or the next one that has to wait, return ErrInterrupted.
-func (t *Conn) InterruptWrite() { made(&t.writes).ask(t.setWriteDeadline) }
+func (t *Conn) InterruptWrite() {
+	if t.nc != nil {
+		made(&t.writes).ask(t.setWriteDeadline)
+	}
+}
 
 // made returns an interruption, which most connections never need.
 func made(p *atomic.Pointer[interruption]) *interruption {

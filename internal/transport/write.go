@@ -146,8 +146,8 @@ func (t *Conn) nothingUnsent() (nothing bool) {
 }
 
 // pieceSize is how much of a long message is written at once where one can't see how much of it was taken: each piece
-// that is shows that the peer is alive. TLS writes no more at once, whatever it is given.
-const pieceSize = recordSize
+// that is shows that the peer is alive. Where a goroutine writes, it writes no more at once, nor does TLS.
+const pieceSize, handedSize = 64 << 10, recordSize
 
 // socketPieceSize is the same for sockets. Most messages fit, and so leave in one write; a longer one must show signs of
 // life while a slow peer takes it.
@@ -216,14 +216,18 @@ func (t *Conn) settle() (err error) {
 func (t *Conn) writePiece(head, tail []byte) (int, error) {
 	switch {
 	case t.standIn() != nil:
-		return t.standIn().Write(head[:min(len(head), pieceSize)])
+		return t.standIn().Write(head[:min(len(head), handedSize)])
 	case tail != nil && t.kind == socket:
 		head = head[:min(len(head), socketPieceSize)]
 		return writeBoth(t.nc, head, tail[:min(len(tail), socketPieceSize-len(head))])
 	case t.kind == socket:
 		return t.nc.Write(head[:min(len(head), socketPieceSize)])
 	}
-	return t.nc.Write(head[:min(len(head), pieceSize)])
+	size := pieceSize
+	if _, handed := t.nc.(overStream); handed {
+		size = handedSize
+	}
+	return t.nc.Write(head[:min(len(head), size)])
 }
 
 // writeBoth writes two slices in one system call.
