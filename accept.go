@@ -51,8 +51,11 @@ func Subprotocols(r *http.Request) []string {
 // answers it with the fitting HTTP status (see AcceptOptions.OnRefuse) and returns an
 // error that says what was wrong; the handler just returns then.
 //
-// The Conn must be closed. It outlives the handler; but net/http keeps some 12
-// KiB for as long as the handler has not returned. [Handler] spares that.
+// Nothing may have been written to w before.
+//
+// The Conn must be closed. It outlives the handler; r.Context() does not, and
+// [Conn.Context] is for goroutines that go on. While the handler has not returned,
+// net/http keeps some 12 KiB; [Handler] spares that.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}

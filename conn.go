@@ -147,7 +147,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	return c
 }
 
-// Subprotocol returns the subprotocol that the handshake agreed on, or "".
+// Subprotocol returns the subprotocol that the handshake agreed on, as the client spells it, or "".
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // LocalAddr returns the local network address.
@@ -157,7 +157,7 @@ func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
 func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
 
 // SetReadLimit sets how many bytes a message may have, decoded; -1 is no limit. The default is 1 MiB. It holds from the
-// next frame on. A larger message is not read: the peer is sent Close 1009, and calls return ErrMessageTooBig.
+// next frame on. A larger message is not read: the peer is sent Close 1009, and calls return an error that is ErrMessageTooBig.
 func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 
 // unlock lets go of mu, and makes flags and moments what closing and sender are.

@@ -20,7 +20,7 @@ import (
 // Close makes blocked calls return. They and all later calls return the reason for the connection's end: an error that is
 // [net.ErrClosed] if this Close began it. They return when the Close frame has left, or a second later at the latest, or
 // when their context is done; so a CloseNow that follows does not overtake the frame. Several Closes, at once or one after
-// the other, send one frame, and return the same result.
+// the other, send one frame, and return the same result, but for an error about a code or a reason that may not be sent.
 //
 // A reason has at most 123 bytes of UTF-8, and the code must be one that may be sent: 1000-1003, 1007-1014, 3000-4999, or
 // StatusNoStatusRcvd for a Close frame without code. For others Close returns an error, having closed the connection with

@@ -87,7 +87,7 @@ type AcceptOptions struct {
 	// Write, Writer, Ping, or one of a message's reader or writer, returns the context's
 	// error; the connection ends as by [Conn.CloseNow], without a closing handshake: the
 	// peer sees the end of the stream, which browsers call 1006. All calls that are pending
-	// then, and all later ones, return an error that is [net.ErrClosed] and not the context's.
+	// then, and all later ones, return an error for which [errors.Is] finds [net.ErrClosed], and not the context's.
 	//
 	// A call whose context was done before counts, and so does the context of
 	// [Conn.CloseRead]. The deadlines of [NetConn] do not, nor does [Conn.CloseContext].
@@ -100,7 +100,8 @@ type AcceptOptions struct {
 	// connection itself stays open: the function may say good-bye, with a context of its
 	// own, and close it with the code of its choice. If it just returns, the connection is
 	// closed with 1001 (StatusGoingAway) in place of 1000. Shutdown does not wait for that:
-	// it knows nothing of WebSockets. With CloseOnCancel, a call under this context ends
+	// it knows nothing of WebSockets. Count the functions with a sync.WaitGroup, and wait for
+	// them after Shutdown, or the process ends before the Close frames have left. With CloseOnCancel, a call under this context ends
 	// the connection without a Close frame.
 	//
 	// Accept does not look at it. Default: false, WebSockets live on after Shutdown.
