@@ -159,7 +159,7 @@ func TestCrossingWithUnread(t *testing.T) {
 			ours.then = func() {
 				closing = start(func() error { return t.c.Close(1000, "") })
 				for !t.c.has(dropping) {
-					time.Sleep(1)
+					time.Sleep(time.Microsecond)
 				}
 			}
 			t.p.SendClose(1000, "")

@@ -40,10 +40,9 @@ func opcodeOf(typ MessageType, p []byte) (opcode, error) {
 // answers to them share one system call. If the peer reads slowly, Write waits. Several goroutines may write; messages of
 // one goroutine keep their order.
 //
-// When ctx is done before the first byte was sent, nothing is, unless it was compressed with context takeover; once
-// that byte has left, the rest is sent in the background. Write returns ctx.Err() in both cases, and the connection
-// stays open, unless the option CloseOnCancel is set, which ends it. After a Close of either side, Write returns the
-// reason.
+// When ctx is done before the first byte was sent, nothing is, unless it was compressed with context takeover; once that
+// has left, the rest is sent in the background. Write returns ctx.Err() in both cases, and the connection stays open,
+// unless the option CloseOnCancel is set, which ends it. After a Close of either side, Write returns the reason.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	_, err := c.write(ctx, typ, p, true)
 	return err
