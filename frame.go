@@ -258,7 +258,7 @@ func checkClose(code StatusCode, reason string) (StatusCode, string, error) {
 	case code == StatusNoStatusRcvd && reason == "":
 		return code, "", nil
 	case code == StatusNoStatusRcvd:
-		return StatusInternalError, "", fmt.Errorf("websocket: a Close frame without a code (StatusNoStatusRcvd, 1005) has no reason either; leave it empty, or give a code; 1011 was sent")
+		return StatusInternalError, "", fmt.Errorf("websocket: the status code 1005 (StatusNoStatusRcvd) stands for a Close frame without a code, which has no reason either; leave it empty, or give a code; 1011 was sent")
 	case !code.sendable():
 		return StatusInternalError, "", fmt.Errorf("websocket: the status code %d may not be sent in a Close frame (RFC 6455, section 7.4); 1011 was sent", int(code))
 	case !utf8.ValidString(reason):
