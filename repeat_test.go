@@ -47,6 +47,10 @@ func TestCloseReadRepeated(t *testing.T) {
 					once(t.c)
 				}
 				heapAfter, after := heldMemory()
+				// What the end of a context starts has its time.
+				for begun := time.Now(); heapAfter-heap > 50*calls && time.Since(begun) < 5*time.Second; {
+					heapAfter, after = heldMemory()
+				}
 				if grown := heapAfter - heap; grown > 50*calls {
 					t.Errorf("%d calls hold %d bytes", calls, grown)
 				}
