@@ -196,7 +196,8 @@ func (c *Conn) failed(ctx context.Context, err error) error {
 // the call. Calls that are pending then, and later ones, do not return ctx's error: theirs may be alive.
 func (c *Conn) failedUnder(ctx context.Context, err error) error {
 	err = c.explain(ctx, err)
-	if c.closeOnCancel && errors.Is(err, ctx.Err()) {
+	// After the end there is only the server's close of TCP to wait for; contexts of ours have ended with the connection.
+	if c.closeOnCancel && !c.lifetime.past.Load() && errors.Is(err, ctx.Err()) {
 		c.end(errClosed{fmt.Sprintf("the connection was closed here, since the context of a call ended (%v)", context.Cause(ctx))})
 	}
 	return err

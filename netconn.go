@@ -55,6 +55,9 @@ func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
 	n.stop = context.AfterFunc(ctx, func() {
 		c.end(fmt.Errorf("%w, because NetConn's context is done: %w", errClosedNow, ctx.Err()))
 	})
+	if ctx.Done() != nil { // which may live on, and hold a connection that others than Close have ended
+		context.AfterFunc(c.Context(), func() { n.stop() })
+	}
 	n.read.init()
 	n.write.init()
 	return n
