@@ -123,6 +123,12 @@ type overStream struct {
 	below net.Conn
 }
 
+// Close closes it in the background: what is not known may wait in its Close.
+func (s overStream) Close() error {
+	go s.Conn.Close()
+	return nil
+}
+
 // NetConn returns the net.Conn that Init was given.
 func (t *Conn) NetConn() net.Conn {
 	if s, ok := t.nc.(overStream); ok {
