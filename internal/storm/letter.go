@@ -63,7 +63,7 @@ func compose(from string, number, size int, typ websocket.MessageType) []byte {
 	if typ == websocket.MessageBinary {
 		pool = pools[1+number%2]
 	}
-	at := int(h.Sum32()) % (len(pool) - size)
+	at := int(h.Sum32() % uint32(len(pool)-size))
 	for typ == websocket.MessageText && !utf8.RuneStart(pool[at]) {
 		at++
 	}
