@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,14 +135,15 @@ func TestContextThatCallsBack(t *testing.T) {
 // A halfRead net.Conn has read bytes, and has yet to return them, when something else happens.
 type halfRead struct {
 	*memconn.Conn
-	then func()
+	then atomic.Pointer[func()]
 }
 
 func (c *halfRead) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if then := c.then; then != nil && n > 0 {
-		c.then = nil
-		then()
+	if n > 0 {
+		if then := c.then.Swap(nil); then != nil {
+			(*then)()
+		}
 	}
 	return n, err
 }
@@ -155,18 +157,19 @@ func TestCrossingWithUnread(t *testing.T) {
 		runOne(t, true, config{}, ours, y, false, func(t *connTest) {
 			t.p.SendText("unread")
 			time.Sleep(time.Second) // it is read ahead
-			var closing <-chan error
-			ours.then = func() {
-				closing = start(func() error { return t.c.Close(1000, "") })
+			begun := make(chan (<-chan error), 1)
+			then := func() {
+				begun <- start(func() error { return t.c.Close(1000, "") })
 				for !t.c.has(dropping) {
 					time.Sleep(time.Microsecond)
 				}
 			}
+			ours.then.Store(&then)
 			t.p.SendClose(1000, "")
 			t.p.WantClose("ours", 1000)
 			time.Sleep(time.Second) // which passes only if nobody has anything to do
 			t.p.Close()
-			if err := t.want("Close", closing); err != nil {
+			if err := t.want("Close", <-begun); err != nil {
 				t.Errorf("Close gave %v", err)
 			}
 		})
