@@ -74,7 +74,7 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("websocket: no answer to the handshake: %w", err)
+		return nil, nil, fmt.Errorf("websocket: no answer to the handshake: %w", withoutPassword(err))
 	}
 	body := resp.Body
 	resp.Body = http.NoBody

@@ -1115,3 +1115,18 @@ func FuzzDialResponse(f *testing.F) {
 		<-served
 	})
 }
+
+// TestDialRedirectWithPassword: a redirect's malformed Location has a password. The error does not.
+func TestDialRedirectWithPassword(t *testing.T) {
+	for _, location := range []string{"ws://user:secret@example.com:1x/", "ws://user:se/secret@example.com:1x/?a=//b:secret@c"} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusFound)
+		}))
+		_, _, err := websocket.Dial(context.Background(), srv.URL, nil)
+		srv.Close()
+		if err == nil || !strings.Contains(err.Error(), "Location") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("Dial gave %v", err)
+		}
+	}
+}

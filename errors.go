@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 )
 
 var (
@@ -203,4 +204,34 @@ func CloseStatus(err error) StatusCode {
 		return e.Code
 	}
 	return -1
+}
+
+// A redacted error is one whose text quotes a URL with a password, and does not show it.
+type redacted struct {
+	error
+	text string
+}
+
+func (e redacted) Error() string { return e.text }
+func (e redacted) Unwrap() error { return e.error }
+
+// withoutPassword returns err with no user and password in its text. Package net/http quotes the Location of a redirect
+// when it is malformed.
+func withoutPassword(err error) error {
+	text := err.Error()
+	for from := 0; ; {
+		at := strings.Index(text[from:], "//")
+		if at < 0 {
+			break
+		}
+		from += at + len("//")
+		url := text[from : from+strings.IndexAny(text[from:]+" ", ` "`)]
+		if host := strings.LastIndexByte(url, '@'); host >= 0 {
+			text = text[:from] + "***" + text[from+host:]
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return redacted{err, text}
 }
