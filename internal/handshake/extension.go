@@ -120,21 +120,37 @@ func (s *extensionScanner) value() (string, bool) {
 		t := s.token()
 		return t, t != ""
 	}
-	var b []byte
-	for s.rest != "" {
-		c := s.rest[0]
-		s.rest = s.rest[1:]
-		if c == '"' {
-			return string(b), IsToken(string(b))
-		}
-		if c == '\\' {
-			if s.rest == "" {
-				break
+	// Only a value with an escape in it needs memory of its own.
+	quoted, escaped := s.rest, false
+	for n := 0; n < len(quoted); n++ {
+		switch quoted[n] {
+		case '"':
+			s.rest = quoted[n+1:]
+			if quoted = quoted[:n]; escaped {
+				quoted = unescape(quoted)
 			}
-			c = s.rest[0]
-			s.rest = s.rest[1:]
+			return quoted, IsToken(quoted)
+		case '\\':
+			escaped = true
+			n++
 		}
-		b = append(b, c)
 	}
+	s.rest = ""
 	return "", false
+}
+
+// unescape takes the backslashes out of a quoted string.
+func unescape(quoted string) string {
+	var short [32]byte
+	b := short[:0]
+	if len(quoted) > len(short) {
+		b = make([]byte, 0, len(quoted))
+	}
+	for n := 0; n < len(quoted); n++ {
+		if quoted[n] == '\\' {
+			n++
+		}
+		b = append(b, quoted[n])
+	}
+	return string(b)
 }
