@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
-// This file has what middleware does to a ResponseWriter. The real ones are in internal/middleware.
+// This file has what middleware does to a ResponseWriter. The real ones are in internal/interop/middleware.
 
 // unwrapping and hiding are what middleware does to a ResponseWriter.
 type unwrapping struct{ http.ResponseWriter }

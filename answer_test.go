@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/closeonce/websocket/internal/memconn"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
 	"github.com/closeonce/websocket/internal/transport"
 )
 

@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/closeonce/websocket/internal/memconn"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // Who closes first, and what goes wrong: the closing handshake, written out by hand.

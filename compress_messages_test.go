@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // runDeflateTest is runConnTest with permessage-deflate, with and without

@@ -15,9 +15,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/closeonce/websocket/internal/memconn"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 	"github.com/closeonce/websocket/internal/transport"
-	"github.com/closeonce/websocket/internal/wiretest"
 )
 
 // A connTest is a Conn in one of the roles and, at the other end of its wire, a

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/closeonce/websocket/internal/memconn"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
 )
 
 // A proxy reads each of its two connections under the other's Context.

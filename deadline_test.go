@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // wantTimeout asserts that a call failed because of a time-out of the net.Conn's.

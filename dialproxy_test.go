@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
-	"github.com/closeonce/websocket/internal/memconn"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
 )
 
 // connectProxy is an HTTP proxy that knows one user and only CONNECT. It tells what it was asked, with the field

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/closeonce/websocket/internal/memconn"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestTryWriteReserves: there is no room for a message in the queue, which waits for company. The compressor has not seen

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestCloseAtOnce: while Close waits, the peer's answer is read at once, though nobody has read before.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestReadInPieces: a message that is longer than what has come when it is announced is put together from pieces.

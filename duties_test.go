@@ -10,11 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/closeonce/websocket/internal/memconn"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
-// Things that must not be forgotten, and that only show when one looks closely. The mutants of internal/mutants forget
+// Things that must not be forgotten, and that only show when one looks closely. The mutants of internal/proof/mutants forget
 // them.
 
 // runInMemory runs a test as client and as server, over a wire in memory.

@@ -6,7 +6,7 @@ import (
 	"io"
 	"testing"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // A doomedContext ends when it has been looked at so many times.

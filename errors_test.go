@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestSendAfterClose: what sends, after the peer's Close, returns an error that is both its CloseError and net.ErrClosed;

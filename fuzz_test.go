@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/closeonce/websocket/internal/memconn"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 func FuzzConnServer(f *testing.F) { fuzzConn(f, false) }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // Callers that give up in the moment in which they are handed what they waited for. Nothing may be left behind that

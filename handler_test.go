@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // A lockedBuffer may be written to and read at the same time.

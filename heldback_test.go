@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // Faults that the simulation found, each with the shortest way to it.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // What is due, or was accepted, leaves before the end.

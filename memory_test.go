@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestNothingHeldAfterBurst: when many connections have been busy at the same time,

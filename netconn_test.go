@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
-	"github.com/closeonce/websocket/internal/memconn"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // tunnel returns a NetConn in either role, the Conn below it and its raw peer.

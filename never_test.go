@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // Lengths and durations as large as they can be: a lie of the peer's, or a way to say never.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestPongsInOrder: of ten Pings in one segment each is answered, whether the application reads or not.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestReadCancelled: nothing is lost, wherever a Read gives up.

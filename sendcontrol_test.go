@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestSendPing: frames of the application's own leave as they are, in order, though nobody reads; OnPongReceived hears of the

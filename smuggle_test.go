@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
-	"github.com/closeonce/websocket/internal/memconn"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
 )
 
 // This file has what may come from strangers through an application: names and values of header fields. None of

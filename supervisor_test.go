@@ -13,8 +13,8 @@ import (
 	"time"
 	"weak"
 
-	"github.com/closeonce/websocket/internal/memconn"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestSweeper: many connections of one server, accepted or dialled by its handlers, on which applications read, answer, and

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/memconn"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // checked ends a message with a checksum of it.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // tracedEnv is set in the process whose system calls are counted.

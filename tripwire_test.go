@@ -15,7 +15,7 @@ import (
 	"unsafe"
 
 	"github.com/closeonce/websocket"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // The tripwires: what a message and a connection may cost, counted and not timed. A change that costs more

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
-	"github.com/closeonce/websocket/internal/memconn"
-	"github.com/closeonce/websocket/internal/wiretest"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 	"github.com/closeonce/websocket/wsjson"
 )
 

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/closeonce/websocket/internal/memconn"
 	"github.com/closeonce/websocket/internal/streamconn"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
 )
 
 // A plain stream knows no deadlines.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/closeonce/websocket/internal/memconn"
+	"github.com/closeonce/websocket/internal/testkit/memconn"
 )
 
 // A wire is a kind of net.Conn, ours and the peer's end of it.

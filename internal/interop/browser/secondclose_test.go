@@ -1,0 +1,155 @@
+package browser
+
+import (
+	"bufio"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The bug that this library exists to end: a server that closes a WebSocket
+// answers the browser's answer with a second Close frame, and Chromium's console
+// says "Close received after close". First it is shown that these tests see it.
+
+// pingSubscribe has the page send "ping" on a WebSocket on which the server only
+// writes, and returns what comes of it.
+func pingSubscribe(p *page, url string) closing {
+	p.t.Helper()
+	var c closing
+	p.run(fmt.Sprintf(`(() => {
+		const ws = new WebSocket(%q);
+		ws.onopen = () => ws.send("ping");
+		return %s;
+	})()`, url, closed), &c)
+	return c
+}
+
+// wantSecondCloseSeen fails the test if p's console is quiet.
+func wantSecondCloseSeen(p *page, c closing) {
+	p.t.Helper()
+	complaints := strings.Join(p.console(), "\n")
+	if !strings.Contains(complaints, "Close received after close") {
+		p.t.Errorf("the server sent two Close frames, and the console shows only: %q", complaints)
+	}
+	p.t.Logf("the page saw %+v, the console shows:\n%s", c, complaints)
+}
+
+func TestTheTestsSeeASecondCloseFrameWrittenByHand(t *testing.T) {
+	for _, variant := range []struct {
+		name  string
+		after bool // the second comes after the page's answer
+	}{{"right behind the first", false}, {"after the answer", true}} {
+		t.Run(variant.name, func(t *testing.T) {
+			url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				closeTwice(t, w, r, variant.after)
+			}))
+			p := newPage(t, url)
+			wantSecondCloseSeen(p, pingSubscribe(p, url+"/ws"))
+		})
+	}
+}
+
+// closeTwice is a server that does it wrong.
+func closeTwice(t *testing.T, w http.ResponseWriter, r *http.Request, after bool) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer nc.Close()
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		base64.StdEncoding.EncodeToString(sum[:]))
+	const close1008 = "\x88\x02\x03\xf0"
+	skipFrame(t, rw.Reader) // "ping"
+	if !after {
+		io.WriteString(nc, close1008+close1008)
+	} else {
+		io.WriteString(nc, close1008)
+		skipFrame(t, rw.Reader) // the page's Close
+		io.WriteString(nc, close1008)
+	}
+	io.Copy(io.Discard, rw)
+}
+
+// skipFrame reads a short masked frame.
+func skipFrame(t *testing.T, r *bufio.Reader) {
+	var header [2]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		t.Error(err)
+		return
+	}
+	if _, err := r.Discard(4 + int(header[1]&0x7f)); err != nil {
+		t.Error(err)
+	}
+}
+
+// mutations make of the library one that forgets, when the peer's Close comes,
+// that its own has left already.
+var mutations = []struct{ file, from, to string }{
+	{"close.go", "recvClose: {closed, finish},", "recvClose: {closeReceived, echo},"},
+	{"close.go", "if c.ours == none {", "if true {"},
+}
+
+func TestTheTestsSeeASecondCloseFrameOfABrokenBuild(t *testing.T) {
+	dir := t.TempDir()
+	replace := map[string]string{}
+	for _, m := range mutations {
+		path, err := filepath.Abs(filepath.Join("../../..", m.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if replace[path] != "" {
+			path = replace[path] // it is broken in more than one place
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(source), m.from); n != 1 {
+			t.Fatalf("%s has %q %d times, not once: the library has changed, and how it is broken here must, too", m.file, m.from, n)
+		}
+		broken := filepath.Join(dir, m.file)
+		if err := os.WriteFile(broken, []byte(strings.Replace(string(source), m.from, m.to, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if path != broken {
+			replace[path] = broken
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(path, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary, err := buildChat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := startBinary(t, binary, "127.0.0.1:0")
+	p := newPage(t, c.url+"/page/icon.svg")
+	wantSecondCloseSeen(p, pingSubscribe(p, c.ws("/subscribe")))
+}
+
+func TestPingOnSubscribeIsClosedCleanly(t *testing.T) {
+	c := startChat(t, "127.0.0.1:0")
+	p := newPage(t, c.url+"/page/icon.svg")
+	for range 50 {
+		got := pingSubscribe(p, c.ws("/subscribe"))
+		p.wantClean(got, 1008)
+		if got.Reason == "" {
+			t.Errorf("the page saw %+v: no reason", got)
+		}
+	}
+	p.wantQuiet()
+}

@@ -1,7 +1,0 @@
-module github.com/closeonce/websocket/internal/peers
-
-go 1.25
-
-replace github.com/closeonce/websocket => ../..
-
-require github.com/closeonce/websocket v0.0.0

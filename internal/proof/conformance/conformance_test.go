@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/proof/conformance/ours"
+	"github.com/closeonce/websocket/internal/proof/conformance/suite"
+)
+
+var (
+	update = flag.Bool("update", false, "write the golden files; with -every")
+	every  = flag.Bool("every", false, "all cases in all modes; without it the cases of megabytes are left out, and modes that differ little")
+)
+
+// light reports whether the cases of megabytes are left out.
+func light() bool { return underRace || !*every }
+
+// patient is generous: only an endpoint that fails makes the suite wait so long.
+func patient() suite.Options {
+	return suite.Options{Timeout: 30 * time.Second, FailFast: 20 * time.Second, Light: light()}
+}
+
+// listen returns a listener on the loopback, with TLS if asked, and what a
+// client needs to trust it.
+func listen(t *testing.T, overTLS bool) (net.Listener, *tls.Config) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !overTLS {
+		return ln, nil
+	}
+	config, err := selfMade()
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(config.Certificates[0].Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return tls.NewListener(ln, config), &tls.Config{RootCAs: roots}
+}
+
+// checkReport compares a report's verdicts with a golden file and fails for
+// each case that is failed or non-strict, golden or not.
+func checkReport(t *testing.T, r *suite.Report, golden string) {
+	t.Helper()
+	t.Logf("%d cases in %.1f s: %d strict, %d not negotiated", len(r.Results), r.Seconds, r.Count(suite.Strict), r.Count(suite.NotNegotiated))
+	for _, res := range r.Results {
+		if res.Verdict == suite.Failed || res.Verdict == suite.NonStrict {
+			t.Errorf("%s %s: %s: %s\n%s: %q\n%s\nreceived %q", res.Number, res.Verdict, res.Name, res.Reason, res.Section, res.Rule, res.Sends, res.Received)
+		}
+	}
+	path := filepath.Join("testdata", golden)
+	if *update && !t.Failed() && !light() {
+		if err := os.WriteFile(path, []byte(r.Verdicts()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdicts := map[string]string{}
+	for line := range strings.Lines(string(want)) {
+		number, verdict, _ := strings.Cut(strings.TrimSpace(line), " ")
+		verdicts[number] = verdict
+	}
+	for _, res := range r.Results {
+		if verdicts[res.Number] != string(res.Verdict) {
+			t.Errorf("%s is %s, in %s %q: %s", res.Number, res.Verdict, golden, verdicts[res.Number], res.Reason)
+		}
+		delete(verdicts, res.Number)
+	}
+	if len(verdicts) > 0 && !light() {
+		t.Errorf("%s has %d cases that did not run", golden, len(verdicts))
+	}
+}
+
+// runServer tests our server in a mode.
+func runServer(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden string) {
+	ln, trust := listen(t, overTLS)
+	srv := &http.Server{
+		Handler:  mode.Handler(),
+		ErrorLog: log.New(io.Discard, "", 0), // broken requests are part of the suite
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	defer func() {
+		srv.Close()
+		<-served
+	}()
+	o := patient()
+	o.TLS, o.Run = trust, only
+	scheme := "ws"
+	if overTLS {
+		scheme = "wss"
+	}
+	r, err := suite.RunServer(t.Context(), fmt.Sprintf("%s://%s/", scheme, ln.Addr()), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkReport(t, &r, golden)
+}
+
+// runClient tests our client in a mode.
+func runClient(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden string) {
+	ln, trust := listen(t, overTLS)
+	o := patient()
+	o.Run = only
+	d := suite.NewDriver(o, overTLS)
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- d.Serve(ctx, ln) }()
+	defer func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+	scheme := "ws"
+	if overTLS {
+		scheme = "wss"
+	}
+	transport := &http.Transport{TLSClientConfig: trust}
+	defer transport.CloseIdleConnections()
+	base := fmt.Sprintf("%s://%s", scheme, ln.Addr())
+	if err := mode.Drive(t.Context(), base, &http.Client{Transport: transport}); err != nil {
+		t.Fatal(err)
+	}
+	r := d.Report("ours")
+	checkReport(t, &r, golden)
+}
+
+// suffixes are those of the golden files: which cases of compression are
+// negotiated is all in which the modes may differ.
+var suffixes = map[websocket.CompressionMode]string{
+	websocket.CompressionDisabled:          "",
+	websocket.CompressionContextTakeover:   "-takeover",
+	websocket.CompressionNoContextTakeover: "-no-takeover",
+}
+
+// inModes runs test in each mode.
+func inModes(t *testing.T, test func(t *testing.T, mode ours.Mode, golden string)) {
+	for _, m := range ours.Modes {
+		t.Run(m.Name, func(t *testing.T) {
+			if light() && (m.Compression == websocket.CompressionNoContextTakeover || m.Streams && m.Compression != websocket.CompressionDisabled) {
+				t.Skip("-every plays it; most of it is in the other modes")
+			}
+			test(t, m, suffixes[m.Compression]+".golden")
+		})
+	}
+}
+
+func TestServer(t *testing.T) {
+	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
+		runServer(t, mode, false, nil, "server"+golden)
+	})
+}
+
+func TestClient(t *testing.T) {
+	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
+		runClient(t, mode, false, nil, "client"+golden)
+	})
+}
+
+func TestServerTLS(t *testing.T) {
+	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
+		runServer(t, mode, true, []string{"13"}, "server-tls"+golden)
+	})
+}
+
+func TestClientTLS(t *testing.T) {
+	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
+		runClient(t, mode, true, []string{"13"}, "client-tls"+golden)
+	})
+}
