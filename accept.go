@@ -82,7 +82,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		nc.Close()
 		return nil, fmt.Errorf("websocket: the bytes behind the handshake were not read: %w", err)
 	}
-	return opts.newConn(nc, early, r, &agreed), nil
+	return joined(r.Context(), opts.newConn(nc, early, r, &agreed))
 }
 
 // The handshake's steps are functions of their own, one beside the other rather than one below the other. A handler that
@@ -295,7 +295,7 @@ func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http
 		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 		run := serve
 		if opts != nil && opts.EndOnShutdown && server != nil {
-			run = untilShutdown(server, serve)
+			run = untilShutdown(server, groupOf(r.Context()), serve)
 		}
 		go serveConn(server, c, run)
 	})

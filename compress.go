@@ -193,6 +193,14 @@ func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	return true, nil
 }
 
+// compressor returns what compresses messages, or nil.
+func (c *Conn) compressor() *deflate.Compressor {
+	if c.deflate == nil {
+		return nil
+	}
+	return &c.deflate.out
+}
+
 // deflateSlack is by how much a compressed message may be longer than it was.
 const deflateSlack = 16
 

@@ -66,6 +66,8 @@ const (
 	hasPending                      // something is to be written now
 	hasCorked                       // something waits briefly to be written
 	writerIsOpen                    // other messages wait for a Writer
+	backlogged                      // messages that others send, too, wait to be written
+	subscribed                      // groups may have messages for it
 )
 
 // moments are closed when what they are named after has come. They are made when somebody waits.
@@ -163,7 +165,8 @@ func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 // unlock lets go of mu, and makes flags and moments what closing and sender are.
 func (c *Conn) unlock() {
 	cl, s := &c.closing, &c.sender
-	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != nil)
+	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != nil) |
+		bit(backlogged, s.backlog.waits()) | bit(subscribed, s.topics() != nil)
 	if cl.quiet() {
 		f |= delivering
 	} else {
@@ -232,6 +235,7 @@ func (c *Conn) perform(a acts) {
 	}
 	if a&endContext != 0 { // before Close is told
 		c.lifetime.finish()
+		c.leaveGroups()
 	}
 	if a&lastTry != 0 {
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)

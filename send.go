@@ -3,6 +3,7 @@ package websocket
 import (
 	"slices"
 
+	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/keepalive"
 	"github.com/closeonce/websocket/internal/mask"
 	"github.com/closeonce/websocket/internal/transport"
@@ -27,7 +28,9 @@ type sender struct {
 	ping uint64
 	// rest is what is left of frames that were written in part. It goes first.
 	rest *rest
-	// size counts the bytes in queue, those of it that are on their way, and what is reserved.
+	// backlog waits behind the queue; nil: there was none yet.
+	backlog *backlog
+	// size counts the bytes in queue and backlog, those of them that are on their way, and what is reserved.
 	size int
 
 	writer *messageWriter // the one that is open
@@ -48,12 +51,13 @@ type outFrame struct {
 	key       mask.Key          // if the tail is to be masked
 	mustSend  bool              // its compression has moved the window that the peer has too
 	committed bool              // it leaves, though its caller may not wait for it
+	shared    bool              // nobody changes the tail
 }
 
-// A rest is what is left of a batch; queued is the batch's.
+// A rest is what is left of a batch; queued is the batch's. Nobody changes the tail.
 type rest struct {
-	b      []byte
-	queued int
+	b, tail []byte
+	queued  int
 }
 
 // pongs holds the payloads of Pongs, each behind its length.
@@ -67,8 +71,9 @@ type pongs struct {
 // A batch is what leaves in one system call, besides the frame's tail.
 type batch struct {
 	buf    *transport.Buffer // nil: nothing leaves
+	tail   []byte            // a large frame that others send, too; there is no frame besides then
 	own    int               // where the frame begins
-	queued int               // bytes that were in the queue
+	queued int               // bytes that were in the queue and the backlog
 }
 
 // appendStart appends the header of a frame, with a key if we are the client.
@@ -96,13 +101,17 @@ func (s *sender) appendFrame(b *transport.Buffer, first firstByte, payload []byt
 
 // collect asks the close machine for each frame that is pending, and for f, and puts those that may leave into one
 // buffer: control frames first, our Close last. It is the only place where frames begin to leave. The caller holds the
-// write turn, and nothing is left of frames before.
-func (s *sender) collect(c *closing, f *outFrame) (b batch) {
+// write turn, to which z belongs, and nothing is left of frames before. If it has a frame, it has waited for what was in the
+// backlog before that.
+func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batch) {
 	if s.pongsWait() || s.ping != 0 {
 		b.buf = s.collectControl(c)
 	}
 	if s.queue != nil && !s.midMessage {
 		b = s.collectQueue(c, b.buf)
+	}
+	if f == nil && s.backlog.waits() && !s.midMessage {
+		s.collectBacklog(c, &b, z)
 	}
 	s.corked = s.corked && s.queue != nil
 	if f != nil && c.mayLeave(sendData) {
@@ -116,7 +125,7 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 		}
 		f.head = nil
 	}
-	if c.leave() {
+	if b.tail == nil && (s.midMessage || !s.backlog.waits()) && c.leave() {
 		if b.buf == nil {
 			b.buf = transport.Get()
 		}
@@ -182,8 +191,11 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	n := b.buf.N
 	var left, tail []byte // what was not written
 	switch {
+	case f == nil && n < len(b.buf.B):
+		left, tail = b.buf.B[n:], b.tail
+	case f == nil && b.tail != nil:
+		tail = b.tail[n-len(b.buf.B):]
 	case f == nil:
-		left = b.buf.B[n:]
 	case n <= b.own && !f.mustSend && !f.committed:
 		left = b.buf.B[n:b.own]
 		s.midMessage = f.first.opcode() == opContinuation
@@ -195,7 +207,11 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 		tail = f.tail[n-len(b.buf.B):]
 	}
 	if whole = len(left)+len(tail) == 0; !whole {
-		s.rest = &rest{slices.Concat(left, tail), b.queued}
+		if f == nil || f.shared {
+			s.rest = &rest{slices.Clone(left), tail, b.queued}
+		} else {
+			s.rest = &rest{slices.Concat(left, tail), nil, b.queued}
+		}
 	}
 	transport.Put(b.buf)
 	return whole
@@ -216,17 +232,22 @@ func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) b
 	if len(payload) > limit-s.size-maxHeader {
 		return false
 	}
-	if s.queue == nil {
-		s.queue = transport.Get()
+	at := &s.queue
+	if reserved == 0 { // else it was compressed before what is in the backlog now
+		at = s.behind()
 	}
-	before := len(s.queue.B)
-	if need := before + maxHeader + len(payload); need > cap(s.queue.B) {
-		grown := make([]byte, before, min(max(need, 2*cap(s.queue.B)), max(need, limit)))
-		copy(grown, s.queue.B)
-		s.queue.B = grown
+	if *at == nil {
+		*at = transport.Get()
 	}
-	s.appendFrame(s.queue, first, payload)
-	s.size += len(s.queue.B) - before
+	q := *at
+	before := len(q.B)
+	if need := before + maxHeader + len(payload); need > cap(q.B) {
+		grown := make([]byte, before, min(max(need, 2*cap(q.B)), max(need, limit)))
+		copy(grown, q.B)
+		q.B = grown
+	}
+	s.appendFrame(q, first, payload)
+	s.size += len(q.B) - before
 	return true
 }
 
@@ -298,12 +319,13 @@ func (s *sender) pending(c *closing) bool {
 		return false
 	}
 	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() && !s.corked ||
-		s.queue != nil && !s.corked && !s.midMessage
+		(s.queue != nil || s.backlog.waits()) && !s.corked && !s.midMessage
 }
 
 // waits reports whether something is pending at all, corked or not.
 func (s *sender) waits(c *closing) bool {
-	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() || s.queue != nil && !s.midMessage
+	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() ||
+		(s.queue != nil || s.backlog.waits()) && !s.midMessage
 }
 
 // drop forgets what is pending: the connection has ended.
@@ -311,5 +333,6 @@ func (s *sender) drop() {
 	if s.queue != nil {
 		transport.Put(s.queue)
 	}
+	s.abandon()
 	s.queue, s.rest, s.pongs, s.ping, s.corked, s.size = nil, nil, nil, 0, false, 0
 }

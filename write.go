@@ -58,6 +58,9 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 		return false, c.unsent(ctx, err, cancels)
 	}
 	first := finBit | firstByte(op)
+	if c.has(subscribed) {
+		c.pull()
+	}
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, first, p)
@@ -84,6 +87,9 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 		return err
 	}
 	first := finBit | firstByte(op)
+	if c.has(subscribed) {
+		c.pull()
+	}
 	done := false
 	if c.deflate != nil && len(p) >= c.deflate.threshold {
 		done, err = c.tryWriteCompressed(first, p)
@@ -93,6 +99,11 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 			c.flushNow()
 		}
 	}
+	return c.queued(err)
+}
+
+// queued returns the error of a call that leaves a message in the queue.
+func (c *Conn) queued(err error) error {
 	if err == errOver {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -106,21 +117,21 @@ func (c *Conn) tryTakeWrite() bool {
 	if !c.writeTurn.Try() {
 		return false
 	}
-	if c.has(writerIsOpen) {
+	if c.has(writerIsOpen | backlogged) {
 		c.leaveWrite()
 		return false
 	}
 	return true
 }
 
-// takeWrite waits for the write turn, and until no Writer is open.
+// takeWrite waits for the write turn, until no Writer is open, and for what was in the backlog before.
 func (c *Conn) takeWrite(ctx context.Context) error {
 	for {
 		if err := c.awaitWrite(ctx); err != nil {
 			return err
 		}
 		if !c.has(writerIsOpen) {
-			return nil
+			return c.clearBacklog(ctx)
 		}
 		c.leaveWrite()
 		if err := c.awaitWriter(ctx); err != nil {
@@ -191,7 +202,7 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 	}
 	c.mu.Lock()
 	s := &c.sender
-	queued := !c.closing.stopped() && s.writer == nil && (s.corked || s.queue == nil && !s.pongsWait()) &&
+	queued := !c.closing.stopped() && s.writer == nil && !s.backlog.waits() && (s.corked || s.queue == nil && !s.pongsWait()) &&
 		s.enqueue(first, p, min(corkLimit, s.limit), 0)
 	cork := queued && !s.corked
 	s.corked = s.corked || queued
@@ -248,7 +259,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		c.unlock()
 		return false, errOver
 	}
-	b := c.sender.collect(&c.closing, f)
+	b := c.sender.collect(&c.closing, f, c.compressor())
 	matters := b.queued > 0 || c.sender.pinging || c.closing.ours == leaving // somebody waits to hear that it is written
 	c.unlock()
 	if b.buf == nil {
@@ -256,7 +267,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	}
 	// Nearly always it is one attempt, which the kernel takes whole. Made here, it needs little stack.
 	if f == nil || f.tail == nil {
-		err = c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil))
+		err = c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail))
 	} else if !c.sender.client {
 		err = c.send(ctx, b.buf, f.tail, p, c.transport.TryWrite(b.buf, f.tail))
 	} else {
@@ -280,10 +291,10 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 		c.unlock()
 		return nil
 	}
-	b := batch{buf: &transport.Buffer{B: c.sender.rest.b}, queued: c.sender.rest.queued}
+	b := batch{buf: &transport.Buffer{B: c.sender.rest.b}, tail: c.sender.rest.tail, queued: c.sender.rest.queued}
 	c.sender.rest = nil
 	c.unlock()
-	if err := c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil)); err != nil {
+	if err := c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail)); err != nil {
 		c.suspend(b, nil)
 		return err
 	}

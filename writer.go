@@ -190,6 +190,11 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	if err := c.awaitWrite(ctx); err != nil {
 		return false, err
 	}
+	if w.opcode != opContinuation {
+		if err := c.clearBacklog(ctx); err != nil {
+			return false, err
+		}
+	}
 	first := firstByte(w.opcode)
 	if fin {
 		first |= finBit
@@ -205,6 +210,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 			first |= rsv1Bit
 		}
 		if len(payload) == 0 && !fin {
+			c.holdMessages()
 			c.leaveWrite() // the compressor keeps it for now
 			return true, nil
 		}
@@ -252,7 +258,7 @@ func (w *messageWriter) finish() {
 	}
 	c := w.c
 	c.mu.Lock()
-	c.sender.writer = nil
+	c.sender.writer, c.sender.midMessage = nil, false
 	if w.gone != nil {
 		close(w.gone)
 	}

@@ -1,0 +1,85 @@
+package websocket
+
+import "context"
+
+// This file is what a connection does for the groups that it is a member of.
+
+// pull takes over what the connection's groups have posted, and writes of it what can be written without waiting. So
+// what the application sends later stays behind it.
+func (c *Conn) pull() {
+	if c.takePosted() {
+		c.flushNow()
+	}
+}
+
+// takePosted moves what the groups have posted to the backlog, and reports whether something waits there.
+func (c *Conn) takePosted() bool {
+	z, threshold := c.compressor(), 0
+	if z != nil {
+		threshold = c.deflate.threshold
+	}
+	for {
+		c.mu.Lock()
+		pack, lags := c.sender.take(&c.closing, z, threshold)
+		c.unlock()
+		switch {
+		case pack != nil:
+			pack.pack(z)
+		case lags != nil:
+			lags.of.lags()
+		default:
+			return c.has(backlogged)
+		}
+	}
+}
+
+// clearBacklog writes, with the write turn, what is in the backlog now; what comes meanwhile is not waited for. It gives the
+// turn back if it fails.
+func (c *Conn) clearBacklog(ctx context.Context) error {
+	if !c.has(backlogged) {
+		return nil
+	}
+	c.mu.Lock()
+	mark := c.sender.backlog.pushed
+	c.mu.Unlock()
+	for {
+		c.mu.Lock()
+		waits := c.sender.backlog.waitsBefore(mark)
+		c.mu.Unlock()
+		if !waits {
+			return nil
+		}
+		if wrote, err := c.flush(ctx, nil, untilContext); err != nil {
+			c.leaveWrite()
+			return err
+		} else if !wrote {
+			return nil
+		}
+	}
+}
+
+// holdMessages keeps messages back until the Writer's has ended: the compressor is in the middle of it.
+func (c *Conn) holdMessages() {
+	c.mu.Lock()
+	c.sender.midMessage = true
+	c.unlock()
+}
+
+// leaveGroups has the connection leave its groups: it has ended.
+func (c *Conn) leaveGroups() {
+	if !c.has(subscribed) {
+		return
+	}
+	c.mu.Lock()
+	t := c.sender.backlog.topics
+	c.sender.backlog.topics = nil
+	c.unlock()
+	for t != nil {
+		next := t.next
+		t.of.left()
+		t = next
+	}
+}
+
+// unreadFrames reports whether more is read already: the answers to it leave together.
+func (c *Conn) unreadFrames() bool { return c.supervisor.unread.Load()&framesUnread != 0 }
