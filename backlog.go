@@ -181,53 +181,70 @@ func (s *sender) topics() *topic {
 	return s.backlog.topics
 }
 
-// take moves what the groups have posted into the backlog, in the order in which it was posted. It stops at a message that
-// has to be packed first, which it returns, and when a member begins to lag, which it returns then.
-func (s *sender) take(c *closing, z *deflate.Compressor, threshold int) (pack *shared, lags *topic) {
+// A taking is what take stopped at.
+type taking struct {
+	pack *shared // a message that has to be packed first
+	full bool    // there is no room: what waits should be written first, if that takes no waiting
+	lags *topic  // a message had no room, and those before had
+}
+
+// take moves what the groups have posted into the backlog, in the order in which it was posted, until nothing is left or
+// something else has to be done first. tried says that it was tried to make room: then the next message takes what there is.
+func (s *sender) take(c *closing, z *deflate.Compressor, threshold int, tried bool) taking {
 	for {
-		var t *topic
-		for o := s.topics(); o != nil; o = o.next {
-			switch {
-			case !o.lacks():
-			case c.stopped():
-				o.skip()
-			case t == nil || o.at.Load().number < t.at.Load().number:
-				t = o
-			}
-		}
+		t := s.oldest(c)
 		if t == nil {
-			return nil, nil
+			return taking{}
 		}
 		p := t.at.Load()
 		f := p.message.form(z, threshold)
-		if f == nil {
-			return p.message, nil
+		switch {
+		case f == nil:
+			return taking{pack: p.message}
+		case !tried && !s.room(t, f):
+			return taking{full: true}
 		}
 		t.at.Store(p.next.Load())
 		if !s.admit(t, p.message, f) && t.fullSince == 0 {
 			t.fullSince = alarm.Now()
-			return nil, t
+			return taking{lags: t}
 		}
+		tried = false
 	}
 }
 
-// admit leaves a message of a group in the backlog, or drops it or others by the group's policy. It reports whether all
-// had room.
+// oldest returns the topic that has the message to be taken next, or nil.
+func (s *sender) oldest(c *closing) (t *topic) {
+	for o := s.topics(); o != nil; o = o.next {
+		switch {
+		case !o.lacks():
+		case c.stopped():
+			o.skip()
+		case t == nil || o.at.Load().number < t.at.Load().number:
+			t = o
+		}
+	}
+	return t
+}
+
+// room reports whether a message of the topic has room.
+func (s *sender) room(t *topic, f *form) bool { return s.fits(s.cost(f)) && t.waiting < t.rules.most }
+
+// admit leaves a message of a group in the backlog, or drops it or others by the group's policy. It reports whether there
+// was room.
 func (s *sender) admit(t *topic, m *shared, f *form) bool {
-	n := s.cost(f)
-	room := func() bool { return s.fits(n) && t.waiting < t.rules.most }
-	roomy := room()
+	if t.fullSince != 0 {
+		s.full(t)
+	}
+	roomy := s.room(t, f)
 	if !roomy && t.rules.policy == DropOldest {
-		for t.waiting > 0 && !room() {
+		for t.waiting > 0 && !s.room(t, f) {
 			s.dropOldest(t)
 		}
 	}
-	if !room() {
+	if !s.room(t, f) {
 		t.drop()
 		return false
-	}
-	if t.fullSince != 0 {
-		s.full(t)
 	}
 	t.waiting++
 	s.add(segment{message: m, form: f, topic: t})

@@ -18,15 +18,19 @@ func (c *Conn) takePosted() bool {
 	if z != nil {
 		threshold = c.deflate.threshold
 	}
-	for {
+	for tried := false; ; {
 		c.mu.Lock()
-		pack, lags := c.sender.take(&c.closing, z, threshold)
+		at := c.sender.take(&c.closing, z, threshold, tried)
 		c.unlock()
+		tried = false
 		switch {
-		case pack != nil:
-			pack.pack(z)
-		case lags != nil:
-			lags.of.lags()
+		case at.pack != nil:
+			at.pack.pack(z)
+		case at.full:
+			c.flushNow()
+			tried = true
+		case at.lags != nil:
+			at.lags.of.lags()
 		default:
 			return c.has(backlogged)
 		}

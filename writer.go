@@ -28,6 +28,9 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if ctx.Err() != nil {
 		return nil, sending(c.failed(ctx, c.contextErr(ctx)))
 	}
+	if c.has(subscribed) {
+		c.pull()
+	}
 	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
