@@ -339,6 +339,7 @@ func TestGroupWhileWriterIsOpen(t *testing.T) {
 
 // TestGroupBurst: a burst of messages costs a member little more than one write.
 func TestGroupBurst(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who broadcasts goes on
 	synctest.Test(t, func(t *testing.T) {
 		var g Group
 		var all []*groupMember
@@ -457,13 +458,15 @@ func TestGroupPolicies(t *testing.T) {
 					default:
 						want = strings.Fields("0 1 2 3 4 5 6 7")
 					}
-					if member != true || policy != CloseSlow && (s.Dropped != 12 || s.Queued != 8) {
+					if member != (policy != CloseSlow) || policy != CloseSlow && (s.Dropped != 12 || s.Queued != 8) {
 						t.Errorf("the slow member: %+v, %v", s, member)
 					}
 					if told[slow.c] != 1 || len(told) != 1 {
 						t.Errorf("OnSlow was called %v times", told)
 					}
-					balanced(t, &g, 2)
+					if policy != CloseSlow { // which has ended the membership
+						balanced(t, &g, 2)
+					}
 					if policy == CloseAfterGrace {
 						time.Sleep(defaultGrace)
 						synctest.Wait()
@@ -473,8 +476,6 @@ func TestGroupPolicies(t *testing.T) {
 						t.Errorf("%d were closed", closed)
 					}
 					slow.drain(append([]string{"promised"}, want...), code)
-					synctest.Wait()
-					balanced(t, &g, 2)
 				})
 			})
 		}

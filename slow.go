@@ -12,9 +12,9 @@ type SlowPolicy int
 
 const (
 	// CloseAfterGrace drops messages for the member until half of what waits for it has left. If that takes longer than
-	// Grace, the member is closed with 1013 (StatusTryAgainLater).
+	// Grace, the member is closed with 1013 (StatusTryAgainLater), and is no member any more.
 	CloseAfterGrace SlowPolicy = iota
-	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater).
+	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more.
 	CloseSlow
 	// DropNewest drops the message. The member stays.
 	DropNewest
@@ -129,13 +129,18 @@ func (g *Group) endGrace() {
 	}
 }
 
-// close closes a member that is slow. What waits for it of the group is dropped, so that our Close need not wait behind it.
+// close closes a member that is slow, and ends its membership. What waits for it of the group is dropped, so that our Close
+// need not wait behind it.
 func (m *member) close() {
 	c, g := m.conn, m.group
 	c.mu.Lock()
 	c.sender.dropAll(&m.topic)
-	stopped := c.closing.stopped()
+	t, stopped := c.sender.unsubscribe(&g.rules), c.closing.stopped()
 	c.unlock()
+	if t == nil {
+		return // it has left meanwhile
+	}
+	g.remove(m)
 	if stopped {
 		return
 	}
