@@ -8,13 +8,13 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/url"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/hijack"
+	"github.com/closeonce/websocket/internal/shutdown"
+	"github.com/closeonce/websocket/internal/transport"
 )
 
 // IsWebSocketUpgrade reports whether the request asks for a WebSocket, so that
@@ -91,21 +91,21 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 
 // An agreement is what the two ends have agreed on.
 type agreement struct {
-	key                    string // the client's Sec-WebSocket-Key
-	subprotocol, extension string // as the answer says it
-	deflate                *compression
+	handshake.Answer
+	deflate *compression
 }
 
 // agree finds what both ends want.
 func (opts *AcceptOptions) agree(w http.ResponseWriter, r *http.Request) (agreed agreement, err error) {
-	agreed.key = r.Header.Get("Sec-Websocket-Key")
-	if agreed.deflate, agreed.extension, err = acceptDeflate(r, opts); err != nil {
+	agreed.Key = r.Header.Get("Sec-Websocket-Key")
+	if agreed.deflate, agreed.Extension, err = acceptDeflate(r, opts); err != nil {
 		return agreed, err
 	}
-	agreed.subprotocol = handshake.ChooseSubprotocol(r.Header["Sec-Websocket-Protocol"], opts.Subprotocols)
-	if agreed.subprotocol == "" {
-		if agreed.subprotocol, err = presetSubprotocol(w.Header()); err != nil {
-			deleteAnswerFields(w.Header()) // no client could read the error with them
+	agreed.Subprotocol = handshake.ChooseSubprotocol(r.Header["Sec-Websocket-Protocol"], opts.Subprotocols)
+	if agreed.Subprotocol == "" {
+		if agreed.Subprotocol, err = handshake.PresetSubprotocol(w.Header()); err != nil {
+			err = fmt.Errorf("websocket: %w", err)
+			handshake.DeleteAnswer(w.Header()) // no client could read the error with them
 		}
 	}
 	return agreed, err
@@ -116,7 +116,7 @@ func (opts *AcceptOptions) newConn(nc net.Conn, early []byte, r *http.Request, a
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
 	s.onPing, s.onPong, s.cancels = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel
 	return newConn(nc, config{
-		subprotocol: agreed.subprotocol,
+		subprotocol: agreed.Subprotocol,
 		deflate:     agreed.deflate,
 		early:       early,
 		parent:      r.Context(),
@@ -134,7 +134,7 @@ func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agre
 		if !hijack.Possible(w) {
 			return nil, nil, false, opts.notHijacked(w, r, http.ErrNotSupported)
 		}
-		setAnswer(w.Header(), agreed)
+		agreed.Set(w.Header())
 		// net/http takes it back in Hijack, after it has written the answer.
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 		answered, known = hijack.SwitchProtocols(w)
@@ -147,9 +147,34 @@ func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agre
 		return nil, nil, false, fmt.Errorf("websocket: the connection can't be taken over from net/http: %w", err)
 	}
 	if !known {
-		answered = hijack.Wrote(rw.Writer, string(handshake.AppendAccept(nil, agreed.key)))
+		answered = hijack.Wrote(rw.Writer, string(handshake.AppendAccept(nil, agreed.Key)))
 	}
 	return nc, rw, answered, nil
+}
+
+// answerTimeout bounds how long a handshake's answer may take to leave.
+const answerTimeout = 10 * time.Second
+
+// writeAnswer writes the answer to a connection that was taken over.
+func writeAnswer(nc net.Conn, h http.Header, agreed *agreement) error {
+	b := transport.Get()
+	b.B = append(handshake.AppendFields(agreed.Append(b.B), h), "\r\n"...)
+	err := sendAnswer(nc, b)
+	transport.Put(b)
+	return err
+}
+
+// sendAnswer writes the answer. It fits into the socket's buffer, unless the peer has
+// filled that with answers to earlier requests that it does not read.
+func sendAnswer(nc net.Conn, b *transport.Buffer) error {
+	if transport.WriteNow(nc, b) {
+		return nil
+	}
+	nc.SetWriteDeadline(time.Now().Add(answerTimeout))
+	if _, err := nc.Write(b.B[b.N:]); err != nil {
+		return err
+	}
+	return nc.SetWriteDeadline(time.Time{})
 }
 
 // acceptDeflate agrees on permessage-deflate, if both ends want it. It returns
@@ -190,52 +215,13 @@ func (opts *AcceptOptions) check(r *http.Request) *handshake.Refusal {
 	switch {
 	case opts.CheckOrigin != nil:
 		if !opts.CheckOrigin(r) {
-			return forbidden("Origin %.64q is not allowed", r.Header.Get("Origin"))
+			return handshake.Forbidden("Origin %.64q is not allowed", r.Header.Get("Origin"))
 		}
 		return nil
 	case opts.InsecureSkipVerify:
 		return nil
 	}
-	return checkOrigin(r, opts.OriginPatterns)
-}
-
-func forbidden(format string, args ...any) *handshake.Refusal {
-	return &handshake.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf(format, args...)}
-}
-
-// maxOrigin bounds an Origin's length: a host's name has at most 253 bytes.
-const maxOrigin = 1024
-
-// checkOrigin keeps pages of other sites from connecting with the user's
-// cookies (RFC 6455, sections 4.2.2 and 10.2).
-func checkOrigin(r *http.Request, patterns []string) *handshake.Refusal {
-	for _, pattern := range patterns {
-		if err := handshake.CheckPattern(pattern); err != nil {
-			return &handshake.Refusal{Status: http.StatusInternalServerError, Reason: fmt.Sprintf("the origin pattern %q is not valid: %v", pattern, err)}
-		}
-	}
-	origins := r.Header["Origin"]
-	if len(origins) > 1 {
-		return forbidden("there are %d Origin header fields", len(origins))
-	}
-	if len(origins) == 0 || origins[0] == "" {
-		return nil // no browser
-	}
-	origin := handshake.Origin{}
-	if origins[0] != "null" {
-		u, err := url.Parse(origins[0])
-		if err != nil || len(origins[0]) > maxOrigin {
-			return forbidden("Origin %.64q is not a URL", origins[0])
-		}
-		if u.Scheme == "" {
-			return forbidden("Origin %.64q has no scheme", origins[0])
-		}
-		origin = handshake.NewOrigin(u.Scheme, u.Host)
-	}
-	if origin.SameHost(r.Host) || slices.ContainsFunc(patterns, origin.Matches) {
-		return nil
-	}
-	return forbidden("Origin %.64q is not the host %.64q, nor does it match one of the OriginPatterns", origins[0], r.Host)
+	return handshake.CheckOrigin(r.Header["Origin"], r.Host, opts.OriginPatterns)
 }
 
 // refuse answers a request that is refused, and returns why.
@@ -295,10 +281,24 @@ func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http
 		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 		run := serve
 		if opts != nil && opts.EndOnShutdown && server != nil {
-			run = untilShutdown(server, serve)
+			run = untilShutdown(shutdown.Context(server), serve)
 		}
 		go serveConn(server, c, run)
 	})
+}
+
+// untilShutdown returns serve with a context that ends at the server's shutdown, too. A
+// connection that serve leaves then is closed with 1001.
+func untilShutdown(down context.Context, serve func(context.Context, *Conn)) func(context.Context, *Conn) {
+	return func(ctx context.Context, c *Conn) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(down, func() { cancel(http.ErrServerClosed) })()
+		serve(ctx, c)
+		if context.Cause(ctx) == http.ErrServerClosed {
+			c.Close(StatusGoingAway, "the server is shutting down")
+		}
+	}
 }
 
 // serveConn runs serve and closes the connection behind it.
