@@ -3,6 +3,7 @@ package websocket
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -43,6 +44,12 @@ func Subprotocols(r *http.Request) []string {
 // when the handler has returned; net/http then logs a WriteHeader on a hijacked connection.
 // It does no harm, and goes away where such middleware is left out for WebSockets.
 //
+// A wrapper's WriteHeader must leave the status 101 and the handshake's own fields alone:
+// "Connection: close" of a server that is about to stop is no handshake. What net/http has
+// not been told yet, Accept puts right. Otherwise it returns an error that names the field,
+// and the client gets a response with status 500, or the wrapper's own status; over TLS the
+// connection is closed. OnRefuse is not called then.
+//
 // The server's connection may be any net.Conn with read deadlines that work: net/http
 // uses one to let go of it. A channel of SSH has none. Below TLS the time-out's error must
 // be Temporary as well, which that of yamux is not. A wrapper on the listener mends both.
@@ -51,7 +58,8 @@ func Subprotocols(r *http.Request) []string {
 // answers it with the fitting HTTP status (see AcceptOptions.OnRefuse) and returns an
 // error that says what was wrong; the handler just returns then.
 //
-// Nothing may have been written to w before.
+// Nothing may have been written to w before, and Accept may be called once for a request.
+// Otherwise it returns an error and writes nothing.
 //
 // The Conn must be closed. It outlives the handler; r.Context() does not, and
 // [Conn.Context] is for goroutines that go on. While the handler has not returned,
@@ -67,12 +75,12 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if err != nil {
 		return nil, opts.misused(w, r, err)
 	}
-	nc, rw, answered, err := opts.takeOver(w, r, &agreed)
+	nc, rw, h, err := opts.takeOver(w, r, &agreed)
 	if err != nil {
 		return nil, err
 	}
-	if !answered {
-		if err := writeAnswer(nc, w.Header(), &agreed); err != nil {
+	if h != nil {
+		if err := writeAnswer(nc, h, &agreed); err != nil {
 			nc.Close()
 			return nil, fmt.Errorf("websocket: the handshake's answer was not sent: %w", err)
 		}
@@ -94,6 +102,13 @@ type agreement struct {
 	handshake.Answer
 	deflate *compression
 }
+
+// A serverFault is why a handshake failed, if it is not the client's doing.
+type serverFault struct{ error }
+
+func (f serverFault) Unwrap() error { return f.error }
+
+var errAnswered = errors.New("websocket: Accept was called for a request that has been answered already, by another Accept or by a write to the ResponseWriter")
 
 // agree finds what both ends want.
 func (opts *AcceptOptions) agree(w http.ResponseWriter, r *http.Request) (agreed agreement, err error) {
@@ -125,31 +140,31 @@ func (opts *AcceptOptions) newConn(nc net.Conn, early []byte, r *http.Request, a
 	})
 }
 
-// takeOver takes the connection over. answered reports whether net/http has sent the answer; rw has the bytes that came
-// right behind the request.
-func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agreed *agreement) (nc net.Conn, rw *bufio.ReadWriter, answered bool, err error) {
-	own := hijack.Own(w) // then nobody else sees the answer, and net/http need not know
-	known := true
-	if !own {
-		if !hijack.Possible(w) {
-			return nil, nil, false, opts.notHijacked(w, r, http.ErrNotSupported)
-		}
-		agreed.Set(w.Header())
-		// net/http takes it back in Hijack, after it has written the answer.
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
-		answered, known = hijack.SwitchProtocols(w)
+// takeOver takes the connection over. h are the fields to send with the answer, or nil if net/http has sent it; rw has the
+// bytes that came right behind the request.
+func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agreed *agreement) (nc net.Conn, rw *bufio.ReadWriter, h http.Header, err error) {
+	switch {
+	case hijack.Answered(w):
+		return nil, nil, nil, serverFault{errAnswered}
+	case hijack.Own(w): // nobody else sees the answer, and net/http need not know of it
+		h = w.Header()
+		nc, rw, err = http.NewResponseController(w).Hijack()
+	case hijack.Possible(w):
+		nc, rw, h, err = hijack.SwitchProtocols(w, r, &agreed.Answer, answerTimeout)
+	default:
+		err = http.ErrNotSupported
 	}
-	nc, rw, err = http.NewResponseController(w).Hijack()
-	if err != nil {
-		if own {
-			return nil, nil, false, opts.notHijacked(w, r, err)
-		}
-		return nil, nil, false, fmt.Errorf("websocket: the connection can't be taken over from net/http: %w", err)
+	switch {
+	case err == nil:
+		return nc, rw, h, nil
+	case errors.Is(err, http.ErrHijacked):
+		err = fmt.Errorf("%w: %w", errAnswered, err)
+	case errors.Is(err, http.ErrNotSupported):
+		return nil, nil, nil, opts.notHijacked(w, r, err)
+	default:
+		err = fmt.Errorf("websocket: the handshake failed: %w", err)
 	}
-	if !known {
-		answered = hijack.Wrote(rw.Writer, string(handshake.AppendAccept(nil, agreed.Key)))
-	}
-	return nc, rw, answered, nil
+	return nil, nil, nil, serverFault{err}
 }
 
 // answerTimeout bounds how long a handshake's answer may take to leave.
@@ -215,13 +230,21 @@ func (opts *AcceptOptions) check(r *http.Request) *handshake.Refusal {
 	switch {
 	case opts.CheckOrigin != nil:
 		if !opts.CheckOrigin(r) {
-			return handshake.Forbidden("Origin %.64q is not allowed", r.Header.Get("Origin"))
+			return forbidden(r)
 		}
 		return nil
 	case opts.InsecureSkipVerify:
 		return nil
 	}
 	return handshake.CheckOrigin(r.Header["Origin"], r.Host, opts.OriginPatterns)
+}
+
+// forbidden is the refusal by CheckOrigin.
+func forbidden(r *http.Request) *handshake.Refusal {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		return handshake.Forbidden("CheckOrigin does not allow the Origin %.64q", origin)
+	}
+	return handshake.Forbidden("the request has no Origin, and CheckOrigin does not allow that")
 }
 
 // refuse answers a request that is refused, and returns why.
@@ -235,21 +258,24 @@ func (opts *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refuse
 	}
 	err := fmt.Errorf("websocket: the handshake was refused with %d: %s", refused.Status, refused.Reason)
 	opts.answerRefused(w, r, refused.Status, err)
+	if refused.Status == http.StatusInternalServerError {
+		return serverFault{err}
+	}
 	return err
 }
 
 // misused answers a request that fails by a mistake of the application's.
 func (opts *AcceptOptions) misused(w http.ResponseWriter, r *http.Request, err error) error {
 	opts.answerRefused(w, r, http.StatusInternalServerError, err)
-	return err
+	return serverFault{err}
 }
 
 // notHijacked answers a request whose connection net/http keeps.
 func (opts *AcceptOptions) notHijacked(w http.ResponseWriter, r *http.Request, err error) error {
-	return fmt.Errorf("%w: %w", opts.refuse(w, r, &handshake.Refusal{
+	return serverFault{fmt.Errorf("%w: %w", opts.refuse(w, r, &handshake.Refusal{
 		Status: http.StatusNotImplemented,
 		Reason: "the connection can't be taken over from net/http: the ResponseWriter is not of HTTP/1.1, or a middleware hides it (it needs an Unwrap method)",
-	}), err)
+	}), err)}
 }
 
 func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request, status int, err error) {
@@ -267,18 +293,27 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 //
 // ctx is c.Context(), or with the option EndOnShutdown one that ends at the server's
 // Shutdown, too. When serve returns, the connection is closed with 1000
-// (StatusNormalClosure); if it panics, with 1011 (StatusInternalError), and the
-// panic is logged where the http.Server logs those of handlers. If the handshake
-// fails, the request has been answered, or OnRefuse has been called, and serve is not.
+// (StatusNormalClosure). If it panics, the connection is closed with 1011
+// (StatusInternalError), and the panic is logged.
+//
+// If the handshake fails, serve is not called; the client gets the response that [Accept]
+// or OnRefuse writes. If the reason is on the server's side, such as an option that is not
+// valid or a middleware that gets in the way, the error is logged. If it is the client's
+// request, or its Origin, nothing is logged, as net/http logs no malformed requests:
+// OnRefuse is called for each of these. Logs go to the ErrorLog of the http.Server, or to
+// the standard logger.
 //
 // Middleware sees what it sees of [Accept], and that the HTTP handler returns at once.
 func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 		c, err := Accept(w, r, opts)
 		if err != nil {
+			if _, ok := err.(serverFault); ok {
+				logf(server, "%v (requested by %s: %.200q)", err, r.RemoteAddr, r.URL.Path)
+			}
 			return
 		}
-		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 		run := serve
 		if opts != nil && opts.EndOnShutdown && server != nil {
 			run = untilShutdown(shutdown.Context(server), serve)
@@ -307,7 +342,7 @@ func serveConn(server *http.Server, c *Conn, serve func(ctx context.Context, c *
 	defer func() {
 		if code != StatusNormalClosure {
 			if v := recover(); v != nil && v != http.ErrAbortHandler {
-				logPanic(server, c.RemoteAddr(), v)
+				logf(server, "websocket: panic serving %v: %v\n%s", c.RemoteAddr(), v, debug.Stack())
 			}
 		}
 		c.Close(code, reason)
@@ -316,11 +351,11 @@ func serveConn(server *http.Server, c *Conn, serve func(ctx context.Context, c *
 	code, reason = StatusNormalClosure, ""
 }
 
-// logPanic logs a panic of serve as net/http logs those of handlers.
-func logPanic(server *http.Server, peer net.Addr, v any) {
+// logf logs where the server logs, as net/http does the panics of handlers.
+func logf(server *http.Server, format string, args ...any) {
 	printf := log.Printf
 	if server != nil && server.ErrorLog != nil {
 		printf = server.ErrorLog.Printf
 	}
-	printf("websocket: panic serving %v: %v\n%s", peer, v, debug.Stack())
+	printf(format, args...)
 }

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,6 +92,48 @@ func (a *Answer) Set(h map[string][]string) {
 	if a.Extension != "" {
 		h["Sec-WebSocket-Extensions"] = []string{a.Extension}
 	}
+}
+
+// Check compares header fields that are sent with the answer, and says which of the
+// handshake's own is wrong.
+func (a *Answer) Check(h map[string][]string) error {
+	for _, own := range []struct{ name, want string }{
+		{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Accept", string(AppendAccept(nil, a.Key))},
+		{"Sec-WebSocket-Protocol", a.Subprotocol}, {"Sec-WebSocket-Extensions", a.Extension},
+		{"Content-Length", ""}, {"Transfer-Encoding", ""}, // RFC 9110, section 8.6, and RFC 9112, section 6.1
+	} {
+		var lines []string
+		for name, values := range h {
+			if len(name) == len(own.name) && strings.EqualFold(name, own.name) {
+				lines = append(lines, values...)
+			}
+		}
+		switch got := joined(lines); {
+		case own.want == "" && len(lines) > 0:
+			return fmt.Errorf("%s: %.64q, which must not be there", own.name, got)
+		case own.want != "" && len(lines) == 0:
+			return fmt.Errorf("no %s", own.name)
+		case len(lines) > 1 || len(lines) == 1 && lines[0] != own.want:
+			return fmt.Errorf("%s: %.64q, not %.64q", own.name, got, own.want)
+		}
+	}
+	return nil
+}
+
+// CheckText looks for the answer in what was written last. It reports whether it is there,
+// and if so, which of the handshake's own fields is wrong.
+func (a *Answer) CheckText(text []byte) (sent bool, err error) {
+	head, _, whole := bytes.Cut(text, []byte("\r\n\r\n"))
+	lines := strings.Split(string(head), "\r\n")
+	if !whole || !strings.HasPrefix(lines[0], "HTTP/1.1 101 ") {
+		return bytes.Contains(text, AppendAccept(nil, a.Key)), nil // a long one may have lost its start
+	}
+	h := map[string][]string{}
+	for _, line := range lines[1:] {
+		name, value, _ := strings.Cut(line, ":")
+		h[name] = append(h[name], strings.TrimSpace(value))
+	}
+	return true, a.Check(h)
 }
 
 // DeleteAnswer deletes the handshake's own fields from h.
