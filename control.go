@@ -147,15 +147,15 @@ func (c *Conn) sendPing(number uint64) bool {
 	return !stopped
 }
 
-// SendPing sends a Ping frame with this payload, of at most 125 bytes (RFC 6455, section 5.5.2), and does not wait, not for
-// the Pong either: the option OnPongReceived is called for it. It is for heartbeats and measurements of one's own;
-// [Conn.Ping] and the option KeepAlive do without it, and what it sends does not answer them.
+// SendPing sends a Ping frame (RFC 6455, section 5.5.2) and returns at once. The payload has at most 125 bytes; the caller
+// may change it afterwards. When the Pong comes, the option OnPongReceived is called with the same payload. SendPing is for
+// heartbeats and measurements of your own. [Conn.Ping], which waits for the Pong, and the option KeepAlive send Pings of
+// their own; a Pong that answers SendPing is not one of theirs.
 //
-// The frame leaves as Ping's does: before messages that wait in the queue, between the fragments of a Writer's message, and
-// after the frame that is being written. What SendPing and SendPong leave to be written leaves in their order, and is
-// bounded at 2 KiB, whatever the queue limit is: beyond that, because the peer does not read, they return [ErrQueueFull],
-// and nothing is sent. After a Close of either side, and after the connection's end, they return the reason. The caller
-// may change payload afterwards.
+// The frame is sent after the frame that is being written, before the messages in the queue, and if need be between the
+// fragments of a Writer's message. Frames of SendPing and SendPong leave in the order of the calls. If the peer does not
+// read, at most 2 KiB of them wait, whatever the option QueueLimit is; after that SendPing returns [ErrQueueFull] and sends
+// nothing. Once either side has begun to close, or the connection has ended, it returns the reason.
 func (c *Conn) SendPing(payload []byte) error {
 	err := c.sendControl(opPing, payload)
 	if err == nil {

@@ -1,5 +1,3 @@
-//go:build !js
-
 package websocket
 
 import (
@@ -14,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +42,9 @@ import (
 // a valid handshake, the error is a [*HandshakeError], and the response is
 // returned too, with up to 1024 bytes of its body. No error has the URL's password in it.
 func Dial(ctx context.Context, u string, opts *DialOptions) (*Conn, *http.Response, error) {
+	if runtime.GOOS == "js" { // the browser opens WebSockets there
+		return nil, nil, errors.New("websocket: Dial is not supported on GOOS=js")
+	}
 	if ctx == nil {
 		return nil, nil, errors.New("websocket: Dial was called with a nil context")
 	}

@@ -37,7 +37,9 @@ func (c *Conn) NetConn() net.Conn {
 
 // NetConn turns a Conn into a net.Conn, to tunnel a byte stream through it. Each
 // Write sends one message of type msgType; Read reads the messages' payloads one
-// after the other, and refuses a message of the other type with Close 1003.
+// after the other. When a message of the other type comes, Read closes the connection
+// with 1003 (StatusUnsupportedData) and returns an error. If msgType is neither
+// MessageText nor MessageBinary, Read and Write return an error.
 //
 // It lifts the read limit. ctx bounds the life of the whole: when it is done, the
 // connection is closed as by CloseNow, and calls return an error that is both
@@ -81,7 +83,18 @@ func (n *netConn) Close() error {
 	return n.c.Close(StatusNormalClosure, "")
 }
 
+// check returns an error if NetConn was given a type that no message has.
+func (n *netConn) check() error {
+	if n.typ != MessageText && n.typ != MessageBinary {
+		return fmt.Errorf("websocket: NetConn was called with the message type %v; use MessageText or MessageBinary", n.typ)
+	}
+	return nil
+}
+
 func (n *netConn) Write(p []byte) (int, error) {
+	if err := n.check(); err != nil {
+		return 0, err
+	}
 	ctx := n.write.context()
 	if ctx.Err() != nil {
 		return 0, netFailure(ctx, ctx.Err())
@@ -94,6 +107,9 @@ func (n *netConn) Write(p []byte) (int, error) {
 }
 
 func (n *netConn) Read(p []byte) (int, error) {
+	if err := n.check(); err != nil {
+		return 0, err
+	}
 	ctx := n.read.context()
 	if err := ctx.Err(); err != nil {
 		return 0, netFailure(ctx, err)
