@@ -18,14 +18,14 @@ import (
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// IsWebSocketUpgrade reports whether the request asks for a WebSocket, so that
-// one URL can serve both pages and WebSockets.
+// IsWebSocketUpgrade reports whether the request asks for a WebSocket (RFC 6455, section 4.2.1), so that one URL can
+// serve both pages and WebSockets. It looks at the fields Connection and Upgrade; Accept checks the rest.
 func IsWebSocketUpgrade(r *http.Request) bool {
 	return handshake.HasToken(r.Header["Connection"], "upgrade") && handshake.HasToken(r.Header["Upgrade"], "websocket")
 }
 
-// Subprotocols returns the subprotocols that the request offers, in the
-// client's order. Of a header field of more than 64 KiB the rest is ignored.
+// Subprotocols returns the subprotocols that the request offers, in the client's order (RFC 6455, section 11.3.4). Of a
+// header field of more than 64 KiB, only the first 64 KiB count.
 func Subprotocols(r *http.Request) []string {
 	return handshake.Tokens(r.Header["Sec-Websocket-Protocol"])
 }
@@ -33,16 +33,16 @@ func Subprotocols(r *http.Request) []string {
 // Accept answers a WebSocket handshake over HTTP/1.1 (RFC 6455, section 4.2)
 // and takes the connection over from net/http.
 //
-// Header fields that are set on w before are sent with the answer, except those that
-// the handshake itself sets. A Sec-WebSocket-Protocol that is set on w is sent, and is
-// what [Conn.Subprotocol] returns, if opts.Subprotocols has none that the client offers.
+// Header fields that the handler has set on w are sent with the answer, except those of
+// the handshake itself. If the client offers none of opts.Subprotocols, a
+// Sec-WebSocket-Protocol that is set on w is sent, and [Conn.Subprotocol] returns it.
 //
 // If w is wrapped by middleware, Accept calls w.WriteHeader(101) first, so that access
-// logs see the status and wrappers can set header fields, such as a session's cookie, which
-// are sent as well. A wrapper needs a Hijack or an Unwrap method, see
-// [http.ResponseController]. Some compressing middleware keeps the status and writes it
-// when the handler has returned; net/http then logs a WriteHeader on a hijacked connection.
-// It does no harm, and goes away where such middleware is left out for WebSockets.
+// logs see the status and wrappers can add header fields, such as a session's cookie. A
+// wrapper needs a Hijack or an Unwrap method, see [http.ResponseController]. Some
+// compressing middleware writes the status again when the handler has returned, and net/http
+// logs a WriteHeader on a hijacked connection. That is harmless. Leave such middleware out
+// for WebSockets to avoid it.
 //
 // A wrapper's WriteHeader must leave the status 101 and the handshake's own fields alone:
 // "Connection: close" of a server that is about to stop is no handshake. What net/http has
@@ -54,16 +54,16 @@ func Subprotocols(r *http.Request) []string {
 // uses one to let go of it. A channel of SSH has none. Below TLS the time-out's error must
 // be Temporary as well, which that of yamux is not. A wrapper on the listener mends both.
 //
-// If the request is not a valid handshake, or comes from a foreign Origin, Accept
-// answers it with the fitting HTTP status (see AcceptOptions.OnRefuse) and returns an
-// error that says what was wrong; the handler just returns then.
+// If the request is not a valid handshake, or if its Origin is not allowed, Accept
+// answers it with an HTTP status (see AcceptOptions.OnRefuse) and returns an error that
+// says what was wrong. The handler then just returns.
 //
 // Nothing may have been written to w before, and Accept may be called once for a request.
 // Otherwise it returns an error and writes nothing.
 //
-// The Conn must be closed. It outlives the handler; r.Context() does not, and
-// [Conn.Context] is for goroutines that go on. While the handler has not returned,
-// net/http keeps some 12 KiB; [Handler] spares that.
+// The Conn must be closed. It outlives the handler, but r.Context() does not: goroutines
+// that go on use [Conn.Context]. While the handler runs, net/http keeps some 12 KiB for
+// it, which [Handler] saves.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}

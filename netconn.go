@@ -13,18 +13,18 @@ import (
 	"github.com/closeonce/websocket/internal/streamconn"
 )
 
-// NetConn returns the net.Conn below the WebSocket, for what the WebSocket does not say: the state of TLS (a [*tls.Conn]),
-// the peer's credentials (a [*net.UnixConn]), a socket's options (a [*net.TCPConn]). It may be called at any time; after the
-// end the net.Conn is closed.
+// NetConn returns the net.Conn below the WebSocket, for what the WebSocket does not tell: the state of TLS (a
+// [*tls.Conn]), the peer's credentials (a [*net.UnixConn]), a socket's options (a [*net.TCPConn]). It is never nil. It
+// may be called at any time; after the connection's end the net.Conn is closed.
 //
-// Nothing may be done to it that reads, writes, closes or moves the stream: no Read, Write, Close, CloseRead or CloseWrite,
-// no deadlines, no handshake or renegotiation of TLS, no File whose descriptor is used for I/O. The connection would lose
-// its place in the stream, or end. Close the connection by [Conn.Close] or [Conn.CloseNow].
+// Do nothing to it that reads, writes, closes or moves the stream: no Read, Write, Close, CloseRead or CloseWrite, no
+// deadlines, no handshake or renegotiation of TLS, no File whose descriptor is used for I/O. The connection would lose
+// its place in the stream, or end. To close it, use [Conn.Close] or [Conn.CloseNow].
 //
-// After [Accept] it is what the http.Server had accepted and Hijack gave. After [Dial] it is what the Transport had dialed:
-// through a proxy, the connection to the proxy, or the TLS inside it. With another RoundTripper than net/http's it is the
-// response's body, if that is a net.Conn. If not, as for a stream inside an HTTP/2 connection, which is shared with others,
-// it is a net.Conn made of the body, without addresses, and of no use but to tell that nothing is known. It is never nil.
+// After [Accept] it is what the http.Server had accepted and Hijack gave. After [Dial] it is what the Transport had
+// dialed: through a proxy, the connection to the proxy, or the TLS inside it. With a RoundTripper that is not
+// net/http's, it is the response's body, if that is a net.Conn. If it is not (a stream of an HTTP/2 connection, for
+// example), NetConn returns a net.Conn that is made of the body and has no addresses.
 //
 // It is not the function [NetConn], which makes a net.Conn of the WebSocket.
 func (c *Conn) NetConn() net.Conn {
