@@ -105,7 +105,7 @@ func cases(sc scope, procs int, cpus, all []int) []testCase {
 			open: func(l *library) (subject, error) { return openClient(l, o, t) }}
 	}
 	group := func(name, title string, conns, burst int, o order, goal target) testCase {
-		return testCase{name: name, title: title, unit: perMessage, target: goal, takes: isNoBatch,
+		return testCase{name: name, title: title, unit: perMessage, target: goal, takes: isNoBatch, alone: conns > 1000,
 			open: func(l *library) (subject, error) {
 				o := o
 				o.Broadcast, o.Group = true, true
