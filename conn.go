@@ -234,8 +234,8 @@ func (c *Conn) perform(a acts) {
 		c.flushNow()
 	}
 	if a&endContext != 0 { // before Close is told
-		c.lifetime.finish()
 		c.leaveGroups()
+		c.lifetime.finish()
 	}
 	if a&lastTry != 0 {
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)

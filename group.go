@@ -11,7 +11,7 @@ import (
 
 // A Group is a set of connections that are sent the same messages: a room, a topic, all subscribers of a feed. The zero
 // value is an empty group with the default options. A connection may be in many groups, and leaves them by itself when it
-// has ended. All methods may be called from any goroutine at any time, from callbacks too. A Group must not be copied.
+// ends, before its Context is done. All methods may be called from any goroutine at any time, from callbacks too. A Group must not be copied.
 //
 // A broadcast never waits for a member. It is put on a list, and a goroutine of the group, which exists only while there
 // is work, goes round the members and gives each all that it lacks, in one system call where the network takes it: so a
