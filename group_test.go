@@ -788,3 +788,184 @@ func TestGroupBurstBeyondLimit(t *testing.T) {
 		c.CloseNow()
 	}
 }
+
+// TestGroupUnsent: what waits for a member that ends is counted.
+func TestGroupUnsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g Group
+		m := joinedMember(t, &g, config{}, 1<<10)
+		m.stall(t, 8<<10)
+		for range 7 {
+			broadcast(t, &g, "x")
+		}
+		synctest.Wait()
+		m.under.Reset()
+		<-m.c.Context().Done()
+		synctest.Wait()
+		time.Sleep(2 * time.Second)
+		if s := g.Stats(); s.Unsent != 7 || s.Members != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestGroupLastWords: what was broadcast before CloseNow has its attempt to leave, all of it.
+func TestGroupLastWords(t *testing.T) {
+	for _, n := range []int{1, 100} {
+		a, b := tcpPair(t)
+		p := wiretest.NewPeer(t, b, wiretest.Client)
+		c := newConn(a, config{parent: bg, readLimit: defaultReadLimit, settings: newSettings(1<<20, 0, 0)})
+		var g Group
+		if err := g.Add(c); err != nil {
+			t.Fatal(err)
+		}
+		c.writeTurn.Try() // somebody else writes
+		for i := range n {
+			broadcast(t, &g, fmt.Sprint(i, strings.Repeat("x", 1000)))
+		}
+		c.pull()
+		c.CloseNow()
+		c.leaveWrite()
+		for i := range n {
+			if f := p.ReadFrame("what was broadcast"); !strings.HasPrefix(string(f.Payload), fmt.Sprint(i, "x")) {
+				t.Fatalf("message %d is %.10q", i, f.Payload)
+			}
+		}
+		p.WantGone("and then the end")
+	}
+}
+
+// TestGroupAfterWriterAbandoned: a message in fragments of which nothing has left holds broadcasts back no longer than it lasts.
+func TestGroupAfterWriterAbandoned(t *testing.T) {
+	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
+		var g Group
+		if err := g.Add(t.c); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(bg)
+		w, err := t.c.Writer(ctx, MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the compressor keeps the first
+			if _, err := w.Write([]byte(text(20 << 10))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		said := "said meanwhile " + text(1000)
+		broadcast(t, &g, said)
+		cancel()
+		if err := w.Close(); err != context.Canceled {
+			t.Fatalf("Close gave %v", err)
+		}
+		for {
+			f := t.p.ReadFrame("the broadcast, or what has left")
+			for all := f; ; all.Payload = append(all.Payload, f.Payload...) {
+				if f.FIN {
+					f = all
+					break
+				}
+				f = t.p.ReadFrame("the rest of it")
+			}
+			if d.unpack("a message", f) == said {
+				return
+			}
+		}
+	})
+}
+
+// TestGiveUpPrepared: a prepared message that has moved the window leaves, though the call gives up; another does not.
+func TestGiveUpPrepared(t *testing.T) {
+	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
+		noise := strings.Repeat("\x00", t.blockedSize())
+		c := t.c
+		s := text(1000)
+		m := prepare(t.T, MessageText, s)
+		big := start(func() error {
+			if err := c.awaitWrite(bg); err != nil {
+				return err
+			}
+			_, err := c.writeFrame(bg, finBit|firstByte(opBinary), []byte(noise), false)
+			return err
+		})
+		t.blocked("nobody reads", big)
+		c.mu.Lock()
+		c.sender.limit = 0 // so that the queue does not take it
+		c.mu.Unlock()
+		broadcastless := start(func() error { return c.TryWritePrepared(prepare(t.T, MessageText, "fits if nothing waits")) })
+		if err := t.want("TryWritePrepared", broadcastless); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(bg)
+		write := start(func() error { return c.WritePrepared(ctx, m) })
+		t.blocked("it waits in line", write)
+		cancel()
+		if err := t.want("WritePrepared", write); err != context.Canceled {
+			t.Fatal(err)
+		}
+		t.p.ReadFrame("what was begun")
+		if got := d.unpack("", t.p.ReadFrame("what waited")); got != "fits if nothing waits" {
+			t.Fatalf("it is %.20q", got)
+		}
+		if err := t.want("the large one", big); err != nil {
+			t.Fatal(err)
+		}
+		sent := start(func() error { return c.WritePrepared(bg, m) })
+		if got := d.unpack("", t.p.ReadFrame("the next")); got != s {
+			t.Fatalf("it is %.20q", got)
+		}
+		if err := t.want("WritePrepared", sent); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestSlowOutsideARound: OnSlow is called though it is a Write that finds the member slow.
+func TestSlowOutsideARound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := make(chan *Conn, 1)
+		g := Group{Policy: DropNewest, MaxQueued: 1, OnSlow: func(c *Conn, _ MemberStats) { told <- c }}
+		m := joinedMember(t, &g, config{}, 1<<10)
+		m.stall(t, 8<<10)
+		broadcast(t, &g, "waits")
+		synctest.Wait()
+		g.mu.Lock()
+		g.delivering = true // a round that has passed by
+		g.mu.Unlock()
+		broadcast(t, &g, "does not fit")
+		g.mu.Lock()
+		g.delivering = false
+		g.mu.Unlock()
+		m.c.TryWrite(MessageText, nil)
+		synctest.Wait()
+		select {
+		case c := <-told:
+			if c != m.c {
+				t.Error("it is another")
+			}
+		default:
+			t.Error("nobody was told")
+		}
+	})
+}
+
+// TestGroupGraces: each of several slow members has its own grace.
+func TestGroupGraces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := Group{MaxQueued: 1}
+		for range 3 {
+			m := joinedMember(t, &g, config{settings: newSettings(0, 0, -1)}, 1<<10)
+			m.stall(t, 8<<10)
+			broadcast(t, &g, "x")
+			synctest.Wait()
+			broadcast(t, &g, "y")
+			time.Sleep(2 * time.Second)
+		}
+		for want := range uint64(3) { // now at 6, 4 and 2 s: one was closed at 5
+			if s := g.Stats(); s.Closed != want+1 {
+				t.Errorf("%+v, want %d closed", s, want+1)
+			}
+			time.Sleep(2 * time.Second)
+		}
+	})
+}

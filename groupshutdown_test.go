@@ -222,10 +222,10 @@ func TestServerGroup(t *testing.T) {
 			if err := srv.Config.Shutdown(ctx); err != nil {
 				t.Fatal(err)
 			}
-			if n, err := g.Shutdown(ctx); n > 3 || err != nil {
-				t.Errorf("Shutdown gave %d, %v", n, err)
+			wg.Wait() // it has begun by itself
+			if n, err := g.Shutdown(ctx); n > 3 || err != nil || g.Len() != 0 {
+				t.Errorf("Shutdown gave %d, %v; %d are left", n, err, g.Len())
 			}
-			wg.Wait()
 		})
 	}
 }
@@ -311,4 +311,33 @@ func TestServerGroupCrowd(t *testing.T) {
 	}
 	t.Logf("%d connections were closed in %v", n, took)
 	srv.Shutdown(ctx)
+}
+
+// TestServerGroupTells: the group's Shutdown tells those who say good-bye themselves, without the server's.
+func TestServerGroupTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := memconn.Listen()
+		srv := &http.Server{Handler: Handler(&AcceptOptions{EndOnShutdown: true}, func(ctx context.Context, c *Conn) {
+			<-ctx.Done()
+			c.Close(4000, "see you")
+		})}
+		g := ServerGroup(srv)
+		go srv.Serve(ln)
+		defer srv.Close()
+		c, _, err := Dial(bg, "ws://server/", &DialOptions{HTTPClient: &http.Client{Transport: &http.Transport{DialContext: ln.DialContext}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+		read := start(func() error { _, _, err := c.Read(bg); return err })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(bg, 3*time.Second)
+		defer cancel()
+		if n, err := g.Shutdown(ctx); n != 1 || err != nil {
+			t.Errorf("Shutdown gave %d, %v", n, err)
+		}
+		if err := <-read; CloseStatus(err) != 4000 {
+			t.Errorf("the peer got %v", err)
+		}
+	})
 }

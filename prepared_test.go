@@ -210,6 +210,9 @@ func TestPreparedBehindStall(t *testing.T) {
 		for range len(want) + 2 {
 			s := d.unpack("what waits", t.p.ReadFrame("what waits"))
 			got[s[:1]] = true
+			if s[0] == 'W' && next < len(want) {
+				t.Fatalf("Write's message came before message %d, which was there first", next)
+			}
 			if strings.HasPrefix(s, "W") || strings.HasPrefix(s, "late") {
 				continue
 			}

@@ -106,7 +106,7 @@ var Table = []Mutant{
 	{"queue-not-kicked", "what came to the queue while somebody wrote is forgotten", []Edit{{"writer.go", "Conn.leaveWrite", "if c.has(hasPending | ending) {", "if c.has(ending) {"}}},
 	{"queue-interleaves", "queued messages leave between a Writer's fragments", []Edit{
 		{"send.go", "sender.collect", "if s.queue != nil && !s.midMessage {", "if s.queue != nil {"},
-		{"send.go", "sender.pending", "s.queue != nil && !s.corked && !s.midMessage", "s.queue != nil && !s.corked"}}},
+		{"send.go", "sender.pending", "(s.queue != nil || s.backlog.waits()) && !s.corked && !s.midMessage", "(s.queue != nil || s.backlog.waits()) && !s.corked"}}},
 	{"writer-not-exclusive", "Write does not wait for an open Writer", []Edit{{"conn.go", "Conn.unlock", "bit(writerIsOpen, s.writer != nil)", "bit(writerIsOpen, s.writer != nil && cl.over)"}}},
 	{"writer-piece-twice", "a Writer sends a piece again if its context ended in the middle", []Edit{{"writer.go", "messageWriter.flush", "if sent {", "if sent && err == nil {"}}},
 	{"writer-first-opcode", "all fragments of a Writer have the message's opcode", []Edit{{"writer.go", "messageWriter.fragment", "if sent {", "if sent && fin {"}}},
