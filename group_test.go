@@ -197,14 +197,16 @@ func TestGroupOrder(t *testing.T) {
 					s += strings.Repeat("y", 40<<10)
 				}
 				var err error
-				switch i * 7 % 8 {
-				case 0:
-					err = t.c.Write(bg, MessageText, []byte(s))
+				switch i % 10 { // each behind a broadcast
 				case 1:
-					err = t.c.TryWrite(MessageText, []byte(s))
-				case 2:
-					err = t.c.WritePrepared(bg, prepare(t, MessageText, s))
+					err = t.c.Write(bg, MessageText, []byte(s))
 				case 3:
+					err = t.c.TryWrite(MessageText, []byte(s))
+				case 5:
+					err = t.c.WritePrepared(bg, prepare(t, MessageText, s))
+				case 7:
+					err = t.c.TryWritePrepared(prepare(t, MessageText, s))
+				case 9:
 					w, failed := t.c.Writer(bg, MessageText)
 					if failed != nil {
 						return failed
@@ -966,6 +968,28 @@ func TestGroupGraces(t *testing.T) {
 				t.Errorf("%+v, want %d closed", s, want+1)
 			}
 			time.Sleep(2 * time.Second)
+		}
+	})
+}
+
+// TestGroupCloseBehindBacklog: our Close leaves behind what was broadcast before, however long that waits.
+func TestGroupCloseBehindBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g Group
+		m := joinedMember(t, &g, config{}, 1<<10)
+		m.stall(t, 8<<10)
+		var want []string
+		for i := range 8 {
+			want = append(want, fmt.Sprint(i, strings.Repeat("x", 8000)))
+			broadcast(t, &g, want[i])
+		}
+		closing := start(func() error { return m.c.Close(1000, "") })
+		synctest.Wait()
+		m.drain(want, 1000)
+		m.p.SendClose(1000, "")
+		m.p.Close()
+		if err := <-closing; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
@@ -300,4 +301,38 @@ func TestPreparedAllocs(t *testing.T) {
 			t.Errorf("%s allocates %v times", name, n)
 		}
 	}
+}
+
+// TestPreparedCut: a write that is given up inside a batch leaves the rest of it, with the large frame behind it.
+func TestPreparedCut(t *testing.T) {
+	runConnTest(t, config{}, func(t *connTest) {
+		if t.real {
+			return
+		}
+		small, large := text(20000), text(40000)
+		c := t.c
+		if !c.writeTurn.Try() {
+			t.Fatal("somebody writes")
+		}
+		for _, s := range []string{small[:7000], large} {
+			if err := c.TryWritePrepared(prepare(t, MessageText, s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.mu.Lock()
+		c.sender.limit = 0 // so that Write waits in line
+		c.mu.Unlock()
+		ctx, cancel := context.WithCancel(bg)
+		write := start(func() error { return c.Write(ctx, MessageText, []byte("given up")) })
+		t.blocked("it waits for the turn", write)
+		c.writeTurn.Release() // it is handed over
+		t.blocked("the peer does not read", write)
+		cancel()
+		if err := t.want("Write", write); err != context.Canceled {
+			t.Fatal(err)
+		}
+		t.p.WantText("what was begun", small[:7000])
+		t.p.WantText("and what was behind it", large)
+		t.p.WantIdle("and no more", time.Second)
+	})
 }
