@@ -79,15 +79,15 @@ func (t CompressionTuning) wish(mode CompressionMode) (p handshake.Params, err e
 		ClientBitsOffered: !t.OmitClientWindowBits,
 	}
 	if t.Effort > int(deflate.MostEffort) {
-		return p, fmt.Errorf("websocket: a compression effort of %d; the most is %d", t.Effort, deflate.MostEffort)
+		return p, fmt.Errorf("websocket: the option CompressionTuning.Effort is %d; the most is %d", t.Effort, deflate.MostEffort)
 	}
 	p.Effort = deflate.Effort(orDefault(t.Effort, 0, int(deflate.LeastEffort)))
 	if mode != CompressionContextTakeover && mode != CompressionNoContextTakeover {
-		return p, fmt.Errorf("websocket: CompressionMode %d does not exist", int(mode))
+		return p, fmt.Errorf("websocket: the option CompressionMode is %d; use CompressionDisabled, CompressionContextTakeover or CompressionNoContextTakeover", int(mode))
 	}
 	for _, bits := range []int{p.ServerBits, p.ClientBits} {
 		if bits < minWindowBits || bits > maxWindowBits {
-			return p, fmt.Errorf("websocket: a compression window of %d bits; 8 to 15 are possible", bits)
+			return p, fmt.Errorf("websocket: a window of CompressionTuning has %d bits; 8 to 15 are possible", bits)
 		}
 	}
 	return p, nil

@@ -214,7 +214,7 @@ func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err e
 	return n, false, err
 }
 
-var errMessageType = errors.New("websocket: NetConn got a message of the other type; closed with StatusUnsupportedData")
+var errMessageType = errors.New("websocket: NetConn is for messages of one type, text or binary, and received one of the other; the connection is closed with 1003 (StatusUnsupportedData)")
 
 // readStream reads into p from messages of one type, as if they were a stream.
 func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, error) {

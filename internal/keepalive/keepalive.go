@@ -91,7 +91,7 @@ func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.probe == nil {
-		k.probe = new(probe)
+		k.probe = &probe{taken: taken} // what it took before says nothing about now
 	}
 	p := k.probe
 	behind := p.asked != 0 && p.left == 0 // our Ping waits behind other bytes

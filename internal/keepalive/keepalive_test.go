@@ -59,7 +59,7 @@ func TestCheck(t *testing.T) {
 			15 check 0/0 = alive 5
 			20 check 0/0 = dead`},
 		{"a slow transfer, of which some is always outstanding", `
-			10 check 100/4000 = alive 10
+			10 check 100/4000 = ask 10
 			20 check 200/3900 = alive 10
 			30 check 300/3800 = alive 10
 			40 check 301/3799 = alive 10
@@ -71,9 +71,16 @@ func TestCheck(t *testing.T) {
 			80 left 4100/0
 			90 check 4100/0 = dead`},
 		{"a transfer that stalls", `
+			5 came
 			10 check 100/4000 = alive 10
-			20 check 100/4000 = ask 10
-			30 check 100/4000 = dead`},
+			20 check 200/3900 = alive 10
+			30 check 200/3900 = ask 10
+			40 check 200/3900 = dead`},
+		{"what was taken before the silence is no sign", `
+			5 came
+			10 check 500/0 = alive 10
+			20 check 500/100 = ask 10
+			30 check 500/100 = dead`},
 		{"what was taken long before is no sign", `
 			5 came
 			10 check 100/0 = alive 10
