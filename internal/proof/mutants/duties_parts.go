@@ -25,15 +25,15 @@ var partsDuties = []Duty{
 	{Mutant{"pong-wakes-one", "a Pong wakes only the Ping with its number", []Edit{{"internal/keepalive.State.Answered", "w.number <= number {", "w.number == number {"}}}, By{"./internal/keepalive", "TestPongs"}},
 
 	// The supervisor.
-	{Mutant{"next-despite-wanting", "a reader goroutine starts though a call is about to read", []Edit{{"supervisor.next", "s.wanting.Load() > 0, ", ""}}}, By{".", "TestSupervisorDecides"}},
-	{Mutant{"next-despite-stalled", "a reader goroutine starts though the read-ahead is full", []Edit{{"supervisor.next", ", s.stalled.Load() && !drops:", ":"}}}, By{".", "TestSupervisorDecides"}},
-	{Mutant{"next-stalled-though-dropping", "a full read-ahead of what is dropped keeps everybody from reading", []Edit{{"supervisor.next", "s.stalled.Load() && !drops:", "s.stalled.Load():"}}}, By{".", "TestSupervisorDecides"}},
-	{Mutant{"next-despite-expecting", "a call that waits for control frames is no reason to read at once", []Edit{{"supervisor.next", "case s.expecting.Load() > 0:", "case s.expecting.Load() < 0:"}}}, By{".", "TestSupervisorDecides"}},
-	{Mutant{"away-despite-reads", "an application that has read since the last look is away", []Edit{{"supervisor.away", "case s.readSince.Load():", "case s.readSince.Load() && s.stalled.Load():"}}}, By{".", "TestSupervisorDecides"}},
-	{Mutant{"away-stays-scheduled", "a look that was made is still to come", []Edit{{"supervisor.away", "s.scheduled.Store(false)", ""}}}, By{".", "TestSupervisorDecides"}},
-	{Mutant{"taken-despite-wanting", "the reader goroutine takes the turn that a call is about to take", []Edit{{"supervisor.takeForReader", "s.wanting.Load() > 0 || ", ""}}}, By{".", "TestSupervisorDecides"}},
-	{Mutant{"reader-unseen", "nobody sees that the reader goroutine runs", []Edit{{"supervisor.takeForReader", "s.running.Store(true)", ""}}}, By{".", "TestReaderStaysAway"}},
-	{Mutant{"sweeper-sleeps", "the sweeper is not woken by the first that joins", []Edit{{"sweeper.join", "p.timer.Reset(readerDelay)", ""}}}, By{".", "TestSweeper"}},
+	{Mutant{"next-despite-wanting", "a reader goroutine starts though a call is about to read", []Edit{{"internal/supervisor.Supervisor.Next", "s.Wanting.Load() > 0, ", ""}}}, By{"./internal/supervisor", "TestSupervisorDecides"}},
+	{Mutant{"next-despite-stalled", "a reader goroutine starts though the read-ahead is full", []Edit{{"internal/supervisor.Supervisor.Next", ", s.Stalled.Load() && !drops:", ":"}}}, By{"./internal/supervisor", "TestSupervisorDecides"}},
+	{Mutant{"next-stalled-though-dropping", "a full read-ahead of what is dropped keeps everybody from reading", []Edit{{"internal/supervisor.Supervisor.Next", "s.Stalled.Load() && !drops:", "s.Stalled.Load():"}}}, By{"./internal/supervisor", "TestSupervisorDecides"}},
+	{Mutant{"next-despite-expecting", "a call that waits for control frames is no reason to read at once", []Edit{{"internal/supervisor.Supervisor.Next", "case s.Expecting.Load() > 0:", "case s.Expecting.Load() < 0:"}}}, By{"./internal/supervisor", "TestSupervisorDecides"}},
+	{Mutant{"away-despite-reads", "an application that has read since the last look is away", []Edit{{"internal/supervisor.Supervisor.Away", "case s.ReadSince.Load():", "case s.ReadSince.Load() && s.Stalled.Load():"}}}, By{"./internal/supervisor", "TestSupervisorDecides"}},
+	{Mutant{"away-stays-scheduled", "a look that was made is still to come", []Edit{{"internal/supervisor.Supervisor.Away", "s.Scheduled.Store(false)", ""}}}, By{"./internal/supervisor", "TestSupervisorDecides"}},
+	{Mutant{"taken-despite-wanting", "the reader goroutine takes the turn that a call is about to take", []Edit{{"internal/supervisor.Supervisor.TakeForReader", "s.Wanting.Load() > 0 || ", ""}}}, By{"./internal/supervisor", "TestSupervisorDecides"}},
+	{Mutant{"reader-unseen", "nobody sees that the reader goroutine runs", []Edit{{"internal/supervisor.Supervisor.TakeForReader", "s.Running.Store(true)", ""}}}, By{".", "TestReaderStaysAway"}},
+	{Mutant{"sweeper-sleeps", "the sweeper is not woken by the first that joins", []Edit{{"internal/supervisor.sweeper.join", "p.timer.Reset(ReaderDelay)", ""}}}, By{".", "TestSweeper"}},
 
 	// The transport.
 	{Mutant{"covered-but-not-seen", "a context that ended before the call does not interrupt it", []Edit{{"internal/transport.Conn.watchRead", "t.InterruptRead()\n\t\tdefault", "default"}}}, By{"./internal/transport", "TestEndedContexts"}},

@@ -30,7 +30,7 @@ var writingDuties = []Duty{
 	{Mutant{"open-writer-keeps-turn", "a Write that finds a Writer open keeps the write turn", []Edit{{"Conn.tryTakeWrite", "c.leaveWrite()", ""}}}, By{".", "TestWriter"}},
 	{Mutant{"line-keeps-turn", "a Write that was handed the turn while a Writer is open keeps it", []Edit{{"Conn.takeWrite", "c.leaveWrite()", ""}}}, By{".", "TestWriter"}},
 	{Mutant{"fragment-keeps-turn", "a fragment that the compressor keeps has the write turn for ever", []Edit{{"messageWriter.fragment", "c.leaveWrite() // the compressor", "_ = c // the compressor"}}}, By{".", "TestDeflateWrite"}},
-	{Mutant{"writer-not-gone", "who waits for a Writer does not hear that it is closed", []Edit{{"messageWriter.finish", "close(w.gone)", ""}}}, By{".", "TestWriter"}},
+	{Mutant{"writer-not-gone", "who waits for a Writer does not hear that it is closed", []Edit{{"messageWriter.finish", "close(m.writerClosed)", ""}}}, By{".", "TestWriter"}},
 	{Mutant{"writer-unfinished", "a message whose Writer was closed too late is not ended", []Edit{{"messageWriter.close", "w.fragment(w.c.Context(), payload[:w.whole(payload)], true)", ""}}}, By{".", "TestGiveUpWriterBeforeLastFragment"}},
 	{Mutant{"writer-unfinished-for-others", "nothing passes a message that was ended in the background", []Edit{{"messageWriter.close", "true)\n\t\t\tw.finish()", "true)"}}}, By{".", "TestGiveUpWriterBeforeLastFragment"}},
 	{Mutant{"writer-keeps-window", "a compressed message that nothing has left of stays in the compressor", []Edit{{"messageWriter.close", "w.c.deflate.out.Abandon()", ""}}}, By{".", "TestWriterAbandoned"}},

@@ -31,7 +31,10 @@ func find(root, in string, edited map[string]string) (found place, err error) {
 	if err != nil {
 		return found, err
 	}
-	short := name[strings.LastIndexByte(name, '.')+1:]
+	written := name // somewhere in the file; parsing takes longer than to look for that
+	if _, method, ok := strings.Cut(name, "."); ok {
+		written = ") " + method + "("
+	}
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
 		if filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
@@ -48,7 +51,7 @@ func find(root, in string, edited map[string]string) (found place, err error) {
 			}
 			text = string(b)
 		}
-		if !strings.Contains(text, short) { // parsing takes longer
+		if !strings.Contains(text, written) {
 			continue
 		}
 		from, to, err := extent(text, name)
