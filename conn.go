@@ -118,17 +118,17 @@ func (z *inflating) end() {
 	*z = inflating{}
 }
 
-// Subprotocol returns the subprotocol that the handshake agreed on, as the client spells it, or "".
+// Subprotocol returns the agreed subprotocol (RFC 6455, section 1.9), as the client spells it, or "" if there is none.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // LocalAddr returns the local network address.
 func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
 
-// RemoteAddr returns the peer's network address: behind a proxy, the proxy's.
+// RemoteAddr returns the peer's network address. If a proxy is between, it is the proxy's.
 func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
 
-// SetReadLimit sets how many bytes a message may have, decoded; -1 is no limit. The default is 1 MiB. It holds from the
-// next frame on. A larger message is not read: the peer is sent Close 1009, and calls return an error that is ErrMessageTooBig.
+// SetReadLimit sets how many bytes a message may have after decompression: 1 MiB by default; a negative n lifts the limit. It
+// holds from the next frame on. A larger message closes the connection with 1009 (RFC 6455, section 7.4.1): see [ErrMessageTooBig].
 func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 
 // Context returns a context that is cancelled when the connection has ended, whoever ended it: when both Close frames are

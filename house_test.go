@@ -60,7 +60,7 @@ func TestPureFiles(t *testing.T) {
 			for _, spec := range file.Imports {
 				imported := importPath(t, spec)
 				for _, p := range impure {
-					if imported == p || strings.HasPrefix(imported, p+"/") {
+					if imported == p || strings.HasPrefix(imported, p+"/") && imported != "net/url" { // which parses
 						t.Errorf("%s imports %s", name, imported)
 					}
 				}

@@ -39,16 +39,17 @@ type AcceptOptions struct {
 	// Requests without Origin, or with an empty one, which no browser sends, are accepted.
 	OriginPatterns []string
 
-	// CheckOrigin, if not nil, decides whether the request's Origin may connect, in
-	// place of OriginPatterns, InsecureSkipVerify and the comparison with the host. It is
-	// called for requests without Origin, too. If it returns false the handshake is
-	// refused with 403.
+	// CheckOrigin, if not nil, decides whether the request's Origin may connect. It
+	// replaces the comparison with the host, OriginPatterns and InsecureSkipVerify. It is
+	// also called for requests without an Origin header field, which come from programs
+	// other than browsers. If it returns false, the handshake is refused with 403.
 	CheckOrigin func(r *http.Request) bool
 
-	// OnRefuse, if not nil, writes the response to a request that is refused, in place
-	// of a page with err as its text. status is the fitting HTTP status, which it may
-	// replace. Header fields that belong to the status, such as Sec-WebSocket-Version
-	// with 426, are set on w before. Accept returns err when OnRefuse has returned.
+	// OnRefuse, if not nil, writes the response to a request that is refused. Without it
+	// the response is the text of err. status is the HTTP status for the refusal;
+	// OnRefuse may write another one. Header fields that belong to the status, such as
+	// Sec-WebSocket-Version with 426, have been set on w. When OnRefuse has returned,
+	// Accept returns an error that wraps err.
 	OnRefuse func(w http.ResponseWriter, r *http.Request, status int, err error)
 
 	// CompressionMode says whether permessage-deflate (RFC 7692) is accepted.
@@ -98,17 +99,19 @@ type AcceptOptions struct {
 	// Default: false, the connection stays open until it is closed.
 	CloseOnCancel bool
 
-	// EndOnShutdown makes the context that [Handler] gives to its function end when the
-	// [http.Server] begins to shut down (its Shutdown is called, not its Close), besides
-	// with the connection. [context.Cause] of it is [http.ErrServerClosed] then. The
-	// connection itself stays open: the function may say good-bye, with a context of its
-	// own, and close it with the code of its choice. If it just returns, the connection is
-	// closed with 1001 (StatusGoingAway) in place of 1000. Shutdown does not wait for that:
-	// it knows nothing of WebSockets. Count the functions with a sync.WaitGroup, and wait for
-	// them after Shutdown, or the process ends before the Close frames have left. With CloseOnCancel, a call under this context ends
-	// the connection without a Close frame.
+	// EndOnShutdown ends the context that [Handler] gives to its function when
+	// [http.Server.Shutdown] is called; [context.Cause] then returns
+	// [http.ErrServerClosed]. Server.Close does not end it. The connection stays open: the
+	// function can still write to it, with another context such as c.Context(), and close it
+	// with a status code of its choice. If the function just returns, the connection is
+	// closed with 1001 (StatusGoingAway).
 	//
-	// Accept does not look at it. Default: false, WebSockets live on after Shutdown.
+	// Shutdown does not wait for WebSockets. To let the Close frames leave before the
+	// program exits, count the running functions with a sync.WaitGroup and wait for it after
+	// Shutdown. Do not combine EndOnShutdown with CloseOnCancel: a call under the function's
+	// context would then end the connection without a Close frame.
+	//
+	// [Accept] ignores this option. Default: false, WebSockets live on after Shutdown.
 	EndOnShutdown bool
 
 	// OnPingReceived, if not nil, is called for each Ping; if it returns false,
@@ -251,15 +254,15 @@ func (t CompressionTuning) wish(mode CompressionMode) (p handshake.Params, err e
 		ClientBitsOffered: !t.OmitClientWindowBits,
 	}
 	if t.Effort > int(deflate.MostEffort) {
-		return p, fmt.Errorf("websocket: a compression effort of %d; the most is %d", t.Effort, deflate.MostEffort)
+		return p, fmt.Errorf("websocket: the option CompressionTuning.Effort is %d; the most is %d", t.Effort, deflate.MostEffort)
 	}
 	p.Effort = deflate.Effort(orDefault(t.Effort, 0, int(deflate.LeastEffort)))
 	if mode != CompressionContextTakeover && mode != CompressionNoContextTakeover {
-		return p, fmt.Errorf("websocket: CompressionMode %d does not exist", int(mode))
+		return p, fmt.Errorf("websocket: the option CompressionMode is %d; use CompressionDisabled, CompressionContextTakeover or CompressionNoContextTakeover", int(mode))
 	}
 	for _, bits := range []int{p.ServerBits, p.ClientBits} {
 		if bits < minWindowBits || bits > maxWindowBits {
-			return p, fmt.Errorf("websocket: a compression window of %d bits; 8 to 15 are possible", bits)
+			return p, fmt.Errorf("websocket: a window of CompressionTuning has %d bits; 8 to 15 are possible", bits)
 		}
 	}
 	return p, nil

@@ -12,13 +12,13 @@ import (
 
 // Read waits for the next message and returns it whole (RFC 6455, section 6.2).
 //
-// When ctx is done, Read returns ctx.Err(); nothing is lost then, the next Read goes on where this one stopped, and the
-// connection stays open, unless the option CloseOnCancel is set, which ends it. Several goroutines may read; each gets
-// whole messages. A message that a [Conn.Reader] left unread in the middle is skipped.
+// When ctx is done, Read returns ctx.Err(). Nothing is lost: the next Read goes on where this one stopped. The
+// connection stays open, unless the option CloseOnCancel is set. Several goroutines may read; each gets whole messages,
+// in memory of its own. If a [Conn.Reader] has left a message unread in the middle, Read skips the rest of it.
 //
-// After the peer's Close, Read returns what came before it, then an error that holds a [CloseError]; that, and any other
-// reason for the connection's end that is known, comes before ctx.Err(). A message larger than the read limit closes the
-// connection, see [Conn.SetReadLimit]. Text is UTF-8; other text closes the connection with 1007.
+// After the peer's Close, Read returns the messages that came before it, and then an error that holds a [CloseError].
+// The reason for the connection's end, once it is known, comes before ctx.Err(). A message over the read limit closes
+// the connection with 1009, see [Conn.SetReadLimit]. Text that is not UTF-8 closes it with 1007.
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	typ, p, err := c.AppendRead(ctx, nil)
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 }
 
 // AppendRead is [Conn.Read] into the caller's memory: it appends the message to buf and returns the result. It allocates
-// only if buf's capacity is too small. With an error it returns buf as it was given.
+// only if buf's capacity is too small. With an error it returns buf unchanged.
 func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, buf, err
@@ -66,9 +66,10 @@ type Message struct {
 //		...
 //	}
 //
-// It ends without an error when the peer closes the connection with StatusNormalClosure, StatusGoingAway or no status,
-// and with one last error otherwise, ctx.Err() included. The memory of a message is used again for the next; copy what
-// is to stay. Breaking out of the loop leaves the connection as it is; a new loop goes on with the next message.
+// It ends without an error when the peer closes the connection with StatusNormalClosure, StatusGoingAway or no status.
+// Otherwise the last step has an error, which is ctx.Err() when ctx is done. The memory of a message is reused for the
+// next one: copy what you keep. Breaking out of the loop leaves the connection open, and another loop goes on with the next
+// message. For the rest, Messages does what [Conn.Read] does.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
@@ -116,11 +117,12 @@ func (c *Conn) readBorrowed(ctx context.Context) (MessageType, *transport.Buffer
 // errDiscarded is what a message's reader returns when it lost its message.
 var errDiscarded = errors.New("websocket: this message was discarded by a later Read or Reader")
 
-// Reader waits for the next message and returns a reader for its payload, which may be read while the message is still
-// coming. ctx bounds the wait and all reading from it.
+// Reader waits for the next message and returns a reader for its payload, which can be read while the message is still
+// coming (RFC 6455, section 5.4). The reader returns io.EOF at the message's end. ctx bounds the wait and all reading
+// from it, as in [Conn.Read]: after ctx.Err(), the next Read or Reader skips the rest of the message.
 //
-// A message need not be read to its end: the next Read or Reader skips the rest, and this message's reader returns an
-// error from then on. The read limit counts here too.
+// A message need not be read to its end. The next Read or Reader skips the rest, and the old reader returns an error
+// from then on. The read limit applies here, too; [Conn.SetReadLimit] with -1 lifts it.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err

@@ -31,16 +31,16 @@ func opcodeOf(typ MessageType, p []byte) (opcode, error) {
 	return opcode(typ), nil
 }
 
-// Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. The caller may change p afterwards.
+// Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. The caller may change p
+// afterwards.
 //
-// Write returns when the kernel, or the connection's queue, has taken the message: the queue takes it while another write
-// is on its way, or for at most a millisecond while messages that were read already wait to be handled, so that the
-// answers to them share one system call. If the peer reads slowly, Write waits. Several goroutines may write; messages of
-// one goroutine keep their order.
+// Write returns when the kernel or the connection's queue has taken the message. The queue takes it while another write is
+// under way, or, for at most 1 ms, while received messages wait to be read: their answers then share one system call. If the
+// peer reads slowly, Write waits. Several goroutines may write; the messages of one goroutine keep their order.
 //
-// When ctx is done before the first byte was sent, nothing is, unless it was compressed with context takeover; once that
-// has left, the rest is sent in the background. Write returns ctx.Err() in both cases, and the connection stays open,
-// unless the option CloseOnCancel is set, which ends it. After a Close of either side, Write returns the reason.
+// When ctx is done, Write returns ctx.Err(), and the connection stays open, unless the option CloseOnCancel is set. If part of
+// the message has left, the rest is sent in the background; if not, nothing is sent, unless it was compressed with
+// context takeover. After a Close of either side, Write returns the reason.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	_, err := c.write(ctx, typ, p, true)
 	return err
@@ -72,10 +72,10 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 	return sent, err
 }
 
-// TryWrite sends p as one message without ever waiting: the kernel takes it now, or the connection's queue does; it waits
-// there until a message that a Writer has begun has ended. If the queue has no room for it, because the peer reads more
-// slowly than the application writes, TryWrite returns [ErrQueueFull], and nothing of the message is sent. The queue limit
-// is an option, 256 KiB by default; larger messages never fit.
+// TryWrite sends p as one message, as [Conn.Write] does, and never waits: the kernel or the connection's queue takes it.
+// If the queue has no room, because the peer reads too slowly, TryWrite returns [ErrQueueFull], and nothing is sent. The
+// queue's limit is an option, 256 KiB by default; a larger message never fits. While a Writer is open, messages wait in
+// the queue.
 func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	op, err := opcodeOf(typ, p)
 	if err != nil {

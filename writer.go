@@ -11,15 +11,15 @@ import (
 	"github.com/closeonce/websocket/internal/utf8"
 )
 
-// Writer returns a writer for one message whose size need not be known: what is written to it leaves in fragments (RFC
-// 6455, section 5.4), or as one frame if it is small. ctx bounds the wait for another Writer to be closed, and all
-// writing; Close ends the message and must be called, after an error too. Several goroutines may use the writer; all that
-// they write is one message, in which each Write's bytes stay together.
+// Writer returns a writer for one message whose size need not be known. What is written to it leaves in fragments (RFC
+// 6455, section 5.4), or as one frame if it is small. Close ends the message, and must be called, after an error, too.
+// Several goroutines may use the writer: all of it is one message, and the bytes of each Write stay together.
 //
-// While the Writer is open, other messages wait; control frames pass between its fragments. If ctx is done before any of
-// the message has left, none of it is sent. If it is done later, the part that was accepted is sent, text up to the last
-// whole character, and Close still ends the message, in the background if need be, and returns ctx.Err(): the peer then
-// has a shorter message. To tell it otherwise, close the connection.
+// While the writer is open, other messages wait; control frames pass between its fragments. ctx bounds the wait for
+// another Writer to be closed, and all writing. If ctx is done before any of the message has left, none of it is sent.
+// If it is done later, what was accepted is sent, text up to the last whole character; Close then ends the message, in
+// the background if need be, and returns ctx.Err(). The peer sees a shorter message; close the connection to tell it
+// otherwise. The connection stays open, unless the option CloseOnCancel is set.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	op, err := opcodeOf(typ, nil)
 	if err != nil {
