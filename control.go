@@ -96,9 +96,12 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 		c.perform(interruptRead | keepReading) // a reader that is under way looks again
 	}
 	if ctx.Done() == nil {
-		return readClosed{(*connContext)(c), ctx}
+		return c.lifetime.WithValues(ctx)
 	}
-	return c.untilEnd(ctx)
+	if bounded := c.lifetime.Bounded(ctx); bounded != nil {
+		return bounded
+	}
+	return c.lifetime.UntilEnd(ctx, func() { c.failed(ctx, ctx.Err()) })
 }
 
 // unexpected closes the connection because of a message after CloseRead.
@@ -124,8 +127,8 @@ func (c *Conn) Ping(ctx context.Context) error {
 	if !c.sendPing(number) {
 		return sending(c.failed(ctx, errOver))
 	}
-	c.supervisor.expecting.Add(1)
-	defer c.supervisor.expecting.Add(-1)
+	c.supervisor.Expecting.Add(1)
+	defer c.supervisor.Expecting.Add(-1)
 	c.rest()
 
 	told := c.awaitable().told
@@ -270,7 +273,7 @@ func (c *Conn) call(name string, callback func()) (err error) {
 		c.closeFor(&panicError{name, v, debug.Stack()}, StatusInternalError, "internal error")
 		err = errOver
 		if v == nil { // runtime.Goexit: whoever reads ends here
-			c.supervisor.running.Store(false)
+			c.supervisor.Running.Store(false)
 			c.releaseRead()
 		}
 	}()
@@ -279,15 +282,17 @@ func (c *Conn) call(name string, callback func()) (err error) {
 	return nil
 }
 
-// flags returns what of closing the flags mirror.
-func (c *closing) flags() uint32 {
-	return bit(delivering, c.delivers()) | bit(dropping, c.drops()) | bit(closedByUs, c.by == us) | bit(known, c.cause != nil) |
-		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.both && !c.ended)
+// failRead fails the connection because of a violation that was read. What follows it is not parsed.
+func (c *Conn) failRead(err error) error {
+	c.receiver.stop()
+	c.noteUnread()
+	return c.fail(err)
 }
 
-func bit(flag uint32, set bool) uint32 {
-	if set {
-		return flag
-	}
-	return 0
+// refuse fails the connection because of the message that the application is at. Nothing of it is given to the application
+// any more, nor of those behind it.
+func (c *Conn) refuse(err error) error {
+	c.receiver.reject()
+	c.noteUnread()
+	return c.fail(err)
 }

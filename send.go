@@ -19,6 +19,8 @@ type sender struct {
 	midMessage bool
 	// pinging: a Ping is on its way.
 	pinging bool
+	// writerOpen: other messages wait for a Writer.
+	writerOpen bool
 	// queue holds data frames, encoded and whole, that Write and TryWrite left.
 	queue *transport.Buffer
 	// pongs are to be sent, and control frames of the application's; nil: there was none yet.
@@ -29,8 +31,6 @@ type sender struct {
 	rest *rest
 	// size counts the bytes in queue, those of it that are on their way, and what is reserved.
 	size int
-
-	writer *messageWriter // the one that is open
 }
 
 // A firstByte is the first byte of a frame of ours: FIN, RSV1 and the opcode.

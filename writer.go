@@ -31,9 +31,9 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
-		stopped, first := c.closing.stopped(), c.sender.writer == nil
+		stopped, first := c.closing.stopped(), !c.sender.writerOpen
 		if !stopped && first {
-			c.sender.writer = w
+			c.sender.writerOpen = true
 		}
 		c.unlock()
 		switch {
@@ -50,9 +50,8 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 
 // A messageWriter writes one message in fragments. What follows turn belongs to whoever has it.
 type messageWriter struct {
-	c    *Conn
-	ctx  context.Context
-	gone chan struct{} // closed when others may pass; made when needed, c.mu guards it
+	c   *Conn
+	ctx context.Context
 
 	turn   turn.Turn
 	opcode opcode // of the next fragment
@@ -252,102 +251,13 @@ func (w *messageWriter) finish() {
 	}
 	c := w.c
 	c.mu.Lock()
-	c.sender.writer = nil
-	if w.gone != nil {
-		close(w.gone)
+	c.sender.writerOpen = false
+	if m := c.moments; m != nil && m.writerClosed != nil {
+		close(m.writerClosed)
+		m.writerClosed = nil
 	}
 	c.unlock()
 	if c.has(hasPending) {
 		c.wakeWriter()
 	}
-}
-
-// awaitWriter waits until no Writer is open.
-func (c *Conn) awaitWriter(ctx context.Context) error {
-	c.mu.Lock()
-	w := c.sender.writer
-	if w == nil {
-		c.unlock()
-		return nil
-	}
-	if w.gone == nil {
-		w.gone = make(chan struct{})
-	}
-	gone := w.gone
-	c.unlock()
-	stopped := c.awaitable().stopped
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-	case <-stopped:
-	}
-	return c.writeErr(ctx)
-}
-
-// flushNow writes what is pending as far as that takes no waiting, and leaves the rest to the writer goroutine. If
-// somebody has the write turn, that one looks when it lets go.
-func (c *Conn) flushNow() {
-	if !c.transport.Tries() {
-		c.wakeWriter()
-		return
-	}
-	if c.writeTurn.Try() {
-		c.flush(nil, nil, tryOnce)
-		c.leaveWrite()
-	}
-}
-
-// wakeWriter starts the writer goroutine, unless somebody has the write turn.
-func (c *Conn) wakeWriter() {
-	if c.writeTurn.Try() {
-		go c.writeOut()
-	}
-}
-
-// writeOut is the writer goroutine. It has the write turn, and ends when nothing is pending.
-func (c *Conn) writeOut() {
-	for {
-		if c.has(ending) {
-			c.lastWords(untilGone)
-			break
-		}
-		if wrote, err := c.flush(nil, nil, untilContext); err != nil || !wrote {
-			break
-		}
-	}
-	c.leaveWrite()
-}
-
-// leaveWrite gives the write turn back. It is the only function that does, and looks for what waits: whoever makes
-// something pending does that first, and then tries to take the turn.
-func (c *Conn) leaveWrite() {
-	if c.has(ending) {
-		c.lastWords(tryOnce)
-	}
-	c.writeTurn.Release()
-	if c.has(hasPending | ending) {
-		c.wakeWriter()
-	}
-}
-
-// lastWords makes the last attempt to write what is pending, before the net.Conn is closed. If it can't tell whether that
-// has to wait, it leaves it to the writer goroutine.
-func (c *Conn) lastWords(p patience) {
-	c.mu.Lock()
-	due := !c.closing.noWrites && c.sender.waits(&c.closing)
-	c.unlock()
-	if due && p == tryOnce && !c.transport.Tries() {
-		return
-	}
-	wrote := false
-	if due {
-		var err error
-		wrote, err = c.flush(nil, nil, p)
-		wrote = wrote && err == nil
-	}
-	c.mu.Lock()
-	a := c.closing.gone(wrote || c.closing.ours == written)
-	c.unlock()
-	c.perform(a)
 }
