@@ -61,7 +61,7 @@ var partsDuties = []Duty{
 	{Mutant{"taken-uncounted", "what a Write that waits has written is not counted", []Edit{{writeFile, "Buffer.attempt", "b.taken.Add(int64(n))", ""}}}, By{"./internal/transport", "TestTaken"}},
 	{Mutant{"small-buffer-pooled", "a buffer whose memory was replaced by less goes back to the pool", []Edit{{bufferFile, "Put", "if cap(b.B) < BufferSize || cap(b.B) > maxPooled {", "if cap(b.B) > maxPooled {"}}}, By{"./internal/transport", "TestPool"}},
 	{Mutant{"last-buffer-pooled", "a buffer that was the last goes back to the pool as one", []Edit{{bufferFile, "Put", "b.B, b.Last = b.B[:0], false", "b.B = b.B[:0]"}}}, By{"./internal/transport", "TestPool"}},
-	{Mutant{"inbox-keeps-buffer", "an inbox that is empty keeps its buffer", []Edit{{bufferFile, "Inbox.Release", "in.buf != nil && in.r == in.w", "in.buf != nil && in.r == in.w && in.r < 0"}}}, By{"./internal/transport", "TestInbox"}},
+	{Mutant{"inbox-keeps-buffer", "an inbox that is empty keeps its buffer", []Edit{{bufferFile, "Inbox.detach", "in.r != in.w", "in.r != in.w || in.r >= 0"}}}, By{"./internal/transport", "TestInbox"}},
 	{Mutant{"linger-needs-halves", "a net.Conn without halves is closed at once", []Edit{{transportFile, "Conn.Linger", "if ok && half.CloseWrite() != nil {", "if !ok || half.CloseWrite() != nil {"}}}, By{"./internal/transport", "TestLingerInOnePiece"}},
 	{Mutant{"linger-closes-whole", "lingering closes TCP before the peer has closed its half", []Edit{{transportFile, "Conn.Linger", "if ok && half.CloseWrite() != nil {", "if ok && half.CloseWrite() == nil {"}}}, By{"./internal/transport", "TestLinger"}},
 }
