@@ -170,24 +170,28 @@ func inModes(t *testing.T, test func(t *testing.T, mode ours.Mode, golden string
 }
 
 func TestServer(t *testing.T) {
+	t.Parallel()
 	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
 		runServer(t, mode, false, nil, "server"+golden)
 	})
 }
 
 func TestClient(t *testing.T) {
+	t.Parallel()
 	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
 		runClient(t, mode, false, nil, "client"+golden)
 	})
 }
 
 func TestServerTLS(t *testing.T) {
+	t.Parallel()
 	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
 		runServer(t, mode, true, []string{"13"}, "server-tls"+golden)
 	})
 }
 
 func TestClientTLS(t *testing.T) {
+	t.Parallel()
 	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
 		runClient(t, mode, true, []string{"13"}, "client-tls"+golden)
 	})
