@@ -164,24 +164,28 @@ func inModes(t *testing.T, test func(t *testing.T, mode ours.Mode, suffix string
 }
 
 func TestServer(t *testing.T) {
+	t.Parallel()
 	inModes(t, func(t *testing.T, mode ours.Mode, suffix string) {
 		runServer(t, mode, false, nil, "server"+suffix)
 	})
 }
 
 func TestClient(t *testing.T) {
+	t.Parallel()
 	inModes(t, func(t *testing.T, mode ours.Mode, suffix string) {
 		runClient(t, mode, false, nil, "client"+suffix)
 	})
 }
 
 func TestServerTLS(t *testing.T) {
+	t.Parallel()
 	inModes(t, func(t *testing.T, mode ours.Mode, suffix string) {
 		runServer(t, mode, true, []string{"13"}, "server-tls"+suffix)
 	})
 }
 
 func TestClientTLS(t *testing.T) {
+	t.Parallel()
 	inModes(t, func(t *testing.T, mode ours.Mode, suffix string) {
 		runClient(t, mode, true, []string{"13"}, "client-tls"+suffix)
 	})
