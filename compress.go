@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/handshake"
@@ -99,6 +100,7 @@ type compression struct {
 	in        deflate.Decompressor // belongs to the holder of the read turn
 	message   inflating            // too
 	threshold int
+	saved     atomic.Int64 // by how much what was compressed is larger; written with the write turn
 }
 
 // newCompression sets up what was agreed on, for one end.
@@ -133,14 +135,20 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 	packed := transport.Get()
 	defer transport.Put(packed)
 	var smaller bool
+	saved := int64(0)
 	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		saved = int64(len(p) - len(packed.B))
 		first, p = first|rsv1Bit, packed.B
 	}
 	if c.supervisor.unread.Load()&framesUnread != 0 && c.enqueueCorked(first, p) {
+		c.deflate.saved.Add(saved)
 		c.leaveWrite()
 		return true, nil
 	}
-	return c.writeFrame(ctx, first, p, smaller && c.deflate.out.Takeover())
+	if sent, err = c.writeFrame(ctx, first, p, smaller && c.deflate.out.Takeover()); sent {
+		c.deflate.saved.Add(saved)
+	}
+	return sent, err
 }
 
 // clearTheWay writes what is left of frames before, with the write turn, which it gives back if it fails. What moves the
@@ -181,12 +189,15 @@ func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	packed := transport.Get()
 	defer transport.Put(packed)
 	var smaller bool
+	saved := int64(0)
 	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		saved = int64(len(p) - len(packed.B))
 		first, p = first|rsv1Bit, packed.B
 	}
 	if err := c.enqueue(first, p, room); err != nil {
 		return true, err
 	}
+	c.deflate.saved.Add(saved)
 	if c.transport.Tries() {
 		c.flush(nil, nil, tryOnce)
 	}
@@ -223,6 +234,7 @@ func (c *Conn) readInflated(ctx context.Context, buf []byte, base int) (MessageT
 		if err == nil && !more {
 			if err = c.checkInflated(nil, z.Finish(work, start), true); err == nil {
 				typ := MessageType(m.typ)
+				c.deflate.message.size = int64(len(work) - start)
 				c.endMessage()
 				if held {
 					work = append(buf, work...)
@@ -262,7 +274,7 @@ func (c *Conn) inflateRest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	*m = message{typ: uint8(typ), open: true, resume: true, held: &all, frame: record{fin: true}, number: number}
+	*m = message{typ: uint8(typ), open: true, resume: true, counted: true, held: &all, frame: record{fin: true}, number: number}
 	return nil
 }
 

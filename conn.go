@@ -48,8 +48,7 @@ type Conn struct {
 	// What newConn sets and nobody changes. Of deflate, in belongs to the read turn and out to the write turn.
 	deflate      *compression // nil: permessage-deflate was not agreed on
 	closeTimeout time.Duration
-	onPing       func(ctx context.Context, payload []byte) bool
-	onPong       func(ctx context.Context, payload []byte)
+	hooks        *hooks // callbacks of the application; nil: there are none
 	subprotocol  string
 	values       context.Context // those of Context
 }
@@ -93,6 +92,7 @@ type settings struct {
 	cancels      bool // CloseOnCancel
 	onPing       func(ctx context.Context, payload []byte) bool
 	onPong       func(ctx context.Context, payload []byte)
+	trace        *Trace
 }
 
 // The defaults of the options.
@@ -120,8 +120,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		closeOnCancel: s.cancels,
 		deflate:       cfg.deflate,
 		closeTimeout:  s.closeTimeout,
-		onPing:        s.onPing,
-		onPong:        s.onPong,
+		hooks:         newHooks(s),
 		subprotocol:   cfg.subprotocol,
 		values:        context.WithoutCancel(cfg.parent),
 	}
@@ -132,6 +131,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	c.closing.server = !cfg.client
 	if len(cfg.early) > 0 {
 		c.receiver.inbox.Put(cfg.early)
+		c.receiver.fresh.bytes = uint32(len(cfg.early))
 		c.supervisor.unread.Store(framesUnread)
 	}
 	t := now()
@@ -139,22 +139,19 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	// It is an alarm that looks first: on a sweeper's list, a connection that is soon gone would be kept in memory.
 	c.supervisor.scheduled.Store(true)
 	c.mu.Lock()
+	c.sender.counters.opened = time.Now().UnixNano()
 	c.unlock()
+	done := c.beginTrace()
 	c.alarms.Init(c.ring, t, alarmReader, readerDelay)
 	if s.keepAlive > 0 {
 		c.alarms.Set(t, alarmKeepAlive, s.keepAlive)
 	}
+	done()
 	return c
 }
 
 // Subprotocol returns the subprotocol that the handshake agreed on, as the client spells it, or "".
 func (c *Conn) Subprotocol() string { return c.subprotocol }
-
-// LocalAddr returns the local network address.
-func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
-
-// RemoteAddr returns the peer's network address: behind a proxy, the proxy's.
-func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
 
 // SetReadLimit sets how many bytes a message may have, decoded; -1 is no limit. The default is 1 MiB. It holds from the
 // next frame on. A larger message is not read: the peer is sent Close 1009, and calls return an error that is ErrMessageTooBig.
@@ -177,6 +174,7 @@ func (c *Conn) unlock() {
 		pass(&m.told, cl.told())
 		pass(&m.hungUp, cl.hungUp)
 	}
+	c.noteEvents()
 	c.mu.Unlock()
 }
 
@@ -287,6 +285,7 @@ func (c *Conn) fail(err error) error {
 	}
 	payload := string(appendClose(nil, code, reason[:min(len(reason), maxCloseReason)]))
 	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
 	a := c.closing.fail(err, payload)
 	c.unlock()
 	c.perform(a)

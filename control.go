@@ -112,7 +112,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return sending(c.failed(ctx, c.contextErr(ctx)))
 	}
-	w := &keepalive.Wait{Answered: make(chan struct{})}
+	w := &keepalive.Wait{Answered: make(chan struct{}), Asked: now()}
 	number := c.keepalive.Next(w)
 	defer c.keepalive.Forget(w)
 	if !c.sendPing(number) {
@@ -203,17 +203,19 @@ func (c *Conn) control(op opcode, payload []byte) error {
 		return nil
 	}
 	if op == opPong {
-		c.keepalive.Answered(payload)
-		if c.onPong != nil {
-			return c.call("OnPongReceived", func() { c.onPong(c.Context(), slices.Clone(payload)) })
+		if rtt, ok := c.keepalive.Answered(payload, now()); ok {
+			c.pingAnswered(rtt)
+		}
+		if h := c.hooks; h != nil && h.onPong != nil {
+			return c.call("OnPongReceived", func() { h.onPong(c.Context(), slices.Clone(payload)) })
 		}
 		return nil
 	}
 	// RFC 6455, section 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
 	// already received a Close frame."
 	answer := true
-	if c.onPing != nil {
-		if err := c.call("OnPingReceived", func() { answer = c.onPing(c.Context(), slices.Clone(payload)) }); err != nil {
+	if h := c.hooks; h != nil && h.onPing != nil {
+		if err := c.call("OnPingReceived", func() { answer = h.onPing(c.Context(), slices.Clone(payload)) }); err != nil {
 			return err
 		}
 	}
@@ -245,6 +247,7 @@ func (c *Conn) closeReceived(payload []byte) error {
 	c.receiver.stop()
 	c.noteUnread()
 	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
 	a := c.closing.received(said, string(payload))
 	c.unlock()
 	c.perform(a)

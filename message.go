@@ -193,14 +193,6 @@ func (c *Conn) discardMessage(ctx context.Context) error {
 	}
 }
 
-// endMessage: the message was read to its end.
-func (c *Conn) endMessage() {
-	if c.receiver.message.compressed {
-		c.deflate.message.end()
-	}
-	c.receiver.message.end()
-}
-
 // produce reads at least one byte of the message into dst, or finds that it is done: then there may be bytes too.
 func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err error) {
 	if c.receiver.message.compressed {
@@ -322,6 +314,7 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 			return errOver
 		}
 		what, op, payload, err := r.next(c.deflate != nil)
+		c.frameRead(what, op, payload)
 		switch {
 		case err != nil:
 			return c.failRead(err)

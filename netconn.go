@@ -13,6 +13,12 @@ import (
 	"github.com/closeonce/websocket/internal/streamconn"
 )
 
+// LocalAddr returns the local network address.
+func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
+
+// RemoteAddr returns the peer's network address: behind a proxy, the proxy's.
+func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
+
 // NetConn returns the net.Conn below the WebSocket, for what the WebSocket does not say: the state of TLS (a [*tls.Conn]),
 // the peer's credentials (a [*net.UnixConn]), a socket's options (a [*net.TCPConn]). It may be called at any time; after the
 // end the net.Conn is closed.

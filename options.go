@@ -121,6 +121,10 @@ type AcceptOptions struct {
 	// OnPongReceived, if not nil, is called for each Pong, those to the connection's
 	// own Pings included. It runs as OnPingReceived does.
 	OnPongReceived func(ctx context.Context, payload []byte)
+
+	// Trace, if not nil, has functions that are called for what happens on the
+	// connection. It must not be changed afterwards. Default: nil, which costs nothing.
+	Trace *Trace
 }
 
 // DialOptions are the options of [Dial]. nil and the zero value are the
@@ -164,10 +168,11 @@ type DialOptions struct {
 	CloseTimeout time.Duration
 	KeepAlive    time.Duration
 
-	// CloseOnCancel, OnPingReceived and OnPongReceived are as in AcceptOptions.
+	// CloseOnCancel, OnPingReceived, OnPongReceived and Trace are as in AcceptOptions.
 	CloseOnCancel  bool
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
+	Trace          *Trace
 }
 
 // CompressionMode says whether and how messages are compressed.

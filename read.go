@@ -366,6 +366,7 @@ func (c *Conn) readFront(buf []byte) (message []byte, whole bool, err error) {
 func (c *Conn) takeSimple(dst, src []byte) (whole bool, err error) {
 	r := &c.receiver
 	r.begin()
+	c.frameRead(dataFrame, r.frame.opcode, nil)
 	if err := r.enter(r.record()); err != nil {
 		return false, c.refuse(err)
 	}

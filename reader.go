@@ -38,8 +38,12 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 		if c.has(hasPending | hasCorked) {
 			c.flushNow() // nobody comes any more to share a system call with
 		}
+		if c.receiver.fresh != (fresh{}) {
+			c.publish()
+		}
 		n, err := c.transport.Read(c.foreign(ctx), dst)
 		if n > 0 {
+			c.receiver.fresh.bytes += uint32(n)
 			c.heard(ctx)
 			return n, nil
 		}
@@ -82,6 +86,7 @@ func (c *Conn) readFailed(err error) bool {
 	}
 	c.noteUnread()
 	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
 	a := c.closing.noRead(connectionLost(c.receiver.cutOff(err)), err == io.EOF)
 	c.unlock()
 	c.perform(a)

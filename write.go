@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
-	stdutf8 "unicode/utf8"
 
 	"github.com/closeonce/websocket/internal/mask"
 	"github.com/closeonce/websocket/internal/transport"
@@ -21,17 +19,6 @@ const (
 
 var errNotText = errors.New("websocket: the text message is not UTF-8; send it as MessageBinary")
 var errWouldBlock = errors.New("would block")
-
-// opcodeOf returns the opcode for a message of p, if it may be written.
-func opcodeOf(typ MessageType, p []byte) (opcode, error) {
-	switch {
-	case typ != MessageText && typ != MessageBinary:
-		return 0, fmt.Errorf("websocket: %v is not a message type to write; use MessageText or MessageBinary", typ)
-	case typ == MessageText && !stdutf8.Valid(p):
-		return 0, errNotText
-	}
-	return opcode(typ), nil
-}
 
 // Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. The caller may change p afterwards.
 //
@@ -62,11 +49,14 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, first, p)
 	case c.supervisor.unread.Load()&framesUnread != 0 && c.enqueueCorked(first, p):
-		return true, nil
+		sent = true
 	case !c.tryTakeWrite():
 		sent, err = c.writeLater(ctx, first, p)
 	default:
 		sent, err = c.writeFrame(ctx, first, p, false)
+	}
+	if sent {
+		c.wroteMessage(typ, int64(len(p)))
 	}
 	if err != nil {
 		err = c.unsent(ctx, err, cancels)
@@ -93,6 +83,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 			c.flushNow()
 		}
 	}
+	c.triedToWrite(typ, int64(len(p)), err)
 	if err == errOver {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -161,6 +152,7 @@ func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent 
 			}
 			return err == nil, err
 		}
+		c.slow()
 	}
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
@@ -204,7 +196,7 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 
 // writeFrame sends one data frame and gives the write turn back. If mustSend is set, it leaves even if ctx is done.
 func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, mustSend bool) (sent bool, err error) {
-	f := outFrame{first: first, head: transport.Get(), mustSend: mustSend}
+	f := outFrame{first: first, head: transport.Get(), payload: len(payload), mustSend: mustSend}
 	switch s := &c.sender; {
 	case len(payload) <= copyLimit || len(payload) <= transport.BufferSize && !c.transport.Gathers():
 		s.appendFrame(f.head, first, payload)
@@ -249,11 +241,12 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		return false, errOver
 	}
 	b := c.sender.collect(&c.closing, f)
-	matters := b.queued > 0 || c.sender.pinging || c.closing.ours == leaving // somebody waits to hear that it is written
+	matters := b.queued > 0 || b.ping != 0 || c.closing.ours == leaving // somebody waits to hear that it is written
 	c.unlock()
 	if b.buf == nil {
 		return false, nil
 	}
+	c.framesLeave(b.buf.B)
 	// Nearly always it is one attempt, which the kernel takes whole. Made here, it needs little stack.
 	if f == nil || f.tail == nil {
 		err = c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil))
@@ -266,8 +259,9 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		c.suspend(b, f)
 		return true, err
 	}
+	c.framesWritten(0)
 	if matters {
-		c.wrote(b.queued)
+		c.wrote(b)
 	}
 	transport.Put(b.buf)
 	return true, nil
@@ -280,39 +274,42 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 		c.unlock()
 		return nil
 	}
-	b := batch{buf: &transport.Buffer{B: c.sender.rest.b}, queued: c.sender.rest.queued}
+	b := batch{buf: &transport.Buffer{B: c.sender.rest.b}, ping: c.sender.rest.ping, queued: c.sender.rest.queued}
 	c.sender.rest = nil
 	c.unlock()
 	if err := c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil)); err != nil {
 		c.suspend(b, nil)
 		return err
 	}
-	c.wrote(b.queued)
+	c.framesWritten(0)
+	c.wrote(b)
 	return nil
 }
 
 // suspend leaves the rest of a batch to the writer goroutine.
 func (c *Conn) suspend(b batch, f *outFrame) {
 	c.mu.Lock()
-	whole := c.sender.suspend(b, f)
-	if c.closing.ended {
+	whole, ended := c.sender.suspend(b, f), c.closing.ended
+	left := c.sender.rest
+	if ended {
 		c.sender.drop()
 	}
 	c.unlock()
+	c.framesSuspended(f, left, ended)
 	if whole {
-		c.wrote(b.queued)
+		c.wrote(b)
 	}
 }
 
 // wrote is called when all that had begun to leave is written.
-func (c *Conn) wrote(queued int) {
+func (c *Conn) wrote(b batch) {
 	c.mu.Lock()
-	pingLeft := c.sender.wrote(queued)
+	c.sender.wrote(b.queued)
 	a := c.closing.wrote()
 	c.unlock()
-	if pingLeft {
+	if b.ping != 0 {
 		taken, outstanding := c.transport.Taken()
-		c.keepalive.PingLeft(now(), taken, outstanding)
+		c.keepalive.PingLeft(b.ping, now(), taken, outstanding)
 	}
 	c.perform(a)
 }

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	stdutf8 "unicode/utf8"
 
@@ -28,7 +29,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if ctx.Err() != nil {
 		return nil, sending(c.failed(ctx, c.contextErr(ctx)))
 	}
-	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
+	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
 		stopped, first := c.closing.stopped(), c.sender.writer == nil
@@ -48,6 +49,17 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	}
 }
 
+// opcodeOf returns the opcode for a message of p, if it may be written.
+func opcodeOf(typ MessageType, p []byte) (opcode, error) {
+	switch {
+	case typ != MessageText && typ != MessageBinary:
+		return 0, fmt.Errorf("websocket: %v is not a message type to write; use MessageText or MessageBinary", typ)
+	case typ == MessageText && !stdutf8.Valid(p):
+		return 0, errNotText
+	}
+	return opcode(typ), nil
+}
+
 // A messageWriter writes one message in fragments. What follows turn belongs to whoever has it.
 type messageWriter struct {
 	c    *Conn
@@ -55,6 +67,7 @@ type messageWriter struct {
 	gone chan struct{} // closed when others may pass; made when needed, c.mu guards it
 
 	turn   turn.Turn
+	typ    MessageType
 	opcode opcode // of the next fragment
 	buf    *transport.Buffer
 	isText bool
@@ -62,6 +75,9 @@ type messageWriter struct {
 	closed bool
 	// compressed: the message is, and the compressor is in the middle of it.
 	compressed bool
+	complete   bool  // the last of the message leaves
+	size       int64 // of what has left of the message, not compressed
+	saved      int64 // by how much that is larger than what left
 }
 
 var errWriterClosed = errors.New("websocket: the message's Writer is closed")
@@ -72,11 +88,12 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 		return 0, sending(w.c.failed(w.ctx, w.c.contextErr(w.ctx)))
 	}
 	n, err := w.write(p)
-	w.turn.Release()
 	return n, sending(w.c.failed(w.ctx, err))
 }
 
+// write is Write with w's turn, which it gives back.
 func (w *messageWriter) write(p []byte) (int, error) {
+	defer w.turn.Release()
 	if w.closed {
 		return 0, errWriterClosed
 	}
@@ -144,17 +161,21 @@ func (w *messageWriter) flush() error {
 // Close ends the message.
 func (w *messageWriter) Close() error {
 	w.turn.Await(nil, nil) // a Write under way ends with the context
-	err := w.close()
-	w.turn.Release()
+	sent, err := w.close()
+	if sent {
+		w.ended()
+	}
 	return sending(w.c.failed(w.ctx, err))
 }
 
-func (w *messageWriter) close() error {
+// close is Close with w's turn, which it gives back. It reports whether the message leaves.
+func (w *messageWriter) close() (sent bool, err error) {
+	defer w.turn.Release()
 	if w.closed {
-		return errWriterClosed
+		return false, errWriterClosed
 	}
 	w.closed = true
-	err := w.c.writeErr(w.ctx)
+	err = w.c.writeErr(w.ctx)
 	if err == nil && w.isText && !w.text.Done() {
 		err = errNotText
 	}
@@ -162,7 +183,6 @@ func (w *messageWriter) close() error {
 	if w.buf != nil {
 		payload = w.buf.B
 	}
-	sent := false
 	if err == nil {
 		sent, err = w.fragment(w.ctx, payload, true)
 	}
@@ -179,9 +199,20 @@ func (w *messageWriter) close() error {
 		go func() {
 			w.fragment(w.c.Context(), payload[:w.whole(payload)], true)
 			w.finish()
+			if w.complete {
+				w.ended()
+			}
 		}()
 	}
-	return err
+	return sent, err
+}
+
+// ended counts the message: the last of it leaves.
+func (w *messageWriter) ended() {
+	if w.c.deflate != nil {
+		w.c.deflate.saved.Add(w.saved)
+	}
+	w.c.wroteMessage(w.typ, w.size)
 }
 
 // fragment sends one frame of the message. It reports whether the frame leaves, which it may with an error too.
@@ -190,7 +221,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	if err := c.awaitWrite(ctx); err != nil {
 		return false, err
 	}
-	first := firstByte(w.opcode)
+	first, size := firstByte(w.opcode), int64(len(payload))
 	if fin {
 		first |= finBit
 	}
@@ -206,13 +237,15 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 		}
 		if len(payload) == 0 && !fin {
 			c.leaveWrite() // the compressor keeps it for now
+			w.size, w.saved = w.size+size, w.saved+size
 			return true, nil
 		}
 	}
 	whole := fin && w.opcode != opContinuation
 	sent, err = c.writeFrame(ctx, first, payload, w.compressed && (!whole || c.deflate.out.Takeover()))
 	if sent {
-		w.opcode = opContinuation
+		w.opcode, w.complete = opContinuation, fin
+		w.size, w.saved = w.size+size, w.saved+size-int64(len(payload))
 	}
 	return sent, err
 }
