@@ -507,6 +507,38 @@ func TestStatsTakenBack(t *testing.T) {
 	})
 }
 
+// TestStatsTakenBackWhole is the same for one that was put together already, when the net.Conn took nothing of it.
+func TestStatsTakenBackWhole(t *testing.T) {
+	s := newSettings(-1, 0, -1)
+	var r *traced
+	r, s.trace = newTraced()
+	runInMemory(t, config{settings: s}, func(t *connTest) {
+		r.out, r.closed = nil, make(chan struct{})
+		header := 4
+		if t.c.receiver.client {
+			header = 8
+		}
+		if err := t.c.Write(bg, MessageBinary, make([]byte, 1<<10-header)); err != nil { // it fills the pipe
+			t.Fatal(err)
+		}
+		before := t.c.Stats().Written
+		ctx, cancel := context.WithTimeout(bg, time.Second)
+		defer cancel()
+		if err := t.c.Write(ctx, MessageBinary, make([]byte, 100)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		if s := t.c.Stats().Written; s != before || s.Messages != 1 {
+			t.Errorf("%+v, want %+v", s, before)
+		}
+		t.p.WantBinary("the first", string(make([]byte, 1<<10-header)))
+		if err := t.c.Write(bg, MessageText, []byte("next")); err != nil {
+			t.Fatal(err)
+		}
+		t.p.WantText("the next", "next")
+		r.want(t, "out", &r.out, fmt.Sprint("binary ", 1<<10-header), "text 4")
+	})
+}
+
 // TestCounters: counts outgrow 32 bits, and are taken back.
 func TestCounters(t *testing.T) {
 	var c counters
