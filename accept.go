@@ -3,28 +3,29 @@ package websocket
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"net/url"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/hijack"
+	"github.com/closeonce/websocket/internal/shutdown"
+	"github.com/closeonce/websocket/internal/transport"
 )
 
-// IsWebSocketUpgrade reports whether the request asks for a WebSocket, so that
-// one URL can serve both pages and WebSockets.
+// IsWebSocketUpgrade reports whether the request asks for a WebSocket (RFC 6455, section 4.2.1), so that one URL can
+// serve both pages and WebSockets. It looks at the fields Connection and Upgrade; Accept checks the rest.
 func IsWebSocketUpgrade(r *http.Request) bool {
 	return handshake.HasToken(r.Header["Connection"], "upgrade") && handshake.HasToken(r.Header["Upgrade"], "websocket")
 }
 
-// Subprotocols returns the subprotocols that the request offers, in the
-// client's order. Of a header field of more than 64 KiB the rest is ignored.
+// Subprotocols returns the subprotocols that the request offers, in the client's order (RFC 6455, section 11.3.4). Of a
+// header field of more than 64 KiB, only the first 64 KiB count.
 func Subprotocols(r *http.Request) []string {
 	return handshake.Tokens(r.Header["Sec-Websocket-Protocol"])
 }
@@ -32,30 +33,37 @@ func Subprotocols(r *http.Request) []string {
 // Accept answers a WebSocket handshake over HTTP/1.1 (RFC 6455, section 4.2)
 // and takes the connection over from net/http.
 //
-// Header fields that are set on w before are sent with the answer, except those that
-// the handshake itself sets. A Sec-WebSocket-Protocol that is set on w is sent, and is
-// what [Conn.Subprotocol] returns, if opts.Subprotocols has none that the client offers.
+// Header fields that the handler has set on w are sent with the answer, except those of
+// the handshake itself. If the client offers none of opts.Subprotocols, a
+// Sec-WebSocket-Protocol that is set on w is sent, and [Conn.Subprotocol] returns it.
 //
 // If w is wrapped by middleware, Accept calls w.WriteHeader(101) first, so that access
-// logs see the status and wrappers can set header fields, such as a session's cookie, which
-// are sent as well. A wrapper needs a Hijack or an Unwrap method, see
-// [http.ResponseController]. Some compressing middleware keeps the status and writes it
-// when the handler has returned; net/http then logs a WriteHeader on a hijacked connection.
-// It does no harm, and goes away where such middleware is left out for WebSockets.
+// logs see the status and wrappers can add header fields, such as a session's cookie. A
+// wrapper needs a Hijack or an Unwrap method, see [http.ResponseController]. Some
+// compressing middleware writes the status again when the handler has returned, and net/http
+// logs a WriteHeader on a hijacked connection. That is harmless. Leave such middleware out
+// for WebSockets to avoid it.
+//
+// A wrapper's WriteHeader must leave the status 101 and the handshake's own fields alone:
+// "Connection: close" of a server that is about to stop is no handshake. What net/http has
+// not been told yet, Accept puts right. Otherwise it returns an error that names the field,
+// and the client gets a response with status 500, or the wrapper's own status; over TLS the
+// connection is closed. OnRefuse is not called then.
 //
 // The server's connection may be any net.Conn with read deadlines that work: net/http
 // uses one to let go of it. A channel of SSH has none. Below TLS the time-out's error must
 // be Temporary as well, which that of yamux is not. A wrapper on the listener mends both.
 //
-// If the request is not a valid handshake, or comes from a foreign Origin, Accept
-// answers it with the fitting HTTP status (see AcceptOptions.OnRefuse) and returns an
-// error that says what was wrong; the handler just returns then.
+// If the request is not a valid handshake, or if its Origin is not allowed, Accept
+// answers it with an HTTP status (see AcceptOptions.OnRefuse) and returns an error that
+// says what was wrong. The handler then just returns.
 //
-// Nothing may have been written to w before.
+// Nothing may have been written to w before, and Accept may be called once for a request.
+// Otherwise it returns an error and writes nothing.
 //
-// The Conn must be closed. It outlives the handler; r.Context() does not, and
-// [Conn.Context] is for goroutines that go on. While the handler has not returned,
-// net/http keeps some 12 KiB; [Handler] spares that.
+// The Conn must be closed. It outlives the handler, but r.Context() does not: goroutines
+// that go on use [Conn.Context]. While the handler runs, net/http keeps some 12 KiB for
+// it, which [Handler] saves.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}
@@ -67,12 +75,12 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if err != nil {
 		return nil, opts.misused(w, r, err)
 	}
-	nc, rw, answered, err := opts.takeOver(w, r, &agreed)
+	nc, rw, h, err := opts.takeOver(w, r, &agreed)
 	if err != nil {
 		return nil, err
 	}
-	if !answered {
-		if err := writeAnswer(nc, w.Header(), &agreed); err != nil {
+	if h != nil {
+		if err := writeAnswer(nc, h, &agreed); err != nil {
 			nc.Close()
 			return nil, fmt.Errorf("websocket: the handshake's answer was not sent: %w", err)
 		}
@@ -91,21 +99,28 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 
 // An agreement is what the two ends have agreed on.
 type agreement struct {
-	key                    string // the client's Sec-WebSocket-Key
-	subprotocol, extension string // as the answer says it
-	deflate                *compression
+	handshake.Answer
+	deflate *compression
 }
+
+// A serverFault is why a handshake failed, if it is not the client's doing.
+type serverFault struct{ error }
+
+func (f serverFault) Unwrap() error { return f.error }
+
+var errAnswered = errors.New("websocket: Accept was called for a request that has been answered already, by another Accept or by a write to the ResponseWriter")
 
 // agree finds what both ends want.
 func (opts *AcceptOptions) agree(w http.ResponseWriter, r *http.Request) (agreed agreement, err error) {
-	agreed.key = r.Header.Get("Sec-Websocket-Key")
-	if agreed.deflate, agreed.extension, err = acceptDeflate(r, opts); err != nil {
+	agreed.Key = r.Header.Get("Sec-Websocket-Key")
+	if agreed.deflate, agreed.Extension, err = acceptDeflate(r, opts); err != nil {
 		return agreed, err
 	}
-	agreed.subprotocol = handshake.ChooseSubprotocol(r.Header["Sec-Websocket-Protocol"], opts.Subprotocols)
-	if agreed.subprotocol == "" {
-		if agreed.subprotocol, err = presetSubprotocol(w.Header()); err != nil {
-			deleteAnswerFields(w.Header()) // no client could read the error with them
+	agreed.Subprotocol = handshake.ChooseSubprotocol(r.Header["Sec-Websocket-Protocol"], opts.Subprotocols)
+	if agreed.Subprotocol == "" {
+		if agreed.Subprotocol, err = handshake.PresetSubprotocol(w.Header()); err != nil {
+			err = fmt.Errorf("websocket: %w", err)
+			handshake.DeleteAnswer(w.Header()) // no client could read the error with them
 		}
 	}
 	return agreed, err
@@ -116,7 +131,7 @@ func (opts *AcceptOptions) newConn(nc net.Conn, early []byte, r *http.Request, a
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
 	s.onPing, s.onPong, s.cancels, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel, opts.Trace
 	return newConn(nc, config{
-		subprotocol: agreed.subprotocol,
+		subprotocol: agreed.Subprotocol,
 		deflate:     agreed.deflate,
 		early:       early,
 		parent:      r.Context(),
@@ -125,31 +140,56 @@ func (opts *AcceptOptions) newConn(nc net.Conn, early []byte, r *http.Request, a
 	})
 }
 
-// takeOver takes the connection over. answered reports whether net/http has sent the answer; rw has the bytes that came
-// right behind the request.
-func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agreed *agreement) (nc net.Conn, rw *bufio.ReadWriter, answered bool, err error) {
-	own := hijack.Own(w) // then nobody else sees the answer, and net/http need not know
-	known := true
-	if !own {
-		if !hijack.Possible(w) {
-			return nil, nil, false, opts.notHijacked(w, r, http.ErrNotSupported)
-		}
-		setAnswer(w.Header(), agreed)
-		// net/http takes it back in Hijack, after it has written the answer.
-		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
-		answered, known = hijack.SwitchProtocols(w)
+// takeOver takes the connection over. h are the fields to send with the answer, or nil if net/http has sent it; rw has the
+// bytes that came right behind the request.
+func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agreed *agreement) (nc net.Conn, rw *bufio.ReadWriter, h http.Header, err error) {
+	switch {
+	case hijack.Answered(w):
+		return nil, nil, nil, serverFault{errAnswered}
+	case hijack.Own(w): // nobody else sees the answer, and net/http need not know of it
+		h = w.Header()
+		nc, rw, err = http.NewResponseController(w).Hijack()
+	case hijack.Possible(w):
+		nc, rw, h, err = hijack.SwitchProtocols(w, r, &agreed.Answer, answerTimeout)
+	default:
+		err = http.ErrNotSupported
 	}
-	nc, rw, err = http.NewResponseController(w).Hijack()
-	if err != nil {
-		if own {
-			return nil, nil, false, opts.notHijacked(w, r, err)
-		}
-		return nil, nil, false, fmt.Errorf("websocket: the connection can't be taken over from net/http: %w", err)
+	switch {
+	case err == nil:
+		return nc, rw, h, nil
+	case errors.Is(err, http.ErrHijacked):
+		err = fmt.Errorf("%w: %w", errAnswered, err)
+	case errors.Is(err, http.ErrNotSupported):
+		return nil, nil, nil, opts.notHijacked(w, r, err)
+	default:
+		err = fmt.Errorf("websocket: the handshake failed: %w", err)
 	}
-	if !known {
-		answered = hijack.Wrote(rw.Writer, string(handshake.AppendAccept(nil, agreed.key)))
+	return nil, nil, nil, serverFault{err}
+}
+
+// answerTimeout bounds how long a handshake's answer may take to leave.
+const answerTimeout = 10 * time.Second
+
+// writeAnswer writes the answer to a connection that was taken over.
+func writeAnswer(nc net.Conn, h http.Header, agreed *agreement) error {
+	b := transport.Get()
+	b.B = append(handshake.AppendFields(agreed.Append(b.B), h), "\r\n"...)
+	err := sendAnswer(nc, b)
+	transport.Put(b)
+	return err
+}
+
+// sendAnswer writes the answer. It fits into the socket's buffer, unless the peer has
+// filled that with answers to earlier requests that it does not read.
+func sendAnswer(nc net.Conn, b *transport.Buffer) error {
+	if transport.WriteNow(nc, b) {
+		return nil
 	}
-	return nc, rw, answered, nil
+	nc.SetWriteDeadline(time.Now().Add(answerTimeout))
+	if _, err := nc.Write(b.B[b.N:]); err != nil {
+		return err
+	}
+	return nc.SetWriteDeadline(time.Time{})
 }
 
 // acceptDeflate agrees on permessage-deflate, if both ends want it. It returns
@@ -190,52 +230,21 @@ func (opts *AcceptOptions) check(r *http.Request) *handshake.Refusal {
 	switch {
 	case opts.CheckOrigin != nil:
 		if !opts.CheckOrigin(r) {
-			return forbidden("Origin %.64q is not allowed", r.Header.Get("Origin"))
+			return forbidden(r)
 		}
 		return nil
 	case opts.InsecureSkipVerify:
 		return nil
 	}
-	return checkOrigin(r, opts.OriginPatterns)
+	return handshake.CheckOrigin(r.Header["Origin"], r.Host, opts.OriginPatterns)
 }
 
-func forbidden(format string, args ...any) *handshake.Refusal {
-	return &handshake.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf(format, args...)}
-}
-
-// maxOrigin bounds an Origin's length: a host's name has at most 253 bytes.
-const maxOrigin = 1024
-
-// checkOrigin keeps pages of other sites from connecting with the user's
-// cookies (RFC 6455, sections 4.2.2 and 10.2).
-func checkOrigin(r *http.Request, patterns []string) *handshake.Refusal {
-	for _, pattern := range patterns {
-		if err := handshake.CheckPattern(pattern); err != nil {
-			return &handshake.Refusal{Status: http.StatusInternalServerError, Reason: fmt.Sprintf("the origin pattern %q is not valid: %v", pattern, err)}
-		}
+// forbidden is the refusal by CheckOrigin.
+func forbidden(r *http.Request) *handshake.Refusal {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		return handshake.Forbidden("CheckOrigin does not allow the Origin %.64q", origin)
 	}
-	origins := r.Header["Origin"]
-	if len(origins) > 1 {
-		return forbidden("there are %d Origin header fields", len(origins))
-	}
-	if len(origins) == 0 || origins[0] == "" {
-		return nil // no browser
-	}
-	origin := handshake.Origin{}
-	if origins[0] != "null" {
-		u, err := url.Parse(origins[0])
-		if err != nil || len(origins[0]) > maxOrigin {
-			return forbidden("Origin %.64q is not a URL", origins[0])
-		}
-		if u.Scheme == "" {
-			return forbidden("Origin %.64q has no scheme", origins[0])
-		}
-		origin = handshake.NewOrigin(u.Scheme, u.Host)
-	}
-	if origin.SameHost(r.Host) || slices.ContainsFunc(patterns, origin.Matches) {
-		return nil
-	}
-	return forbidden("Origin %.64q is not the host %.64q, nor does it match one of the OriginPatterns", origins[0], r.Host)
+	return handshake.Forbidden("the request has no Origin, and CheckOrigin does not allow that")
 }
 
 // refuse answers a request that is refused, and returns why.
@@ -249,21 +258,24 @@ func (opts *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refuse
 	}
 	err := fmt.Errorf("websocket: the handshake was refused with %d: %s", refused.Status, refused.Reason)
 	opts.answerRefused(w, r, refused.Status, err)
+	if refused.Status == http.StatusInternalServerError {
+		return serverFault{err}
+	}
 	return err
 }
 
 // misused answers a request that fails by a mistake of the application's.
 func (opts *AcceptOptions) misused(w http.ResponseWriter, r *http.Request, err error) error {
 	opts.answerRefused(w, r, http.StatusInternalServerError, err)
-	return err
+	return serverFault{err}
 }
 
 // notHijacked answers a request whose connection net/http keeps.
 func (opts *AcceptOptions) notHijacked(w http.ResponseWriter, r *http.Request, err error) error {
-	return fmt.Errorf("%w: %w", opts.refuse(w, r, &handshake.Refusal{
+	return serverFault{fmt.Errorf("%w: %w", opts.refuse(w, r, &handshake.Refusal{
 		Status: http.StatusNotImplemented,
 		Reason: "the connection can't be taken over from net/http: the ResponseWriter is not of HTTP/1.1, or a middleware hides it (it needs an Unwrap method)",
-	}), err)
+	}), err)}
 }
 
 func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request, status int, err error) {
@@ -281,24 +293,47 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 //
 // ctx is c.Context(), or with the option EndOnShutdown one that ends at the server's
 // Shutdown, too. When serve returns, the connection is closed with 1000
-// (StatusNormalClosure); if it panics, with 1011 (StatusInternalError), and the
-// panic is logged where the http.Server logs those of handlers. If the handshake
-// fails, the request has been answered, or OnRefuse has been called, and serve is not.
+// (StatusNormalClosure). If it panics, the connection is closed with 1011
+// (StatusInternalError), and the panic is logged.
+//
+// If the handshake fails, serve is not called; the client gets the response that [Accept]
+// or OnRefuse writes. If the reason is on the server's side, such as an option that is not
+// valid or a middleware that gets in the way, the error is logged. If it is the client's
+// request, or its Origin, nothing is logged, as net/http logs no malformed requests:
+// OnRefuse is called for each of these. Logs go to the ErrorLog of the http.Server, or to
+// the standard logger.
 //
 // Middleware sees what it sees of [Accept], and that the HTTP handler returns at once.
 func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 		c, err := Accept(w, r, opts)
 		if err != nil {
+			if _, ok := err.(serverFault); ok {
+				logf(server, "%v (requested by %s: %.200q)", err, r.RemoteAddr, r.URL.Path)
+			}
 			return
 		}
-		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 		run := serve
 		if opts != nil && opts.EndOnShutdown && server != nil {
-			run = untilShutdown(server, serve)
+			run = untilShutdown(shutdown.Context(server), serve)
 		}
 		go serveConn(server, c, run)
 	})
+}
+
+// untilShutdown returns serve with a context that ends at the server's shutdown, too. A
+// connection that serve leaves then is closed with 1001.
+func untilShutdown(down context.Context, serve func(context.Context, *Conn)) func(context.Context, *Conn) {
+	return func(ctx context.Context, c *Conn) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(down, func() { cancel(http.ErrServerClosed) })()
+		serve(ctx, c)
+		if context.Cause(ctx) == http.ErrServerClosed {
+			c.Close(StatusGoingAway, "the server is shutting down")
+		}
+	}
 }
 
 // serveConn runs serve and closes the connection behind it.
@@ -307,7 +342,7 @@ func serveConn(server *http.Server, c *Conn, serve func(ctx context.Context, c *
 	defer func() {
 		if code != StatusNormalClosure {
 			if v := recover(); v != nil && v != http.ErrAbortHandler {
-				logPanic(server, c.RemoteAddr(), v)
+				logf(server, "websocket: panic serving %v: %v\n%s", c.RemoteAddr(), v, debug.Stack())
 			}
 		}
 		c.Close(code, reason)
@@ -316,11 +351,11 @@ func serveConn(server *http.Server, c *Conn, serve func(ctx context.Context, c *
 	code, reason = StatusNormalClosure, ""
 }
 
-// logPanic logs a panic of serve as net/http logs those of handlers.
-func logPanic(server *http.Server, peer net.Addr, v any) {
+// logf logs where the server logs, as net/http does the panics of handlers.
+func logf(server *http.Server, format string, args ...any) {
 	printf := log.Printf
 	if server != nil && server.ErrorLog != nil {
 		printf = server.ErrorLog.Printf
 	}
-	printf("websocket: panic serving %v: %v\n%s", peer, v, debug.Stack())
+	printf(format, args...)
 }

@@ -628,6 +628,83 @@ func TestAcceptOnBrokenConnection(t *testing.T) {
 	}
 }
 
+// TestAcceptAnswered: after an earlier Accept or a write, Accept returns an error that says so, and writes nothing: neither to
+// a connection that has become a WebSocket, nor behind a response.
+func TestAcceptAnswered(t *testing.T) {
+	for _, wrapped := range wrappers {
+		for _, written := range []bool{false, true} {
+			if written && strings.Contains(wrapped.name, "closures") {
+				continue // nobody knows
+			}
+			t.Run(fmt.Sprintf("%s/written %t", wrapped.name, written), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					logged := &lockedBuffer{}
+					result := make(chan error, 1)
+					p := rawClient(t, serverInMemory(t, &http.Server{ErrorLog: log.New(logged, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						outer := wrapped.wrap(w)
+						if written {
+							w.WriteHeader(http.StatusTeapot)
+							_, err := websocket.Accept(outer, r, nil)
+							result <- err
+							return
+						}
+						first, err := websocket.Accept(outer, r, nil)
+						if err != nil {
+							t.Error(err)
+						}
+						_, err = websocket.Accept(outer, r, nil)
+						result <- err
+						first.Close(websocket.StatusNormalClosure, "")
+					})}))
+					resp := p.ClientHandshake("/", nil)
+					if !written {
+						p.WantClose("the WebSocket lives, and nothing else was written", 1000)
+						p.SendClose(1000, "")
+						p.WantEOF("the server closes TCP")
+					} else if resp.StatusCode != http.StatusTeapot || resp.Header["Sec-Websocket-Accept"] != nil {
+						t.Errorf("%s, %v", resp.Status, resp.Header)
+					}
+					if err := <-result; err == nil || !strings.Contains(err.Error(), "has been answered already") {
+						t.Errorf("Accept returned %v", err)
+					}
+					p.Close()
+					if logged.String() != "" && wrapped.name != "closures" { // which must be called to see
+						t.Errorf("net/http complains: %s", logged)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestAcceptSays: mistakes of the application are named as it knows them.
+func TestAcceptSays(t *testing.T) {
+	for _, tt := range []struct {
+		request string
+		opts    websocket.AcceptOptions
+		want    string
+	}{
+		{upgradeRequest, websocket.AcceptOptions{CompressionMode: 9}, "websocket: the option CompressionMode is 9; use CompressionDisabled, CompressionContextTakeover or CompressionNoContextTakeover"},
+		{upgradeRequest, websocket.AcceptOptions{CheckOrigin: checkOrigin("", false)}, "websocket: the handshake was refused with 403: the request has no Origin, and CheckOrigin does not allow that"},
+		{withField("Origin:"), websocket.AcceptOptions{CheckOrigin: checkOrigin("", false)}, "websocket: the handshake was refused with 403: the request has no Origin, and CheckOrigin does not allow that"},
+		{withField("Origin: null"), websocket.AcceptOptions{CheckOrigin: checkOrigin("null", false)}, `websocket: the handshake was refused with 403: CheckOrigin does not allow the Origin "null"`},
+	} {
+		bubble(t, func(t *testing.T) {
+			result := make(chan error, 1)
+			p := rawClient(t, serveInMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, err := websocket.Accept(w, r, &tt.opts)
+				result <- err
+			})))
+			p.SendRaw([]byte(tt.request))
+			p.ReadResponse()
+			if err := <-result; err == nil || err.Error() != tt.want {
+				t.Errorf("Accept returned %q, want %q", err, tt.want)
+			}
+			p.Close()
+		})
+	}
+}
+
 func TestIsWebSocketUpgrade(t *testing.T) {
 	for _, tt := range []struct {
 		header http.Header

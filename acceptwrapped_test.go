@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"slices"
@@ -268,4 +269,213 @@ func TestAcceptHidden(t *testing.T) {
 		}
 		p.Close()
 	})
+}
+
+// ownHeader has a header of its own until the status is written, as middleware has that collects a response. unwraps is
+// one that shows what is behind it.
+type ownHeader struct {
+	http.ResponseWriter
+	h    http.Header
+	copy func(to, from http.Header)
+	keep bool // the status, too
+}
+
+func (o *ownHeader) Header() http.Header { return o.h }
+
+func (o *ownHeader) WriteHeader(status int) {
+	if !o.keep {
+		o.copy(o.ResponseWriter.Header(), o.h)
+		o.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (o *ownHeader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(o.ResponseWriter).Hijack()
+}
+
+type unwraps struct{ *ownHeader }
+
+func (u unwraps) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+func addAll(to, from http.Header) {
+	for name, values := range from {
+		for _, value := range values {
+			to.Add(name, value)
+		}
+	}
+}
+
+func copyNothing(http.Header, http.Header) {}
+
+// meddling does something to the header or the status in WriteHeader.
+type meddling struct {
+	http.ResponseWriter
+	header func(h http.Header)
+	status int
+	keep   bool // until Hijack
+}
+
+func (m *meddling) WriteHeader(status int) {
+	m.header(m.Header())
+	if m.status != 0 {
+		status = m.status
+	}
+	if !m.keep {
+		m.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (m *meddling) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if m.keep {
+		m.ResponseWriter.WriteHeader(http.StatusSwitchingProtocols)
+	}
+	return m.ResponseWriter.(http.Hijacker).Hijack()
+}
+
+func meddle(header func(h http.Header)) func(http.ResponseWriter) http.ResponseWriter {
+	return func(w http.ResponseWriter) http.ResponseWriter { return &meddling{ResponseWriter: w, header: header} }
+}
+
+// meddlers are wrappers that touch the handshake's own fields, or the status.
+var meddlers = []struct {
+	name   string
+	wrap   func(http.ResponseWriter) http.ResponseWriter
+	status int    // of the response; -1: net/http could not be kept from sending the answer, and the connection is closed
+	words  string // of the error, if there is one
+}{
+	{"a header of its own", func(w http.ResponseWriter) http.ResponseWriter {
+		return unwraps{&ownHeader{w, http.Header{}, addAll, false}}
+	}, 101, ""},
+	{"a header of its own that replaces, hiding", func(w http.ResponseWriter) http.ResponseWriter {
+		return &ownHeader{w, http.Header{}, func(to, from http.Header) { clear(to); addAll(to, from) }, false}
+	}, 101, ""},
+	{"a header of its own that adds, hiding", func(w http.ResponseWriter) http.ResponseWriter {
+		return &ownHeader{w, http.Header{}, addAll, false}
+	}, 500, "Connection: "},
+	{"a header of its own that is lost", func(w http.ResponseWriter) http.ResponseWriter {
+		return unwraps{&ownHeader{w, http.Header{}, copyNothing, false}}
+	}, 500, "no Upgrade"},
+	{"a header of its own, and the status kept", func(w http.ResponseWriter) http.ResponseWriter {
+		return unwraps{&ownHeader{w, http.Header{}, addAll, true}}
+	}, 101, ""},
+	{"a header of its own, and the status kept, around another", func(w http.ResponseWriter) http.ResponseWriter {
+		return unwraps{&ownHeader{unwraps{&ownHeader{w, http.Header{"Upgrade": {"h2c"}}, addAll, false}}, http.Header{"Trailer": {"X"}}, addAll, true}}
+	}, 101, ""},
+
+	{"it closes", meddle(func(h http.Header) { h.Set("Connection", "close") }), 500, `Connection: "close", not "Upgrade"`},
+	{"it adds close", meddle(func(h http.Header) { h.Add("Connection", "close") }), 500, `Connection: "Upgrade, close"`},
+	{"it deletes Connection", meddle(func(h http.Header) { h.Del("Connection") }), 500, "no Connection"},
+	{"it deletes Upgrade", meddle(func(h http.Header) { h.Del("Upgrade") }), 500, "no Upgrade"},
+	{"it adds Upgrade", meddle(func(h http.Header) { h.Add("Upgrade", "h2c") }), 500, `Upgrade: "websocket, h2c"`},
+	{"it deletes Sec-WebSocket-Accept", meddle(func(h http.Header) { delete(h, "Sec-WebSocket-Accept") }), 500, "no Sec-WebSocket-Accept"},
+	{"it sets Sec-WebSocket-Accept", meddle(func(h http.Header) { h.Set("Sec-WebSocket-Accept", "x") }), 500, "Sec-WebSocket-Accept: "},
+	{"it sets Sec-WebSocket-Protocol", meddle(func(h http.Header) { h.Set("Sec-WebSocket-Protocol", "other") }), 500, "Sec-WebSocket-Protocol: "},
+	{"it deletes Sec-WebSocket-Protocol", meddle(func(h http.Header) { delete(h, "Sec-WebSocket-Protocol") }), 500, "no Sec-WebSocket-Protocol"},
+	{"it adds an extension", meddle(func(h http.Header) { h.Add("Sec-WebSocket-Extensions", "x-evil\r\nX-Injected: yes") }), 500, "Sec-WebSocket-Extensions: "},
+	{"it sets a length", meddle(func(h http.Header) { h.Set("Content-Length", "7") }), 101, ""},
+	{"it sets a length in small letters", meddle(func(h http.Header) { h["content-length"] = []string{"7"} }), 500, "Content-Length: "},
+	{"it sets an encoding", meddle(func(h http.Header) { h.Set("Transfer-Encoding", "chunked") }), 101, ""},
+	{"it splits a field", meddle(func(h http.Header) { h.Set("X-Evil", "1\r\nX-Injected: yes") }), 101, ""},
+	{"it deletes all", meddle(func(h http.Header) { clear(h) }), 500, "no Upgrade"},
+	{"it closes, and hides its methods", func(w http.ResponseWriter) http.ResponseWriter {
+		return hidden{&meddling{ResponseWriter: w, header: func(h http.Header) { h.Set("Connection", "close") }}}
+	}, -1, `Connection: "close"`},
+	{"it closes before the status is kept", func(w http.ResponseWriter) http.ResponseWriter {
+		return &meddling{ResponseWriter: &statusHiding{w: w}, header: func(h http.Header) { h.Set("Connection", "close") }}
+	}, 101, ""},
+	{"it closes, and the status is kept until Hijack", func(w http.ResponseWriter) http.ResponseWriter {
+		return &meddling{ResponseWriter: w, header: func(h http.Header) { h.Set("Connection", "close") }, keep: true}
+	}, -1, `Connection: "close"`},
+	{"the status is kept until Hijack", func(w http.ResponseWriter) http.ResponseWriter {
+		return &meddling{ResponseWriter: w, header: func(h http.Header) {}, keep: true}
+	}, 101, ""},
+
+	{"another status", func(w http.ResponseWriter) http.ResponseWriter {
+		return &meddling{ResponseWriter: w, header: func(http.Header) {}, status: 403}
+	}, 403, "replaced the status 101 by 403"},
+	{"success", func(w http.ResponseWriter) http.ResponseWriter {
+		return &meddling{ResponseWriter: w, header: func(http.Header) {}, status: 200}
+	}, 200, "replaced the status 101 by 200"},
+
+	{"closures that close", func(w http.ResponseWriter) http.ResponseWriter {
+		return closures{w.Header, func(status int) { w.Header().Set("Connection", "close"); w.WriteHeader(status) }, w.(http.Hijacker).Hijack}
+	}, -1, `Connection: "close"`},
+	{"closures that delete the key's hash", func(w http.ResponseWriter) http.ResponseWriter {
+		return closures{w.Header, func(status int) { delete(w.Header(), "Sec-WebSocket-Accept"); w.WriteHeader(status) }, w.(http.Hijacker).Hijack}
+	}, -1, "no Sec-WebSocket-Accept"},
+}
+
+// hidden keeps what it wraps in a field that is not exported.
+type hidden struct{ m *meddling }
+
+func (h hidden) Header() http.Header                          { return h.m.Header() }
+func (h hidden) WriteHeader(status int)                       { h.m.WriteHeader(status) }
+func (h hidden) Write(p []byte) (int, error)                  { return h.m.Write(p) }
+func (h hidden) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.m.Hijack() }
+
+// TestAcceptMeddled: a wrapper that touches the handshake's own fields can't make Accept believe in a handshake that the
+// client does not. Either the answer is what was agreed on, with the fields that others have added; or Accept returns an
+// error that says what happened, and the client gets another response.
+func TestAcceptMeddled(t *testing.T) {
+	for _, tt := range meddlers {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				result := make(chan error, 1)
+				logged := &lockedBuffer{}
+				p := rawClient(t, serverInMemory(t, &http.Server{ErrorLog: log.New(logged, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Connection", "close") // of a middleware around all
+					w.Header().Set("X-Outer", "yes")
+					w = tt.wrap(w)
+					w.Header().Set("X-Room", "blue")
+					c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"chat"}})
+					result <- err
+					if err == nil {
+						c.Close(websocket.StatusNormalClosure, c.Subprotocol())
+					}
+				})}))
+				p.SendRaw([]byte(withField("Sec-WebSocket-Protocol: chat")))
+				if tt.status == -1 {
+					head := readHead(t, p.Conn) // is under way before it can be seen
+					if rest, err := io.ReadAll(p.Conn); len(rest) > 0 || err != nil {
+						t.Errorf("behind %q there is %q, %v", head, rest, err)
+					}
+				} else {
+					head := readHead(t, p.Conn)
+					resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head)), nil)
+					if err != nil || resp.StatusCode != tt.status {
+						t.Fatalf("the answer is %q, %v", head, err)
+					}
+					if resp.Header.Get("X-Injected") != "" {
+						t.Errorf("a line is smuggled in: %q", head)
+					}
+					if tt.status == 101 {
+						want := http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Accept": {"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}, "Sec-Websocket-Protocol": {"chat"}}
+						for _, name := range []string{"Upgrade", "Connection", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Content-Length", "Transfer-Encoding"} {
+							if !slices.Equal(resp.Header[name], want[name]) {
+								t.Errorf("%s is %q, want %q", name, resp.Header[name], want[name])
+							}
+						}
+						if resp.Header.Get("X-Room") != "blue" {
+							t.Errorf("the handler's field is lost: %q", head)
+						}
+						p.WantClose("it is a WebSocket", 1000)
+						p.SendClose(1000, "")
+					} else if tt.status == 500 {
+						body, _ := io.ReadAll(p.Conn)
+						if !strings.Contains(string(body), tt.words) || int64(len(body)) != resp.ContentLength {
+							t.Errorf("the response says %q", body)
+						}
+					}
+				}
+				err := <-result
+				if (err == nil) != (tt.words == "") || err != nil && !strings.Contains(err.Error(), tt.words) {
+					t.Errorf("Accept returned %v, want an error with %q", err, tt.words)
+				}
+				p.Close()
+				if logged.String() != "" {
+					t.Errorf("net/http complains: %s", logged)
+				}
+			})
+		})
+	}
 }

@@ -6,31 +6,35 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/closeonce/websocket/internal/keepalive"
 )
 
-// Close performs the closing handshake (RFC 6455, section 7.1.2): it sends a Close frame with code and reason, waits for
-// the peer's, and closes TCP; a client waits for the server to close TCP first.
+// Close performs the closing handshake (RFC 6455, section 7.1.2). It sends a Close frame with code and reason, waits for
+// the peer's Close frame, and closes TCP. A client waits for the server to close TCP first.
 //
-// It returns nil if both Close frames were exchanged, whoever began. It waits at most the close timeout (an option, 5 s by
-// default), then ends the connection anyway; if a Close frame is missing then, it returns an error. Messages that Write
-// accepted before are sent first. Messages that were not read, and what the peer still sends, are dropped.
+// Close returns nil if both Close frames were exchanged, whichever side began. It waits at most for the close timeout
+// (an option, 5 s by default) and then ends the connection; if a Close frame is missing then, it returns an error.
+// Messages that Write has accepted are sent first. Messages that were not read, and what the peer still sends, are
+// dropped.
 //
-// Close makes blocked calls return. They and all later calls return the reason for the connection's end: an error that is
-// [net.ErrClosed] if this Close began it. They return when the Close frame has left, or a second later at the latest, or
-// when their context is done; so a CloseNow that follows does not overtake the frame. Several Closes, at once or one after
-// the other, send one frame, and return the same result, but for an error about a code or a reason that may not be sent.
+// Calls that are blocked return the reason for the connection's end, and so do all later calls. The reason is
+// [net.ErrClosed] if this Close began the end. The blocked calls return when the Close frame has left, after a second at
+// the latest, or when their context is done; so a CloseNow that follows does not overtake the frame. Close may be called
+// several times: one frame is sent, and every call returns the same result, except that a code or a reason that must not
+// be sent is an error of its call.
 //
-// A reason has at most 123 bytes of UTF-8, and the code must be one that may be sent: 1000-1003, 1007-1014, 3000-4999, or
-// StatusNoStatusRcvd for a Close frame without code. For others Close returns an error, having closed the connection with
-// the nearest that may.
+// A reason has at most 123 bytes of UTF-8. The code is 1000 to 1003, 1007 to 1014, 3000 to 4999, or StatusNoStatusRcvd
+// for a Close frame without a code. For any other code or reason, Close closes the connection with the nearest that is
+// allowed, and returns an error.
 func (c *Conn) Close(code StatusCode, reason string) error {
 	return c.CloseContext(context.Background(), code, reason)
 }
 
-// CloseContext is [Conn.Close], and waits no longer than ctx: then it returns the context's error, and the handshake has a
-// last second in the background before the connection ends. With a context that is done it just sends the Close frame.
+// CloseContext is [Conn.Close] with a context that bounds the wait. When ctx is done, it returns ctx.Err(), and the
+// handshake has one more second in the background before the connection ends. If ctx is done already, it sends the Close
+// frame and does not wait.
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
 	if hungUp, result := c.outcome(); hungUp { // a deferred Close, mostly: it costs no more than the question
@@ -63,25 +67,27 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 	return c.closing.hungUp, c.closing.result
 }
 
-// CloseNow ends the connection at once, without a closing handshake: TCP is closed, and every call returns an error, which
-// is [net.ErrClosed] if nothing else had ended the connection before. It never blocks and returns nil; it may be called in
-// any state, any number of times. If the connection has ended already, it does nothing.
+// CloseNow ends the connection at once, without a closing handshake. It closes TCP, and every call returns an error,
+// which is [net.ErrClosed] if nothing else had ended the connection before. CloseNow never blocks and always returns
+// nil. It may be called at any time and several times; if the connection has ended already, it does nothing.
 //
-// Messages that Write accepted, and a Close frame that is due, have one attempt to leave that does not wait. Where one
-// can't tell whether it would wait, the attempt is made in the background, within a second. If some of that leaves, or our
-// Close frame has left before, our half of TCP is closed first (if the net.Conn has halves), and the rest when the peer has
-// closed its own, in the background and within a second, so that it arrives.
+// Messages that Write has accepted, and a Close frame that is due, get one attempt to leave that does not wait. If a
+// write to this net.Conn may block, the attempt is made in the background, within a second. If some of it leaves, or if
+// our Close frame has left before, TCP is half-closed first (if the net.Conn can), so that the data arrives. The rest is
+// closed when the peer has closed its half, within a second, in the background.
 func (c *Conn) CloseNow() error {
 	c.end(errClosedNow)
 	return nil
 }
 
-// CloseRead says that the application expects no more messages, only to write. From then on the connection reads by
-// itself. A message that comes all the same, or has come and was not read, closes the connection with 1008
-// (StatusPolicyViolation); the rest of a message that a Reader is in the middle of is dropped.
+// CloseRead says that the application only writes from now on, and expects no more messages. The connection then reads
+// by itself, and answers Pings and the peer's Close. A message that comes all the same, or that has come and was not
+// read, closes the connection with 1008 (StatusPolicyViolation). If a Reader is in the middle of a message, its rest is
+// dropped.
 //
-// The context that CloseRead returns has the values of ctx and is done with it or with the connection; ctx does not end
-// the connection, unless the option CloseOnCancel is set. CloseRead may be called more than once.
+// CloseRead returns at once. The context that it returns has the values of ctx, and is done when ctx is done or the
+// connection has ended. When ctx is done, the connection stays open, unless the option CloseOnCancel is set. CloseRead
+// may be called several times.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.mu.Lock()
 	first := !c.closing.closeRead
@@ -91,9 +97,41 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 		c.perform(interruptRead | keepReading) // a reader that is under way looks again
 	}
 	if ctx.Done() == nil {
-		return readClosed{(*connContext)(c), ctx}
+		return c.lifetime.WithValues(ctx)
 	}
-	return c.untilEnd(ctx)
+	if bounded := c.lifetime.Bounded(ctx); bounded != nil {
+		return bounded
+	}
+	return c.lifetime.UntilEnd(ctx, func() { c.failed(ctx, ctx.Err()) })
+}
+
+// Stats returns what has gone through the connection so far. It does not wait, and may be called at any time, from any
+// goroutine and from callbacks, after the end too. Of what has come it may lag behind by what a Read is just about to take.
+func (c *Conn) Stats() Stats {
+	if c.supervisor.Turn.Try() { // who waits for bytes has published what it has counted
+		c.publish()
+		c.releaseRead()
+	}
+	c.mu.Lock()
+	n := &c.sender.counters
+	s := Stats{
+		Opened: time.Unix(0, n.opened),
+		Read: Traffic{
+			Messages: n.get(messagesRead), Frames: n.get(framesRead), WireBytes: n.get(bytesRead), Bytes: n.get(payloadRead),
+		},
+		Written:        Traffic{Messages: n.get(messagesWritten), Frames: n.get(framesWritten), Bytes: n.get(payloadWritten)},
+		QueuedMessages: int(c.sender.messages),
+		QueuedBytes:    c.sender.size,
+		Dropped:        n.get(messagesDropped),
+	}
+	s.CloseCode, s.ClosedBy = c.closing.began()
+	c.mu.Unlock()
+	if c.deflate != nil {
+		s.Written.Bytes += c.deflate.saved.Load()
+	}
+	s.Written.WireBytes = c.transport.Written()
+	s.RTT = c.keepalive.RTT()
+	return s
 }
 
 // unexpected closes the connection because of a message after CloseRead.
@@ -102,12 +140,13 @@ func (c *Conn) unexpected() {
 		StatusPolicyViolation, "unexpected data message")
 }
 
-// Ping sends a Ping frame and waits for the peer's Pong (RFC 6455, sections 5.5.2 and 5.5.3), for ctx to be done, which
-// the connection survives unless the option CloseOnCancel is set, or for the connection's end. It needs no concurrent Read; but while the application leaves so
-// much unread that the read-ahead is full, no Pong can be seen.
+// Ping sends a Ping frame and waits for the peer's Pong (RFC 6455, sections 5.5.2 and 5.5.3). It returns nil when the
+// Pong has come. When ctx is done, it returns ctx.Err(), and the connection stays open, unless the option CloseOnCancel
+// is set. When the connection ends, it returns the reason.
 //
-// The Ping leaves before messages that wait in the queue, and after the frame that is being written. The Pong to a later
-// Ping answers earlier ones too. If several Pings wait to be written, only the newest is sent.
+// Ping needs no concurrent Read. But while the application leaves so much unread that the read-ahead is full, no Pong
+// can be seen. The Ping leaves before messages that wait in the queue, and after the frame that is being written. A Pong
+// answers earlier Pings, too. If several Pings wait to be written, only the newest is sent.
 func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return sending(c.failed(ctx, c.contextErr(ctx)))
@@ -118,8 +157,8 @@ func (c *Conn) Ping(ctx context.Context) error {
 	if !c.sendPing(number) {
 		return sending(c.failed(ctx, errOver))
 	}
-	c.supervisor.expecting.Add(1)
-	defer c.supervisor.expecting.Add(-1)
+	c.supervisor.Expecting.Add(1)
+	defer c.supervisor.Expecting.Add(-1)
 	c.rest()
 
 	told := c.awaitable().told
@@ -147,15 +186,15 @@ func (c *Conn) sendPing(number uint64) bool {
 	return !stopped
 }
 
-// SendPing sends a Ping frame with this payload, of at most 125 bytes (RFC 6455, section 5.5.2), and does not wait, not for
-// the Pong either: the option OnPongReceived is called for it. It is for heartbeats and measurements of one's own;
-// [Conn.Ping] and the option KeepAlive do without it, and what it sends does not answer them.
+// SendPing sends a Ping frame (RFC 6455, section 5.5.2) and returns at once. The payload has at most 125 bytes; the caller
+// may change it afterwards. When the Pong comes, the option OnPongReceived is called with the same payload. SendPing is for
+// heartbeats and measurements of your own. [Conn.Ping], which waits for the Pong, and the option KeepAlive send Pings of
+// their own; a Pong that answers SendPing is not one of theirs.
 //
-// The frame leaves as Ping's does: before messages that wait in the queue, between the fragments of a Writer's message, and
-// after the frame that is being written. What SendPing and SendPong leave to be written leaves in their order, and is
-// bounded at 2 KiB, whatever the queue limit is: beyond that, because the peer does not read, they return [ErrQueueFull],
-// and nothing is sent. After a Close of either side, and after the connection's end, they return the reason. The caller
-// may change payload afterwards.
+// The frame is sent after the frame that is being written, before the messages in the queue, and if need be between the
+// fragments of a Writer's message. Frames of SendPing and SendPong leave in the order of the calls. If the peer does not
+// read, at most 2 KiB of them wait, whatever the option QueueLimit is; after that SendPing returns [ErrQueueFull] and sends
+// nothing. Once either side has begun to close, or the connection has ended, it returns the reason.
 func (c *Conn) SendPing(payload []byte) error {
 	err := c.sendControl(opPing, payload)
 	if err == nil {
@@ -164,9 +203,9 @@ func (c *Conn) SendPing(payload []byte) error {
 	return err
 }
 
-// SendPong sends an unsolicited Pong frame with this payload, of at most 125 bytes (RFC 6455, section 5.5.3: "A Pong frame
-// MAY be sent unsolicited. This serves as a unidirectional heartbeat."). Pings are answered without it, unless the option
-// OnPingReceived returns false. For the rest it is as [Conn.SendPing].
+// SendPong sends an unsolicited Pong frame with this payload, of at most 125 bytes (RFC 6455, section 5.5.3: "A Pong
+// frame MAY be sent unsolicited. This serves as a unidirectional heartbeat."). The connection answers Pings by itself,
+// unless the option OnPingReceived returns false. Order, limits and errors are those of [Conn.SendPing].
 func (c *Conn) SendPong(payload []byte) error { return c.sendControl(opPong, payload) }
 
 // sendControl makes a control frame of the application's pending, and writes it as far as that takes no waiting.
@@ -204,7 +243,7 @@ func (c *Conn) control(op opcode, payload []byte) error {
 	}
 	if op == opPong {
 		if rtt, ok := c.keepalive.Answered(payload, now()); ok {
-			c.pingAnswered(rtt)
+			c.hooks.pingAnswered(rtt)
 		}
 		if h := c.hooks; h != nil && h.onPong != nil {
 			return c.call("OnPongReceived", func() { h.onPong(c.Context(), slices.Clone(payload)) })
@@ -267,7 +306,7 @@ func (c *Conn) call(name string, callback func()) (err error) {
 		c.closeFor(&panicError{name, v, debug.Stack()}, StatusInternalError, "internal error")
 		err = errOver
 		if v == nil { // runtime.Goexit: whoever reads ends here
-			c.supervisor.running.Store(false)
+			c.supervisor.Running.Store(false)
 			c.releaseRead()
 		}
 	}()
@@ -276,15 +315,17 @@ func (c *Conn) call(name string, callback func()) (err error) {
 	return nil
 }
 
-// flags returns what of closing the flags mirror.
-func (c *closing) flags() uint32 {
-	return bit(delivering, c.delivers()) | bit(dropping, c.drops()) | bit(closedByUs, c.by == us) | bit(known, c.cause != nil) |
-		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.both && !c.ended)
+// failRead fails the connection because of a violation that was read. What follows it is not parsed.
+func (c *Conn) failRead(err error) error {
+	c.receiver.stop()
+	c.noteUnread()
+	return c.fail(err)
 }
 
-func bit(flag uint32, set bool) uint32 {
-	if set {
-		return flag
-	}
-	return 0
+// refuse fails the connection because of the message that the application is at. Nothing of it is given to the application
+// any more, nor of those behind it.
+func (c *Conn) refuse(err error) error {
+	c.receiver.reject()
+	c.noteUnread()
+	return c.fail(err)
 }

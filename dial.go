@@ -1,5 +1,3 @@
-//go:build !js
-
 package websocket
 
 import (
@@ -14,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -24,25 +23,26 @@ import (
 	"github.com/closeonce/websocket/internal/tunnel"
 )
 
-// Dial opens a WebSocket (RFC 6455, section 4.1). u has the scheme ws or wss, or
-// http or https for the same.
+// Dial opens a WebSocket (RFC 6455, section 4.1). The scheme of u is ws or wss, or http or https for the same. opts may
+// be nil.
 //
-// The handshake's request goes through opts.HTTPClient, so proxies, TLS settings,
-// cookies and redirects work as they do for any other request, with two exceptions. A ws
-// URL goes through an HTTP proxy by CONNECT, not by a request to forward, of which a proxy
-// would drop the Upgrade: with the proxy's user and password, the Transport's
-// ProxyConnectHeader, and without TLS to the server. And a wss URL is not redirected to
-// ws, where cookies and credentials could be read, unless the client's CheckRedirect says
-// so. The environment is obeyed as net/http does: HTTP_PROXY for ws, HTTPS_PROXY for wss,
-// NO_PROXY for both.
+// ctx bounds the handshake and must not be nil. When it is done, Dial returns an error that wraps ctx.Err(). Afterwards ctx
+// has no effect on the connection.
 //
-// ctx bounds the handshake; afterwards it has no effect on the connection. It must not be
-// nil.
+// The request goes through opts.HTTPClient, so that proxies, TLS settings, cookies and redirects work as they do for any
+// other request, with two exceptions. A ws URL goes through an HTTP proxy by CONNECT, since a proxy would drop the
+// Upgrade of a request that it forwards: with the proxy's user and password and the Transport's ProxyConnectHeader, and
+// without TLS to the server. And a redirect from wss to ws, where cookies and credentials could be read, is refused,
+// unless the client's CheckRedirect allows it. The environment counts as in net/http: HTTP_PROXY for ws, HTTPS_PROXY for
+// wss, NO_PROXY for both.
 //
-// The response's body never needs closing. If the server answered, but not with
-// a valid handshake, the error is a [*HandshakeError], and the response is
-// returned too, with up to 1024 bytes of its body. No error has the URL's password in it.
+// If the server has answered, but not with a valid handshake, the error is a [*HandshakeError], and the response is
+// returned, too, with up to 1024 bytes of its body. The response's body never needs closing. No error has the URL's
+// password in it.
 func Dial(ctx context.Context, u string, opts *DialOptions) (*Conn, *http.Response, error) {
+	if runtime.GOOS == "js" { // the browser opens WebSockets there
+		return nil, nil, errors.New("websocket: Dial is not supported on GOOS=js")
+	}
 	if ctx == nil {
 		return nil, nil, errors.New("websocket: Dial was called with a nil context")
 	}

@@ -1,6 +1,6 @@
 // Package websocket implements the WebSocket protocol (RFC 6455) and
-// permessage-deflate (RFC 7692) for servers and clients, with the standard library
-// alone.
+// permessage-deflate (RFC 7692) for servers and clients. It uses the standard
+// library only.
 //
 // A server calls [Accept] in an http.Handler, or wraps a function with [Handler]:
 //
@@ -16,32 +16,38 @@
 //		}
 //	}))
 //
-// A client calls [Dial]. Both get a [Conn], whose methods may be called from any
+// A client calls [Dial]. Both get a [Conn]. Its methods may be called from any
 // goroutine at any time.
 //
 // # What a Conn does by itself
 //
-// Pings are answered, the peer's Close too, and a peer that is gone is noticed,
-// whether the application reads or writes or does neither. What comes while it
-// does not read waits in a bounded read-ahead; when that is full, the peer is made
-// to wait. A connection that waits holds no buffers.
+// A Conn answers Pings and the peer's Close, and it notices when the peer is gone. It
+// does so even if the application neither reads nor writes. Messages that the
+// application does not read wait in a read-ahead buffer of 64 KiB. When it is full, the
+// Conn stops reading, and TCP makes the peer wait. A Conn that waits for a message
+// holds no buffers.
 //
 // # Contexts
 //
-// When a context passed to a method is done, that call returns; the connection
-// stays open. The next Read goes on where the last one stopped, and a message of
-// which a part was written is finished in the background. With the option
-// CloseOnCancel, a context that ends a call ends the connection, too. [Conn.Context]
-// is done when the connection has ended; [context.Cause] of it says why.
+// When a context passed to a method is done, that call returns. The connection stays
+// open. The next Read continues where the last one stopped. A frame that was partly
+// sent is finished in the background. With the option CloseOnCancel, a context that
+// ends a call also ends the connection.
+//
+// [Conn.Context] is done when the connection has ended, and [context.Cause] of it is
+// the reason.
 //
 // # Errors
 //
-// The first reason for which a connection ends is the error of every call from then
-// on, and comes before the error of a context that is done. After the peer's Close,
-// [CloseStatus] gives its code and [errors.As] finds the [CloseError]. After a
-// close of one's own, [errors.Is] finds [net.ErrClosed]. A lost connection wraps
-// its cause, [io.ErrUnexpectedEOF] for a stream that ended without a Close frame. A
-// peer's mistake is a [ProtocolError], and has been answered with the Close frame
-// that the RFC asks for. After the peer's Close, the error of a call that sends is
-// both its CloseError and net.ErrClosed.
+// After a connection has ended, every call that fails returns the first reason for the
+// end, even if the call's own context is done:
+//
+//   - The peer closed the connection: [errors.As] finds the [CloseError], and
+//     [CloseStatus] returns its code. The error of a call that sends is also
+//     [net.ErrClosed].
+//   - The application closed it: [errors.Is] finds [net.ErrClosed].
+//   - It was lost: the error wraps the cause. That is [io.ErrUnexpectedEOF] if the
+//     stream ended without a Close frame.
+//   - The peer broke the protocol: [errors.As] finds a [ProtocolError]. The peer was
+//     sent the Close frame that the RFC asks for.
 package websocket

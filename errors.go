@@ -14,10 +14,10 @@ var (
 	// the read limit. The peer was sent Close 1009.
 	ErrMessageTooBig = errors.New("websocket: message too big")
 
-	// ErrQueueFull is returned by [Conn.TryWrite], and by [Conn.SendPing] and
-	// [Conn.SendPong] for their frames, when the message does not fit
-	// into the queue: the peer reads more slowly than the application writes.
-	// Nothing of the message was sent. Drop it, or close the connection.
+	// ErrQueueFull is returned by [Conn.TryWrite], [Conn.SendPing] and
+	// [Conn.SendPong] when the message or frame does not fit into the queue,
+	// because the peer reads more slowly than the application writes. Nothing
+	// of it was sent. Drop it, or close the connection.
 	ErrQueueFull = errors.New("websocket: the write queue is full")
 
 	// ErrPingTimeout is in the error of calls on a connection that was given up
@@ -26,7 +26,7 @@ var (
 )
 
 // A ProtocolError says how the peer broke the protocol. The connection was
-// closed with Code.
+// closed with Code (RFC 6455, section 7.1.7).
 type ProtocolError struct {
 	// Code is the status code that the peer was sent.
 	Code StatusCode
@@ -44,12 +44,12 @@ func protocolError(code StatusCode, reason, section string) error {
 	return ProtocolError{Code: code, Reason: reason + " (RFC 6455, section " + section + ")"}
 }
 
-// A CloseError is what the peer's Close frame said. Calls on a connection that
-// the peer closed return an error that holds it; take it out with [errors.As],
-// or just its code with [CloseStatus]. The error of calls that send (Write, TryWrite,
-// Ping, a Writer) is [net.ErrClosed] as well.
+// A CloseError is the content of the peer's Close frame (RFC 6455, section 5.5.1).
+// Calls on a connection that the peer has closed return an error that holds it:
+// [errors.As] finds it, and [CloseStatus] gives its code. For calls that send (Write,
+// TryWrite, Ping, a Writer), the error is [net.ErrClosed], too.
 type CloseError struct {
-	// Code is the frame's status code, or StatusNoStatusRcvd if it held none.
+	// Code is the frame's status code, or StatusNoStatusRcvd if it had none.
 	Code StatusCode
 	// Reason is the frame's reason: UTF-8, at most 123 bytes, often empty.
 	Reason string
@@ -200,8 +200,8 @@ func (c StatusCode) sendable() bool {
 	return 3000 <= c && c <= 4999
 }
 
-// CloseStatus returns the status code of the peer's Close frame if err comes
-// from it, and -1 otherwise, nil included.
+// CloseStatus returns the status code of the peer's Close frame (RFC 6455, section 7.1.5) if err holds a [CloseError].
+// For any other error, and for nil, it returns -1. A Close frame without a code is StatusNoStatusRcvd.
 func CloseStatus(err error) StatusCode {
 	var e CloseError
 	if errors.As(err, &e) {

@@ -1,15 +1,12 @@
 package websocket_test
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"time"
 
 	"github.com/closeonce/websocket"
@@ -20,7 +17,8 @@ func Example() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
-			return // the request has been answered
+			log.Print(err) // the request has been answered
+			return
 		}
 		defer c.CloseNow()
 		for {
@@ -56,11 +54,12 @@ func Example() {
 	// <nil>
 }
 
-// Handler lets net/http go: a connection that waits costs little.
+// Handler runs a function for each connection and closes the connection when the function returns.
 func ExampleHandler() {
 	server := httptest.NewServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
 		for m, err := range c.Messages(ctx) {
 			if err != nil {
+				log.Print(err)
 				return
 			}
 			reply := fmt.Appendf(nil, "you said %q", m.Data)
@@ -77,143 +76,28 @@ func ExampleHandler() {
 		log.Fatal(err)
 	}
 	defer c.CloseNow()
-	c.Write(ctx, websocket.MessageText, []byte("hello"))
+	if err := c.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
+		log.Fatal(err)
+	}
 	_, p, err := c.Read(ctx)
-	fmt.Println(string(p), err)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(p))
 	c.Close(websocket.StatusNormalClosure, "")
-	// Output: you said "hello" <nil>
+	// Output: you said "hello"
 }
 
-// Messages ends by itself when the peer closes as it should.
-func ExampleConn_Messages() {
-	server := httptest.NewServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
-		for _, word := range []string{"one", "two", "three"} {
-			if err := c.Write(ctx, websocket.MessageText, []byte(word)); err != nil {
-				return
-			}
-		}
-	}))
-	defer server.Close()
-
-	c, _, err := websocket.Dial(context.Background(), server.URL, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.CloseNow()
-	for m, err := range c.Messages(context.Background()) {
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(string(m.Data))
-	}
-	fmt.Println("the server is done")
-	// Output:
-	// one
-	// two
-	// three
-	// the server is done
-}
-
-// What the peer said when it closed.
-func ExampleCloseError() {
-	server := httptest.NewServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
-		c.Close(4001, "no such room")
-	}))
-	defer server.Close()
-
-	c, _, err := websocket.Dial(context.Background(), server.URL, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.CloseNow()
-	_, _, err = c.Read(context.Background())
-	var said websocket.CloseError
-	if errors.As(err, &said) {
-		fmt.Println(int(said.Code), said.Reason)
-	}
-	fmt.Println(int(websocket.CloseStatus(err)))
-	// Output:
-	// 4001 no such room
-	// 4001
-}
-
-// A server that only writes: its context ends when the client goes.
-func ExampleConn_CloseRead() {
-	gone := make(chan error, 1)
-	server := httptest.NewServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
-		ctx = c.CloseRead(ctx)
-		for n := 1; ; n++ {
-			if err := c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, "event %d", n)); err != nil {
-				gone <- err
-				return
-			}
-			select {
-			case <-time.After(time.Millisecond):
-			case <-ctx.Done():
-			}
-		}
-	}))
-	defer server.Close()
-
-	ctx := context.Background()
-	c, _, err := websocket.Dial(ctx, server.URL, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.CloseNow()
-	for range 2 {
-		_, p, err := c.Read(ctx)
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(string(p))
-	}
-	c.Close(websocket.StatusGoingAway, "enough")
-	fmt.Println(<-gone)
-	// Output:
-	// event 1
-	// event 2
-	// websocket: received close frame: status = StatusGoingAway and reason = "enough": use of closed network connection
-}
-
-// A stream of bytes through a WebSocket.
-func ExampleNetConn() {
-	server := httptest.NewServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
-		conn := websocket.NetConn(ctx, c, websocket.MessageBinary)
-		defer conn.Close()
-		lines := bufio.NewScanner(conn)
-		for lines.Scan() {
-			fmt.Fprintf(conn, "%d bytes\n", len(lines.Text()))
-		}
-	}))
-	defer server.Close()
-
-	ctx := context.Background()
-	c, _, err := websocket.Dial(ctx, server.URL, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	conn := websocket.NetConn(ctx, c, websocket.MessageBinary)
-	io.WriteString(conn, "hello\nworld, too\n")
-	replies := bufio.NewReader(conn)
-	for range 2 {
-		line, err := replies.ReadString('\n')
-		fmt.Println(strings.TrimSpace(line), err)
-	}
-	conn.Close()
-	// Output:
-	// 5 bytes <nil>
-	// 10 bytes <nil>
-}
-
-// One URL for a page and for its WebSocket.
+// One URL serves a page and a WebSocket.
 func ExampleIsWebSocketUpgrade() {
-	chat := websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
-		c.Write(ctx, websocket.MessageText, []byte("over the WebSocket"))
+	events := websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
+		if err := c.Write(ctx, websocket.MessageText, []byte("an event")); err != nil {
+			log.Print(err)
+		}
 	})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if websocket.IsWebSocketUpgrade(r) {
-			chat.ServeHTTP(w, r)
+			events.ServeHTTP(w, r)
 			return
 		}
 		io.WriteString(w, "the page")
@@ -224,8 +108,11 @@ func ExampleIsWebSocketUpgrade() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	page, _ := io.ReadAll(resp.Body)
-	resp.Body.Close()
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
 	fmt.Println(string(page))
 
 	c, _, err := websocket.Dial(context.Background(), server.URL, nil)
@@ -233,29 +120,12 @@ func ExampleIsWebSocketUpgrade() {
 		log.Fatal(err)
 	}
 	defer c.CloseNow()
-	_, p, _ := c.Read(context.Background())
+	_, p, err := c.Read(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
 	fmt.Println(string(p))
-	c.Close(websocket.StatusNormalClosure, "")
 	// Output:
 	// the page
-	// over the WebSocket
-}
-
-// A server that does not want us says why.
-func ExampleHandshakeError() {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "members only", http.StatusUnauthorized)
-	}))
-	defer server.Close()
-
-	_, _, err := websocket.Dial(context.Background(), server.URL, nil)
-	var refused *websocket.HandshakeError
-	if errors.As(err, &refused) {
-		body, _ := io.ReadAll(refused.Response.Body)
-		fmt.Printf("%d %s", refused.Response.StatusCode, body)
-	}
-	fmt.Println(err)
-	// Output:
-	// 401 members only
-	// websocket: the handshake failed: expected handshake response status code 101 but got 401: "members only"
+	// an event
 }

@@ -35,6 +35,27 @@ const (
 // control reports whether the opcode's most significant bit is set (section 5.5).
 func (o opcode) control() bool { return o&0x8 != 0 }
 
+// MessageType is the type of a message (RFC 6455, section 5.6).
+type MessageType int
+
+const (
+	// MessageText is for UTF-8 text, which is checked in both directions.
+	MessageText MessageType = iota + 1
+	// MessageBinary is for any bytes.
+	MessageBinary
+)
+
+// String returns MessageText, MessageBinary, or MessageType(n) for any other.
+func (t MessageType) String() string {
+	switch t {
+	case MessageText:
+		return "MessageText"
+	case MessageBinary:
+		return "MessageBinary"
+	}
+	return fmt.Sprintf("MessageType(%d)", int(t))
+}
+
 // An Opcode says what a frame is (RFC 6455, section 5.2).
 type Opcode uint8
 

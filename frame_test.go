@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -301,12 +300,4 @@ func FuzzHeaderRoundTrip(f *testing.F) {
 			t.Fatalf("%+v became %+v, %d, %v (%x)", h, got, n, err, wire)
 		}
 	})
-}
-
-func ExampleProtocolError() {
-	err := fmt.Errorf("read: %w", protocolError(StatusProtocolError, "RSV2 or RSV3 is set", "5.2"))
-	if p := (ProtocolError{}); errors.As(err, &p) {
-		fmt.Println(int(p.Code), p.Reason)
-	}
-	// Output: 1002 RSV2 or RSV3 is set (RFC 6455, section 5.2)
 }

@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log"
@@ -103,6 +104,51 @@ func TestHandlerRefuses(t *testing.T) {
 		}
 		p.Close()
 	})
+}
+
+// TestHandlerLogs: why a handshake failed is in the server's log if it is the server's own doing, and only then.
+func TestHandlerLogs(t *testing.T) {
+	for _, tt := range []struct {
+		name, request string
+		opts          *websocket.AcceptOptions
+		wrap          func(http.ResponseWriter) http.ResponseWriter
+		logs          string
+	}{
+		{name: "a foreign Origin", request: withField("Origin: http://evil.example")},
+		{name: "not a handshake", request: "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"},
+		{name: "another version", request: without("13", "8")},
+		{name: "CheckOrigin", opts: &websocket.AcceptOptions{CheckOrigin: checkOrigin("", false)}},
+		{name: "an option", opts: &websocket.AcceptOptions{CompressionMode: 9}, logs: "the option CompressionMode is 9"},
+		{name: "an option, and OnRefuse", opts: &websocket.AcceptOptions{CompressionMode: 9, OnRefuse: func(http.ResponseWriter, *http.Request, int, error) {}}, logs: "the option CompressionMode is 9"},
+		{name: "a pattern", opts: &websocket.AcceptOptions{OriginPatterns: []string{"a/"}}, logs: "the origin pattern"},
+		{name: "a wrapper that hides", wrap: func(w http.ResponseWriter) http.ResponseWriter { return hiding{w} }, logs: "it needs an Unwrap method"},
+		{name: "a wrapper that spoils", wrap: meddle(func(h http.Header) { h.Del("Upgrade") }), logs: "no Upgrade"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				logged := &lockedBuffer{}
+				h := websocket.Handler(tt.opts, func(context.Context, *websocket.Conn) { t.Error("the handshake has not failed") })
+				p := rawClient(t, serverInMemory(t, &http.Server{ErrorLog: log.New(logged, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if tt.wrap != nil {
+						w = tt.wrap(w)
+					}
+					r.URL.Path = "/room\n"
+					h.ServeHTTP(w, r)
+				})}))
+				p.SendRaw([]byte(cmp.Or(tt.request, upgradeRequest)))
+				p.ReadResponse()
+				p.Close()
+				synctest.Wait()
+				got := logged.String()
+				if tt.logs == "" && got != "" {
+					t.Errorf("it is logged: %s", got)
+				}
+				if tt.logs != "" && (!strings.Contains(got, tt.logs) || !strings.HasSuffix(got, " (requested by client:1: \"/room\\n\")\n") || strings.Count(got, "\n") != 1) {
+					t.Errorf("the log says %q, want %q", got, tt.logs)
+				}
+			})
+		})
+	}
 }
 
 func TestHandlerPanics(t *testing.T) {

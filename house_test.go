@@ -60,7 +60,7 @@ func TestPureFiles(t *testing.T) {
 			for _, spec := range file.Imports {
 				imported := importPath(t, spec)
 				for _, p := range impure {
-					if imported == p || strings.HasPrefix(imported, p+"/") {
+					if imported == p || strings.HasPrefix(imported, p+"/") && imported != "net/url" { // which parses
 						t.Errorf("%s imports %s", name, imported)
 					}
 				}
@@ -95,9 +95,12 @@ func TestUnsafe(t *testing.T) {
 	}
 }
 
+// partDirs are the packages of those parts of a connection that are packages.
+var partDirs = []string{"internal/transport", "internal/supervisor", "internal/lifetime", "internal/keepalive", "internal/alarm", "internal/turn"}
+
 // TestParts: the parts of a connection know nothing of it. Each stands in a file of its own.
 func TestParts(t *testing.T) {
-	parts := map[string]string{"closing": "close.go", "sender": "send.go", "receiver": "receive.go", "supervisor": "supervisor.go"}
+	parts := map[string]string{"closing": "close.go", "sender": "send.go", "receiver": "receive.go"}
 	all := sources(t)
 	for part, name := range parts {
 		file := all[name]
@@ -113,8 +116,7 @@ func TestParts(t *testing.T) {
 		})
 	}
 	for name, file := range all {
-		if !strings.HasPrefix(name, "internal/transport/") && !strings.HasPrefix(name, "internal/keepalive/") &&
-			!strings.HasPrefix(name, "internal/alarm/") && !strings.HasPrefix(name, "internal/turn/") {
+		if !slices.Contains(partDirs, path.Dir(name)) {
 			continue
 		}
 		for _, spec := range file.Imports {
@@ -172,7 +174,7 @@ func TestNoForeignCodeUnderLock(t *testing.T) {
 	looked := 0
 	for name, file := range sources(t) {
 		dir := path.Dir(name)
-		if dir != "." && dir != "internal/transport" && dir != "internal/keepalive" && dir != "internal/alarm" || strings.HasSuffix(name, "_test.go") || name == "netconn.go" {
+		if dir != "." && !slices.Contains(partDirs, dir) || strings.HasSuffix(name, "_test.go") || name == "netconn.go" {
 			continue
 		}
 		ast.Inspect(file, func(n ast.Node) bool {

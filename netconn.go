@@ -13,24 +13,18 @@ import (
 	"github.com/closeonce/websocket/internal/streamconn"
 )
 
-// LocalAddr returns the local network address.
-func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
-
-// RemoteAddr returns the peer's network address: behind a proxy, the proxy's.
-func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
-
-// NetConn returns the net.Conn below the WebSocket, for what the WebSocket does not say: the state of TLS (a [*tls.Conn]),
-// the peer's credentials (a [*net.UnixConn]), a socket's options (a [*net.TCPConn]). It may be called at any time; after the
-// end the net.Conn is closed.
+// NetConn returns the net.Conn below the WebSocket, for what the WebSocket does not tell: the state of TLS (a
+// [*tls.Conn]), the peer's credentials (a [*net.UnixConn]), a socket's options (a [*net.TCPConn]). It is never nil. It
+// may be called at any time; after the connection's end the net.Conn is closed.
 //
-// Nothing may be done to it that reads, writes, closes or moves the stream: no Read, Write, Close, CloseRead or CloseWrite,
-// no deadlines, no handshake or renegotiation of TLS, no File whose descriptor is used for I/O. The connection would lose
-// its place in the stream, or end. Close the connection by [Conn.Close] or [Conn.CloseNow].
+// Do nothing to it that reads, writes, closes or moves the stream: no Read, Write, Close, CloseRead or CloseWrite, no
+// deadlines, no handshake or renegotiation of TLS, no File whose descriptor is used for I/O. The connection would lose
+// its place in the stream, or end. To close it, use [Conn.Close] or [Conn.CloseNow].
 //
-// After [Accept] it is what the http.Server had accepted and Hijack gave. After [Dial] it is what the Transport had dialed:
-// through a proxy, the connection to the proxy, or the TLS inside it. With another RoundTripper than net/http's it is the
-// response's body, if that is a net.Conn. If not, as for a stream inside an HTTP/2 connection, which is shared with others,
-// it is a net.Conn made of the body, without addresses, and of no use but to tell that nothing is known. It is never nil.
+// After [Accept] it is what the http.Server had accepted and Hijack gave. After [Dial] it is what the Transport had
+// dialed: through a proxy, the connection to the proxy, or the TLS inside it. With a RoundTripper that is not
+// net/http's, it is the response's body, if that is a net.Conn. If it is not (a stream of an HTTP/2 connection, for
+// example), NetConn returns a net.Conn that is made of the body and has no addresses.
 //
 // It is not the function [NetConn], which makes a net.Conn of the WebSocket.
 func (c *Conn) NetConn() net.Conn {
@@ -43,7 +37,9 @@ func (c *Conn) NetConn() net.Conn {
 
 // NetConn turns a Conn into a net.Conn, to tunnel a byte stream through it. Each
 // Write sends one message of type msgType; Read reads the messages' payloads one
-// after the other, and refuses a message of the other type with Close 1003.
+// after the other. When a message of the other type comes, Read closes the connection
+// with 1003 (StatusUnsupportedData) and returns an error. If msgType is neither
+// MessageText nor MessageBinary, Read and Write return an error.
 //
 // It lifts the read limit. ctx bounds the life of the whole: when it is done, the
 // connection is closed as by CloseNow, and calls return an error that is both
@@ -87,7 +83,18 @@ func (n *netConn) Close() error {
 	return n.c.Close(StatusNormalClosure, "")
 }
 
+// check returns an error if NetConn was given a type that no message has.
+func (n *netConn) check() error {
+	if n.typ != MessageText && n.typ != MessageBinary {
+		return fmt.Errorf("websocket: NetConn was called with the message type %v; use MessageText or MessageBinary", n.typ)
+	}
+	return nil
+}
+
 func (n *netConn) Write(p []byte) (int, error) {
+	if err := n.check(); err != nil {
+		return 0, err
+	}
 	ctx := n.write.context()
 	if ctx.Err() != nil {
 		return 0, netFailure(ctx, ctx.Err())
@@ -100,6 +107,9 @@ func (n *netConn) Write(p []byte) (int, error) {
 }
 
 func (n *netConn) Read(p []byte) (int, error) {
+	if err := n.check(); err != nil {
+		return 0, err
+	}
 	ctx := n.read.context()
 	if err := ctx.Err(); err != nil {
 		return 0, netFailure(ctx, err)
@@ -110,6 +120,55 @@ func (n *netConn) Read(p []byte) (int, error) {
 		return k, io.EOF
 	}
 	return k, netFailure(ctx, err)
+}
+
+var errMessageType = errors.New("websocket: NetConn is for messages of one type, text or binary, and received one of the other; the connection is closed with 1003 (StatusUnsupportedData)")
+
+// readStream reads into p from messages of one type, as if they were a stream.
+func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, error) {
+	if err := c.takeRead(ctx); err != nil {
+		return 0, c.explain(ctx, err)
+	}
+	n, err := c.streamPayload(ctx, typ, p)
+	c.leaveRead()
+	if err == errMessageType {
+		c.CloseContext(ctx, StatusUnsupportedData, "unexpected message type")
+	}
+	return n, c.explain(ctx, err)
+}
+
+// streamPayload is readStream's work, with the read turn.
+func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (int, error) {
+	m := &c.receiver.message
+	for {
+		if !m.open {
+			if err := c.nextFrame(ctx); err != nil {
+				return 0, err
+			}
+			m.resume = true // another NetConn or Read may go on with it
+		}
+		if MessageType(m.typ) != typ {
+			return 0, errMessageType
+		}
+		if m.appending {
+			if err := c.inflateRest(ctx); err != nil {
+				return 0, err
+			}
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
+		if n := m.takeHeld(p); n > 0 {
+			return n, nil
+		}
+		n, done, err := c.produce(ctx, p)
+		if done {
+			c.endMessage()
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
 }
 
 // netFailure translates an error of a call under ctx into those of a net.Conn.

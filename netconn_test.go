@@ -201,6 +201,23 @@ func TestNetConnOtherType(t *testing.T) {
 	})
 }
 
+// TestNetConnNoType: a type that no message has is an error of each call, and not the peer's fault.
+func TestNetConnNoType(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		nc, c, p := tunnel(t, context.Background(), false, websocket.MessageType(9))
+		p.SendText("hello")
+		for name, call := range map[string]func([]byte) (int, error){"Read": nc.Read, "Write": nc.Write} {
+			if n, err := call(make([]byte, 10)); n != 0 || err == nil || !strings.Contains(err.Error(), "NetConn was called with the message type MessageType(9)") {
+				t.Errorf("%s returned %d, %v", name, n, err)
+			}
+		}
+		if _, b, err := c.Read(context.Background()); string(b) != "hello" || err != nil {
+			t.Errorf("the connection lives: %q, %v", b, err)
+		}
+		p.Close()
+	})
+}
+
 func TestNetConnContext(t *testing.T) {
 	for _, client := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {

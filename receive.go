@@ -185,6 +185,15 @@ func (r *receiver) enter(frame record) error {
 	return nil
 }
 
+// maxInflateInput bounds the compressed form of a message of at most limit bytes:
+// generously, but a stream of blocks that hold nothing must end.
+func maxInflateInput(limit int64) int64 {
+	if limit > math.MaxInt64/16 {
+		return math.MaxInt64
+	}
+	return 8*limit + 64<<10
+}
+
 // take brings payload of the frame on the wire from src, where it came, to dst, which may be the same memory, or begin
 // before it. The error is a violation; then dst counts for nothing.
 func (r *receiver) take(dst, src []byte) error {

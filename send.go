@@ -17,6 +17,8 @@ type sender struct {
 	corked bool
 	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
 	midMessage bool
+	// writerOpen: other messages wait for a Writer.
+	writerOpen bool
 	// messages is how many are in queue.
 	messages uint32
 	// queue holds data frames, encoded and whole, that Write and TryWrite left.
@@ -30,9 +32,7 @@ type sender struct {
 	// size counts the bytes in queue, those of it that are on their way, and what is reserved.
 	size int
 
-	writer *messageWriter // the one that is open
-
-	counters counters
+	counters counters // of both directions
 }
 
 // A firstByte is the first byte of a frame of ours: FIN, RSV1 and the opcode.
@@ -120,7 +120,7 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 			transport.Put(f.head)
 		}
 		f.head = nil
-		s.counters.leaves(f, 1)
+		s.count(f, 1)
 	}
 	if c.leave() {
 		if b.buf == nil {
@@ -131,6 +131,15 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 		s.counters.add(framesWritten, 1)
 	}
 	return b
+}
+
+// count counts a data frame that begins to leave, or with -1 one that is taken back.
+func (s *sender) count(f *outFrame, n int64) {
+	s.counters.add(framesWritten, n)
+	s.counters.add(payloadWritten, n*int64(f.payload))
+	if f.first.fin() {
+		s.counters.add(messagesWritten, n)
+	}
 }
 
 // collectControl returns the Pongs and the Ping that are pending, if they may leave.
@@ -198,7 +207,7 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	case n <= b.own && !f.mustSend && !f.committed:
 		left = b.buf.B[n:b.own]
 		s.midMessage = f.first.opcode() == opContinuation
-		s.counters.leaves(f, -1)
+		s.count(f, -1)
 	case n < len(b.buf.B):
 		f.committed = true
 		left, tail = b.buf.B[n:], f.tail

@@ -1,5 +1,7 @@
 package websocket
 
+// This file is what is counted of a connection. Conn.Stats in control.go puts it together.
+
 import (
 	"math"
 	"time"
@@ -69,35 +71,6 @@ func (b ClosedBy) String() string {
 		return names[b]
 	}
 	return "ClosedBy(?)"
-}
-
-// Stats returns what has gone through the connection so far. It does not wait, and may be called at any time, from any
-// goroutine and from callbacks, after the end too. Of what has come it may lag behind by what a Read is just about to take.
-func (c *Conn) Stats() Stats {
-	if c.supervisor.turn.Try() { // who waits for bytes has published what it has counted
-		c.publish()
-		c.releaseRead()
-	}
-	c.mu.Lock()
-	n := &c.sender.counters
-	s := Stats{
-		Opened: time.Unix(0, n.opened),
-		Read: Traffic{
-			Messages: n.get(messagesRead), Frames: n.get(framesRead), WireBytes: n.get(bytesRead), Bytes: n.get(payloadRead),
-		},
-		Written:        Traffic{Messages: n.get(messagesWritten), Frames: n.get(framesWritten), Bytes: n.get(payloadWritten)},
-		QueuedMessages: int(c.sender.messages),
-		QueuedBytes:    c.sender.size,
-		Dropped:        n.get(messagesDropped),
-	}
-	s.CloseCode, s.ClosedBy = c.closing.began()
-	c.mu.Unlock()
-	if c.deflate != nil {
-		s.Written.Bytes += c.deflate.saved.Load()
-	}
-	s.Written.WireBytes = c.transport.Written()
-	s.RTT = c.keepalive.RTT()
-	return s
 }
 
 // began returns who began to close, and with which code.
@@ -178,15 +151,6 @@ func (c *counters) get(i count) int64 {
 	return n
 }
 
-// leaves counts a data frame that begins to leave, or with -1 one that is taken back.
-func (c *counters) leaves(f *outFrame, n int64) {
-	c.add(framesWritten, n)
-	c.add(payloadWritten, n*int64(f.payload))
-	if f.first.fin() {
-		c.add(messagesWritten, n)
-	}
-}
-
 // fresh is what the holder of the read turn has counted since it last published it: before it waits for bytes, and at the end.
 // So a message that comes costs no lock of its own.
 type fresh struct{ messages, frames, bytes, payload uint32 }
@@ -200,42 +164,12 @@ func (c *counters) take(f *fresh) {
 	*f = fresh{}
 }
 
-// publish is called with the read turn.
-func (c *Conn) publish() {
-	c.mu.Lock()
-	c.sender.counters.take(&c.receiver.fresh)
-	c.mu.Unlock()
-}
-
-// endMessage: the message was read to its end.
-func (c *Conn) endMessage() {
-	m := &c.receiver.message
-	size := m.size
-	if m.compressed {
-		size = c.deflate.message.size
-		c.deflate.message.end()
-	}
-	if !m.counted {
-		c.countMessage(MessageType(m.typ), size)
-	}
-	m.end()
-}
-
-// countMessage counts a message that was read to its end, with the read turn.
-func (c *Conn) countMessage(typ MessageType, size int64) {
-	f := &c.receiver.fresh
+// addMessage counts a message that was read to its end, and its size, if it can hold that.
+func (f *fresh) addMessage(size int64) (held bool) {
 	f.messages++
-	if sum := int64(f.payload) + size; uint64(sum) <= math.MaxUint32 {
+	sum := int64(f.payload) + size
+	if held = uint64(sum) <= math.MaxUint32; held {
 		f.payload = uint32(sum)
-	} else {
-		c.countLarge(size)
 	}
-	c.messageRead(typ, size)
-}
-
-// countLarge counts a message that is too large for fresh.
-func (c *Conn) countLarge(size int64) {
-	c.mu.Lock()
-	c.sender.counters.add(payloadRead, size)
-	c.mu.Unlock()
+	return held
 }

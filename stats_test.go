@@ -569,10 +569,10 @@ func TestCounters(t *testing.T) {
 // TestLargeMessageCounts: a message of more than 32 bits.
 func TestLargeMessageCounts(t *testing.T) {
 	a, _ := statsPair(t, nil, nil, nil)
-	a.supervisor.turn.Await(nil, nil)
-	a.countMessage(MessageText, 3<<30)
-	a.countMessage(MessageText, 3<<30)
-	a.countMessage(MessageText, 7)
+	a.supervisor.Turn.Await(nil, nil)
+	a.countMessage(3 << 30)
+	a.countMessage(3 << 30)
+	a.countMessage(7)
 	a.releaseRead()
 	if s := a.Stats().Read; s.Messages != 3 || s.Bytes != 6<<30+7 {
 		t.Errorf("%+v", s)

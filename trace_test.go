@@ -85,8 +85,8 @@ func runTraced(t *testing.T, s settings, f func(t *connTest, r *traced)) {
 	}, func(t *connTest) { f(t, r) })
 }
 
-// TestTrace: a fragmented message with a Ping in it, answers, and a Close of the peer's.
-func TestTrace(t *testing.T) {
+// TestTraceMessages: a fragmented message with a Ping in it, answers, and a Close of the peer's.
+func TestTraceMessages(t *testing.T) {
 	runTraced(t, newSettings(0, 0, -1), func(t *connTest, r *traced) {
 		t.p.Send(wiretest.Text("hel").More())
 		t.p.SendPing("four")
@@ -350,8 +350,7 @@ func tracePanics(t *connTest, which int, name string, closed *int) {
 		t.c.Ping(bg)
 	}()
 	go io.Copy(io.Discard, t.p.Conn) // it may see a Close frame, or the end of the stream alone
-	t.p.SendText("hello")
-	t.p.Send(wiretest.Frame{FIN: true, Opcode: wiretest.OpPong, Payload: []byte{0x80, 0, 0, 0, 0, 0, 0, 1}})
+	t.p.Conn.Write(t.p.Encode(wiretest.Text("hello"), wiretest.Frame{FIN: true, Opcode: wiretest.OpPong, Payload: []byte{0x80, 0, 0, 0, 0, 0, 0, 1}}))
 	t.settle()
 	time.Sleep(time.Second)
 	closing := start(func() error { return t.c.Close(1000, "") })

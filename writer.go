@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	stdutf8 "unicode/utf8"
 
@@ -12,15 +11,15 @@ import (
 	"github.com/closeonce/websocket/internal/utf8"
 )
 
-// Writer returns a writer for one message whose size need not be known: what is written to it leaves in fragments (RFC
-// 6455, section 5.4), or as one frame if it is small. ctx bounds the wait for another Writer to be closed, and all
-// writing; Close ends the message and must be called, after an error too. Several goroutines may use the writer; all that
-// they write is one message, in which each Write's bytes stay together.
+// Writer returns a writer for one message whose size need not be known. What is written to it leaves in fragments (RFC
+// 6455, section 5.4), or as one frame if it is small. Close ends the message, and must be called, after an error, too.
+// Several goroutines may use the writer: all of it is one message, and the bytes of each Write stay together.
 //
-// While the Writer is open, other messages wait; control frames pass between its fragments. If ctx is done before any of
-// the message has left, none of it is sent. If it is done later, the part that was accepted is sent, text up to the last
-// whole character, and Close still ends the message, in the background if need be, and returns ctx.Err(): the peer then
-// has a shorter message. To tell it otherwise, close the connection.
+// While the writer is open, other messages wait; control frames pass between its fragments. ctx bounds the wait for
+// another Writer to be closed, and all writing. If ctx is done before any of the message has left, none of it is sent.
+// If it is done later, what was accepted is sent, text up to the last whole character; Close then ends the message, in
+// the background if need be, and returns ctx.Err(). The peer sees a shorter message; close the connection to tell it
+// otherwise. The connection stays open, unless the option CloseOnCancel is set.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	op, err := opcodeOf(typ, nil)
 	if err != nil {
@@ -32,9 +31,9 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
-		stopped, first := c.closing.stopped(), c.sender.writer == nil
+		stopped, first := c.closing.stopped(), !c.sender.writerOpen
 		if !stopped && first {
-			c.sender.writer = w
+			c.sender.writerOpen = true
 		}
 		c.unlock()
 		switch {
@@ -49,22 +48,10 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	}
 }
 
-// opcodeOf returns the opcode for a message of p, if it may be written.
-func opcodeOf(typ MessageType, p []byte) (opcode, error) {
-	switch {
-	case typ != MessageText && typ != MessageBinary:
-		return 0, fmt.Errorf("websocket: %v is not a message type to write; use MessageText or MessageBinary", typ)
-	case typ == MessageText && !stdutf8.Valid(p):
-		return 0, errNotText
-	}
-	return opcode(typ), nil
-}
-
 // A messageWriter writes one message in fragments. What follows turn belongs to whoever has it.
 type messageWriter struct {
-	c    *Conn
-	ctx  context.Context
-	gone chan struct{} // closed when others may pass; made when needed, c.mu guards it
+	c   *Conn
+	ctx context.Context
 
 	turn   turn.Turn
 	typ    MessageType
@@ -212,7 +199,7 @@ func (w *messageWriter) ended() {
 	if w.c.deflate != nil {
 		w.c.deflate.saved.Add(w.saved)
 	}
-	w.c.wroteMessage(w.typ, w.size)
+	w.c.tellWritten(w.typ, w.size)
 }
 
 // fragment sends one frame of the message. It reports whether the frame leaves, which it may with an error too.
@@ -285,102 +272,13 @@ func (w *messageWriter) finish() {
 	}
 	c := w.c
 	c.mu.Lock()
-	c.sender.writer = nil
-	if w.gone != nil {
-		close(w.gone)
+	c.sender.writerOpen = false
+	if m := c.moments; m != nil && m.writerClosed != nil {
+		close(m.writerClosed)
+		m.writerClosed = nil
 	}
 	c.unlock()
 	if c.has(hasPending) {
 		c.wakeWriter()
 	}
-}
-
-// awaitWriter waits until no Writer is open.
-func (c *Conn) awaitWriter(ctx context.Context) error {
-	c.mu.Lock()
-	w := c.sender.writer
-	if w == nil {
-		c.unlock()
-		return nil
-	}
-	if w.gone == nil {
-		w.gone = make(chan struct{})
-	}
-	gone := w.gone
-	c.unlock()
-	stopped := c.awaitable().stopped
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-	case <-stopped:
-	}
-	return c.writeErr(ctx)
-}
-
-// flushNow writes what is pending as far as that takes no waiting, and leaves the rest to the writer goroutine. If
-// somebody has the write turn, that one looks when it lets go.
-func (c *Conn) flushNow() {
-	if !c.transport.Tries() {
-		c.wakeWriter()
-		return
-	}
-	if c.writeTurn.Try() {
-		c.flush(nil, nil, tryOnce)
-		c.leaveWrite()
-	}
-}
-
-// wakeWriter starts the writer goroutine, unless somebody has the write turn.
-func (c *Conn) wakeWriter() {
-	if c.writeTurn.Try() {
-		go c.writeOut()
-	}
-}
-
-// writeOut is the writer goroutine. It has the write turn, and ends when nothing is pending.
-func (c *Conn) writeOut() {
-	for {
-		if c.has(ending) {
-			c.lastWords(untilGone)
-			break
-		}
-		if wrote, err := c.flush(nil, nil, untilContext); err != nil || !wrote {
-			break
-		}
-	}
-	c.leaveWrite()
-}
-
-// leaveWrite gives the write turn back. It is the only function that does, and looks for what waits: whoever makes
-// something pending does that first, and then tries to take the turn.
-func (c *Conn) leaveWrite() {
-	if c.has(ending) {
-		c.lastWords(tryOnce)
-	}
-	c.writeTurn.Release()
-	if c.has(hasPending | ending) {
-		c.wakeWriter()
-	}
-}
-
-// lastWords makes the last attempt to write what is pending, before the net.Conn is closed. If it can't tell whether that
-// has to wait, it leaves it to the writer goroutine.
-func (c *Conn) lastWords(p patience) {
-	c.mu.Lock()
-	due := !c.closing.noWrites && c.sender.waits(&c.closing)
-	c.unlock()
-	if due && p == tryOnce && !c.transport.Tries() {
-		return
-	}
-	wrote := false
-	if due {
-		var err error
-		wrote, err = c.flush(nil, nil, p)
-		wrote = wrote && err == nil
-	}
-	c.mu.Lock()
-	a := c.closing.gone(wrote || c.closing.ours == written)
-	c.unlock()
-	c.perform(a)
 }

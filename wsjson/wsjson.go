@@ -9,9 +9,10 @@ import (
 	"github.com/closeonce/websocket"
 )
 
-// Read reads one message and decodes it into v, as [json.Unmarshal] does. A
-// message that is not JSON, or does not fit v, closes the connection with
-// StatusInvalidFramePayloadData (1007). For the rest it is as [websocket.Conn.Read].
+// Read reads one message, text or binary, and decodes it into v as [json.Unmarshal] does.
+// If the message is not JSON, or does not fit v, Read closes the connection with
+// StatusInvalidFramePayloadData (1007) and returns an error that holds that of
+// json.Unmarshal. Contexts, limits and other errors are those of [websocket.Conn.Read].
 func Read(ctx context.Context, c *websocket.Conn, v any) error {
 	_, p, err := c.Read(ctx)
 	if err != nil {
@@ -24,8 +25,9 @@ func Read(ctx context.Context, c *websocket.Conn, v any) error {
 	return nil
 }
 
-// Write encodes v, as [json.Marshal] does, and writes it as one text message.
-// For the rest it is as [websocket.Conn.Write].
+// Write encodes v as [json.Marshal] does and writes it as one text message. If v can't be
+// encoded, it returns json.Marshal's error and sends nothing. Contexts and other errors are
+// those of [websocket.Conn.Write].
 func Write(ctx context.Context, c *websocket.Conn, v any) error {
 	p, err := json.Marshal(v)
 	if err != nil {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -142,33 +139,4 @@ func TestReadBadJSONFromASilentPeer(t *testing.T) {
 		}
 		p.WantClose("it was told", 1007)
 	})
-}
-
-func Example() {
-	type move struct{ From, To string }
-	server := httptest.NewServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
-		var m move
-		if err := wsjson.Read(ctx, c, &m); err != nil {
-			return
-		}
-		wsjson.Write(ctx, c, move{From: m.To, To: m.From})
-	}))
-	defer server.Close()
-
-	ctx := context.Background()
-	c, _, err := websocket.Dial(ctx, server.URL, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.CloseNow()
-	if err := wsjson.Write(ctx, c, move{From: "e2", To: "e4"}); err != nil {
-		log.Fatal(err)
-	}
-	var back move
-	if err := wsjson.Read(ctx, c, &back); err != nil {
-		log.Fatal(err)
-	}
-	fmt.Printf("%+v\n", back)
-	c.Close(websocket.StatusNormalClosure, "")
-	// Output: {From:e4 To:e2}
 }

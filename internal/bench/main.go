@@ -24,7 +24,8 @@ func main() {
 	flag.DurationVar(&f.turn, "turn", 0, "length of one library's turn; 0: 200ms, or 60ms with -quick, or 100ms with -short")
 	flag.IntVar(&f.procs, "procs", 1, "GOMAXPROCS of the process under test; above 1 it may use all CPUs")
 	flag.StringVar(&f.json, "json", "", "write all figures to this file")
-	flag.StringVar(&f.markdown, "markdown", "", "write the summary as a Markdown table to this file")
+	flag.StringVar(&f.markdown, "markdown", "", "write all cases as a Markdown table to this file")
+	flag.StringVar(&f.summary, "summary", "", "write the six rows of the project's README to this file")
 	flag.StringVar(&f.svg, "svg", "", "write a plot to this file")
 	flag.StringVar(&f.profiles, "profiles", "", "spend two more turns on CPU, mutex and block profiles of the processes under test, into this directory")
 	child := flag.String("child", "", "be the process under test (internal)")
@@ -36,11 +37,12 @@ func main() {
 }
 
 type flags struct {
-	quick, short                  bool
-	cases, libraries, before      string
-	json, markdown, svg, profiles string
-	rounds, procs                 int
-	turn                          time.Duration
+	quick, short                 bool
+	cases, libraries, before     string
+	json, markdown, summary, svg string
+	profiles                     string
+	rounds, procs                int
+	turn                         time.Duration
 }
 
 func dispatch(childOrder string, f flags) error {
@@ -91,7 +93,7 @@ func generate(f flags) error {
 	for _, output := range []struct {
 		name  string
 		write func(io.Writer) error
-	}{{f.json, r.writeJSON}, {f.markdown, r.writeMarkdown}, {f.svg, r.writeSVG}} {
+	}{{f.json, r.writeJSON}, {f.markdown, r.writeMarkdown}, {f.summary, r.writeSummary}, {f.svg, r.writeSVG}} {
 		if output.name == "" {
 			continue
 		}

@@ -368,7 +368,7 @@ func (r report) writeScale(w io.Writer) error {
 
 func growth(v []float64) float64 { return v[len(v)-1] / v[0] }
 
-// writeMarkdown writes one row per case and one column per library, for a README.
+// writeMarkdown writes one row per case and one column per library, for this directory's README.
 func (r report) writeMarkdown(w io.Writer) error {
 	var names []string
 	for _, c := range r.Cases {
@@ -379,6 +379,7 @@ func (r report) writeMarkdown(w io.Writer) error {
 		}
 	}
 	var b strings.Builder
+	fmt.Fprintf(&b, "Measured %s with %s, %s.\n\n", r.Date, r.Go, r.CPU)
 	fmt.Fprintf(&b, "| case | unit | %s | ours to the best peer | target |\n", strings.Join(names, " | "))
 	fmt.Fprintf(&b, "| --- | --- |%s --- | --- |\n", strings.Repeat(" ---: |", len(names)))
 	for _, c := range r.Cases {

@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -168,7 +170,7 @@ func TestMarkdownReport(t *testing.T) {
 	if err := exampleReport().writeMarkdown(&b); err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")[2:] // below where and when
 	if want := "| echo64 | us/message | 5.00 | 10.0 | 20.0 | 5.00 | 0.50 (gws) | at most 1.00 of the best peer |"; lines[2] != want {
 		t.Errorf("got  %s\nwant %s", lines[2], want)
 	}
@@ -177,6 +179,91 @@ func TestMarkdownReport(t *testing.T) {
 			t.Errorf("another number of columns: %s", line)
 		}
 	}
+}
+
+func TestSummary(t *testing.T) {
+	var b strings.Builder
+	if err := exampleReport().writeSummary(&b); err != nil {
+		t.Fatal(err)
+	}
+	if want := "| case | unit | this library | lxzan/gws | gobwas/ws, by hand | plain TCP |\n" +
+		"| --- | --- | ---: | ---: | ---: | ---: |\n" +
+		"| echo, 64 B | us/message | 5.00 | 10.0 | 20.0 | 5.00 |\n" +
+		"\nMeasured "; !strings.HasPrefix(b.String(), want) {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
+// TestSummaryNames: the short table's cases and libraries exist.
+func TestSummaryNames(t *testing.T) {
+	var caseNames, libraryNames []string
+	for _, c := range cases(scope{}, 1, nil, nil) {
+		caseNames = append(caseNames, c.name)
+	}
+	for _, l := range libraries() {
+		libraryNames = append(libraryNames, l.name)
+	}
+	for _, row := range summaryRows {
+		if !slices.Contains(caseNames, row.name) {
+			t.Errorf("there is no case %s", row.name)
+		}
+	}
+	for _, column := range summaryColumns {
+		if !slices.Contains(libraryNames, column.library) {
+			t.Errorf("there is no library %s", column.library)
+		}
+	}
+}
+
+// TestREADMETables: the short table in the project's README and the full one in this directory's are of one run.
+func TestREADMETables(t *testing.T) {
+	full, short := tableOf(t, "README.md", "| case | unit | ours |"), tableOf(t, "../../README.md", "| case | unit | this library |")
+	titles := map[string]string{}
+	for _, c := range cases(scope{}, 1, nil, nil) {
+		titles[c.name] = c.title
+	}
+	if len(short) != len(summaryRows) {
+		t.Errorf("the project's README has %d rows, not %d", len(short), len(summaryRows))
+	}
+	for _, row := range summaryRows {
+		for _, column := range summaryColumns {
+			want, ok := full[titles[row.name]][column.library]
+			if got, there := short[row.title][column.title]; !ok || !there || got != want {
+				t.Errorf("%s, %s: the project's README says %q, this directory's %q", row.title, column.title, got, want)
+			}
+		}
+	}
+}
+
+// tableOf returns a Markdown table's cells by row and column. The header begins with head.
+func tableOf(t *testing.T, file, head string) map[string]map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := func(line string) []string {
+		row := strings.Split(strings.TrimSuffix(strings.TrimPrefix(line, "|"), "|"), "|")
+		for i := range row {
+			row[i] = strings.TrimSpace(row[i])
+		}
+		return row
+	}
+	_, body, _ := strings.Cut("\n"+string(text), "\n"+head)
+	lines := strings.Split(head+body, "\n")
+	columns := cells(lines[0])
+	rows := map[string]map[string]string{}
+	for _, line := range lines[2:] {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		row := cells(line)
+		rows[row[0]] = map[string]string{}
+		for i, cell := range row[:min(len(row), len(columns))] {
+			rows[row[0]][columns[i]] = cell
+		}
+	}
+	return rows
 }
 
 func TestLatencyVerdict(t *testing.T) {

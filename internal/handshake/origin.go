@@ -2,11 +2,49 @@ package handshake
 
 import (
 	"errors"
+	"fmt"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
 )
 
 // This file compares Origins (RFC 6454) with hosts and patterns.
+
+// maxOrigin bounds an Origin's length: a host's name has at most 253 bytes.
+const maxOrigin = 1024
+
+// CheckOrigin keeps pages of other sites from connecting with the user's cookies (RFC
+// 6455, sections 4.2.2 and 10.2). origins are the lines of the request's Origin header
+// field, host is its Host. It returns nil if the Origin may connect.
+func CheckOrigin(origins []string, host string, patterns []string) *Refusal {
+	for _, pattern := range patterns {
+		if err := CheckPattern(pattern); err != nil {
+			return &Refusal{Status: internalServerError, Reason: fmt.Sprintf("the origin pattern %q is not valid: %v", pattern, err)}
+		}
+	}
+	if len(origins) > 1 {
+		return Forbidden("there are %d Origin header fields", len(origins))
+	}
+	if len(origins) == 0 || origins[0] == "" {
+		return nil // no browser
+	}
+	origin := Origin{}
+	if origins[0] != "null" {
+		u, err := url.Parse(origins[0])
+		if err != nil || len(origins[0]) > maxOrigin {
+			return Forbidden("Origin %.64q is not a URL", origins[0])
+		}
+		if u.Scheme == "" {
+			return Forbidden("Origin %.64q has no scheme", origins[0])
+		}
+		origin = NewOrigin(u.Scheme, u.Host)
+	}
+	if origin.SameHost(host) || slices.ContainsFunc(patterns, origin.Matches) {
+		return nil
+	}
+	return Forbidden("Origin %.64q is not the host %.64q, nor does it match one of the OriginPatterns", origins[0], host)
+}
 
 // An Origin is where a page comes from, as a browser says it in the Origin header
 // field. The Origin "null" has neither scheme nor host.

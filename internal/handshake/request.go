@@ -24,11 +24,18 @@ type Refusal struct {
 
 // The statuses of refusals.
 const (
-	badRequest       = 400
-	methodNotAllowed = 405
-	upgradeRequired  = 426
-	notImplemented   = 501
+	badRequest          = 400
+	forbidden           = 403
+	methodNotAllowed    = 405
+	upgradeRequired     = 426
+	internalServerError = 500
+	notImplemented      = 501
 )
+
+// Forbidden is the refusal of a request from an Origin that may not connect.
+func Forbidden(format string, args ...any) *Refusal {
+	return &Refusal{Status: forbidden, Reason: fmt.Sprintf(format, args...)}
+}
 
 // CheckRequest compares a request with RFC 6455, section 4.2.1. It returns nil if the
 // request is a valid opening handshake.

@@ -6,24 +6,22 @@
 // then depends on how far that call gets. If it reaches net/http, Hijack writes the
 // header fields that are set by then, and nobody else may write an answer. Some
 // wrappers only take a note of the status until the first Write, though; then Hijack writes
-// nothing, and the handler has to write the answer to the connection itself. Nothing
-// in net/http's documented API tells the two apart, so this package looks.
+// nothing, and the handler has to write the answer to the connection itself. And a wrapper
+// may have changed the fields or the status on the way. Nothing in net/http's documented API
+// tells these apart, so this package looks.
 package hijack
 
 import (
 	"bufio"
-	"bytes"
+	"fmt"
+	"iter"
+	"net"
 	"net/http"
-	"reflect"
+	"slices"
+	"time"
+
+	"github.com/closeonce/websocket/internal/handshake"
 )
-
-// Own reports whether w is net/http's own ResponseWriter for HTTP/1, not wrapped.
-func Own(w http.ResponseWriter) bool { return isResponse(reflect.TypeOf(w)) }
-
-// isResponse reports whether t is *http.response.
-func isResponse(t reflect.Type) bool {
-	return t != nil && t.Kind() == reflect.Pointer && t.Elem().Name() == "response" && t.Elem().PkgPath() == "net/http"
-}
 
 // unwrapper is what [http.ResponseController] looks for in a wrapper.
 type unwrapper interface{ Unwrap() http.ResponseWriter }
@@ -32,106 +30,166 @@ type unwrapper interface{ Unwrap() http.ResponseWriter }
 // end.
 const maxDepth = 100
 
+// layers yields w and what is behind it, as far as there are Unwrap methods.
+func layers(w http.ResponseWriter) iter.Seq[http.ResponseWriter] {
+	return func(yield func(http.ResponseWriter) bool) {
+		for range maxDepth {
+			if !yield(w) {
+				return
+			}
+			u, ok := w.(unwrapper)
+			if !ok {
+				return
+			}
+			w = u.Unwrap()
+		}
+	}
+}
+
 // Possible reports whether the Hijack method of [http.ResponseController] finds an
 // [http.Hijacker] in w.
 func Possible(w http.ResponseWriter) bool {
-	for range maxDepth {
-		if _, ok := w.(http.Hijacker); ok {
+	for layer := range layers(w) {
+		if _, ok := layer.(http.Hijacker); ok {
 			return true
 		}
-		u, ok := w.(unwrapper)
-		if !ok {
-			return false
-		}
-		w = u.Unwrap()
 	}
 	return false
 }
 
-// SwitchProtocols calls WriteHeader(101) of w, so that all wrappers know. Where a wrapper
-// does not pass it on but has an Unwrap method, the one behind it is called too. written
-// reports whether net/http has been told, and so writes the header in Hijack. If net/http's
-// ResponseWriter was not found in w, known is false.
-func SwitchProtocols(w http.ResponseWriter) (written, known bool) {
-	for range maxDepth {
-		w.WriteHeader(http.StatusSwitchingProtocols)
-		if written, known = wroteHeader(w); written || !known {
-			break
-		}
-		u, ok := w.(unwrapper)
-		if !ok {
-			break
-		}
-		w = u.Unwrap()
-	}
-	return written, known
-}
+// Answered reports whether a response has been begun, or the connection taken over by
+// SwitchProtocols, as far as net/http knows and can be looked at.
+func Answered(w http.ResponseWriter) bool { return find(w).status() != 0 }
 
-var responseWriter = reflect.TypeFor[http.ResponseWriter]()
-
-// wroteHeader looks for net/http's ResponseWriter in w: behind its Unwrap method, or in its
-// fields. It reports whether WriteHeader has been called there.
-func wroteHeader(w http.ResponseWriter) (wrote, known bool) {
-	for range maxDepth {
-		u, ok := w.(unwrapper)
-		if !ok {
-			break
-		}
-		w = u.Unwrap()
-	}
-	v := reflect.ValueOf(w)
-	for range maxDepth {
-		if !v.IsValid() {
-			break
-		}
-		if isResponse(v.Type()) {
-			field := v.Elem().FieldByName("wroteHeader")
-			if field.Kind() != reflect.Bool {
-				break // another version of net/http
+// SwitchProtocols takes the connection over, after all wrappers of w have been told of the
+// status 101. The fields h are to be sent with the answer by the caller; they are nil if
+// net/http has sent it, which may take as long as timeout.
+//
+// If a wrapper has made something else of the answer, err says so, and there has been another
+// response if possible.
+func SwitchProtocols(w http.ResponseWriter, r *http.Request, answer *handshake.Answer, timeout time.Duration) (nc net.Conn, rw *bufio.ReadWriter, h http.Header, err error) {
+	h = writeHeaders(w, answer)
+	told := find(w)
+	sent := told.status() != 0
+	if sent {
+		if err := told.check(answer); err != nil {
+			if told.status() == http.StatusSwitchingProtocols { // any other is a response
+				fail(w, r, told, err, timeout)
 			}
-			return field.Bool(), true
+			return nil, nil, nil, err
 		}
-		v = wrapped(v)
 	}
-	return false, false
+	rc := http.NewResponseController(w)
+	rc.SetWriteDeadline(time.Now().Add(timeout)) // net/http takes it back in Hijack, after it has written the answer
+	nc, rw, err = rc.Hijack()
+	if err != nil {
+		rc.SetWriteDeadline(time.Time{})
+		return nil, nil, nil, err
+	}
+	switch {
+	case sent:
+	case !told.known():
+		if sent, err = answer.CheckText(buffer(rw.Writer)); err != nil {
+			err = spoiled{err}
+		}
+	case told.status() != 0: // a wrapper has kept the status until now
+		sent, err = true, told.check(answer)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, nil, nil, err
+	}
+	if sent {
+		h = nil
+	}
+	return nc, rw, h, nil
 }
 
-// wrapped returns the ResponseWriter that a struct, or a pointer to one, has in a field,
-// or the zero Value.
-func wrapped(v reflect.Value) reflect.Value {
-	if v.Kind() == reflect.Pointer && !v.IsNil() {
-		v = v.Elem()
+// check compares what net/http has been told with the answer.
+func (r response) check(answer *handshake.Answer) error {
+	if status := r.status(); status != http.StatusSwitchingProtocols {
+		return fmt.Errorf("the WriteHeader method of a middleware's ResponseWriter has replaced the status 101 by %d", status)
 	}
-	if v.Kind() != reflect.Struct {
-		return reflect.Value{}
+	if err := answer.Check(r.header()); err != nil {
+		return spoiled{err}
 	}
-	for i := range v.NumField() {
-		field := v.Field(i)
-		switch field.Kind() {
-		case reflect.Interface:
-			field = field.Elem()
-		case reflect.Struct: // embedded, as a wrapper's common part often is
-			if inner := wrapped(field); v.Type().Field(i).Anonymous && inner.IsValid() {
-				return inner
+	return nil
+}
+
+// spoiled is the error of an answer that a wrapper has changed.
+type spoiled struct{ why error }
+
+func (s spoiled) Error() string {
+	return fmt.Sprintf("the WriteHeader method of a middleware's ResponseWriter has changed the answer, which has %v; it must leave these fields alone", s.why)
+}
+
+// writeHeaders calls WriteHeader(101) of w, so that all wrappers know. Where a wrapper does
+// not pass it on but has an Unwrap method, the one behind it is called too, with the header
+// fields of the first. It returns the header fields of the last that was called.
+func writeHeaders(w http.ResponseWriter, answer *handshake.Answer) http.Header {
+	// A wrapper may have header fields of its own, which it adds to those behind it.
+	for layer := range layers(w) {
+		handshake.DeleteAnswer(layer.Header())
+	}
+	inner := find(w)
+	var h http.Header
+	for layer := range layers(w) {
+		outer := h
+		h = layer.Header()
+		carry(h, outer)
+		answer.Set(h)
+		layer.WriteHeader(http.StatusSwitchingProtocols)
+		if !inner.known() || inner.status() != 0 {
+			break
+		}
+	}
+	return h
+}
+
+// fail answers with 500 in place of an answer that net/http has been told of. It would
+// send that in Hijack: a deadline in the past keeps it from doing so. TLS does not survive
+// that; then the connection is just closed, as it is where a deadline can't be set or has no
+// effect, behind the spoiled answer.
+func fail(w http.ResponseWriter, r *http.Request, told response, err error, timeout time.Duration) {
+	below := http.NewResponseController(told.writer(w)) // a wrapper need not have deadlines
+	below.SetWriteDeadline(time.Unix(1, 0))
+	nc, _, hijackErr := http.NewResponseController(w).Hijack()
+	if hijackErr != nil {
+		below.SetWriteDeadline(time.Time{})
+		return
+	}
+	if r.Context().Err() != nil { // net/http ends it when it can't write
+		nc.SetWriteDeadline(time.Now().Add(timeout))
+		fmt.Fprintf(nc, "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"+
+			"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n%v\n", len(err.Error())+1, err)
+	}
+	nc.Close()
+}
+
+// carry adds to the header fields of a ResponseWriter those of the wrapper around it.
+func carry(inner, outer http.Header) {
+	for name, values := range outer {
+		switch {
+		case inner[name] == nil:
+			inner[name] = slices.Clone(values)
+		case name == "Set-Cookie": // each is for itself
+			for _, value := range values {
+				if !slices.Contains(inner[name], value) {
+					inner[name] = append(inner[name], value)
+				}
 			}
-			continue
-		}
-		if field.IsValid() && field.Type().Implements(responseWriter) {
-			return field
 		}
 	}
-	return reflect.Value{}
 }
 
-// Wrote reports whether what w has written last has text in it. w is the Writer that
-// Hijack returned: net/http's own, with which it writes the header and which it then
-// resets, so that the bytes are still in its buffer. It is the second choice, for
-// wrappers that SwitchProtocols can't look through: a Hijack method may return another
-// Writer.
-func Wrote(w *bufio.Writer, text string) bool {
+// buffer returns what w has written last. w is the Writer that Hijack returned: net/http's
+// own, with which it writes the header and which it then resets, so that the bytes are still
+// in its buffer, before older ones. It is the second choice, for wrappers that find can't look
+// through: a Hijack method may return another Writer.
+func buffer(w *bufio.Writer) []byte {
 	if w == nil {
-		return false
+		return nil
 	}
-	buffer := w.AvailableBuffer()
-	return bytes.Contains(buffer[:cap(buffer)], []byte(text))
+	b := w.AvailableBuffer()
+	return b[:cap(b)]
 }

@@ -4,14 +4,13 @@ import (
 	"bufio"
 	"crypto/sha1"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/closeonce/websocket/internal/proof/mutants"
 )
 
 // The bug that this library exists to end: a server that closes a WebSocket
@@ -91,45 +90,16 @@ func skipFrame(t *testing.T, r *bufio.Reader) {
 	}
 }
 
-// mutations make of the library one that forgets, when the peer's Close comes,
-// that its own has left already.
-var mutations = []struct{ file, from, to string }{
-	{"close.go", "recvClose: {closed, finish},", "recvClose: {closeReceived, echo},"},
-	{"close.go", "if c.ours == none {", "if true {"},
-}
+// forgetful is a library that forgets, when the peer's Close comes, that its own has
+// left already.
+var forgetful = mutants.Mutant{Name: "forgetful", What: "a second Close frame leaves", Edits: []mutants.Edit{
+	{In: "closeTable", Old: "recvClose: {closed, finish},", New: "recvClose: {closeReceived, echo},"},
+	{In: "closing.received", Old: "if c.ours == none {", New: "if true {"},
+}}
 
 func TestTheTestsSeeASecondCloseFrameOfABrokenBuild(t *testing.T) {
-	dir := t.TempDir()
-	replace := map[string]string{}
-	for _, m := range mutations {
-		path, err := filepath.Abs(filepath.Join("../../..", m.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if replace[path] != "" {
-			path = replace[path] // it is broken in more than one place
-		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := strings.Count(string(source), m.from); n != 1 {
-			t.Fatalf("%s has %q %d times, not once: the library has changed, and how it is broken here must, too", m.file, m.from, n)
-		}
-		broken := filepath.Join(dir, m.file)
-		if err := os.WriteFile(broken, []byte(strings.Replace(string(source), m.from, m.to, 1)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if path != broken {
-			replace[path] = broken
-		}
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	path, err := forgetful.Overlay("../../..", t.TempDir())
 	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(path, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	binary, err := buildChat(path)

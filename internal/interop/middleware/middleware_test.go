@@ -312,3 +312,69 @@ func TestRefuse(t *testing.T) {
 		})
 	}
 }
+
+// draining has middleware that closes all connections in a hook before the header is written, as servers do that are
+// about to stop.
+var draining = map[string]func(h http.Handler) http.Handler{
+	"echo": func(h http.Handler) http.Handler {
+		e := echo.New()
+		e.Any("/*", func(c echo.Context) error {
+			c.Response().Before(func() { c.Response().Header().Set("Connection", "close") })
+			h.ServeHTTP(c.Response(), c.Request())
+			return nil
+		})
+		return e
+	},
+	"negroni": func(h http.Handler) http.Handler {
+		return negroni.New(negroni.HandlerFunc(func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+			w.(negroni.ResponseWriter).Before(func(w negroni.ResponseWriter) { w.Header().Set("Connection", "close") })
+			next(w, r)
+		}), negroni.Wrap(h))
+	},
+}
+
+// TestDraining: where a hook spoils the answer, the handshake fails at both ends. The client gets 500 and is told why;
+// over TLS the connection is closed. Handler logs it.
+func TestDraining(t *testing.T) {
+	for name, build := range draining {
+		for _, tls := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/TLS %t", name, tls), func(t *testing.T) {
+				t.Parallel()
+				logged := newLines()
+				srv := httptest.NewUnstartedServer(build(websocket.Handler(nil, func(context.Context, *websocket.Conn) { t.Error("the handshake has not failed") })))
+				srv.Config.ErrorLog = log.New(logged, "", 0)
+				if tls {
+					srv.StartTLS()
+				} else {
+					srv.Start()
+				}
+				defer srv.Close()
+				ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+				defer cancel()
+				_, resp, err := websocket.Dial(ctx, srv.URL+"/ws", &websocket.DialOptions{HTTPClient: srv.Client()})
+				switch {
+				case tls && (err == nil || resp != nil):
+					t.Errorf("%v, %v", resp, err)
+				case !tls && (resp == nil || resp.StatusCode != 500 || !strings.Contains(err.Error(), `Connection: \"close\", not \"Upgrade\"`)):
+					t.Errorf("%v, %v", resp, err)
+				}
+				if line := logged.wait(t, 1); len(line) != 1 || !strings.Contains(line[0], `Connection: "close", not "Upgrade"`) || !strings.Contains(line[0], `"/ws"`) {
+					t.Errorf("the log says %q", line)
+				}
+			})
+		}
+	}
+}
+
+// TestDrainingBehindGin: gin keeps the status to itself, so that the answer can be put right behind the hook.
+func TestDrainingBehindGin(t *testing.T) {
+	srv := httptest.NewServer(ginEngine(draining["negroni"](echoing["Handler"](nil)), io.Discard))
+	defer srv.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	c, resp, err := websocket.Dial(ctx, srv.URL+"/ws", nil)
+	if err != nil || !slices.Equal(resp.Header["Connection"], []string{"Upgrade"}) {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	c.CloseNow()
+}

@@ -195,6 +195,20 @@ var accepting1 = []behaviour{
 		p.saw("status", a.status)
 		p.saw("there is an error", a.err != nil)
 	}},
+	{"accept-spoiled", func(p *play) {
+		a := p.accept(nil, request(), func(w http.ResponseWriter) http.ResponseWriter {
+			return meddling{w, func(w http.ResponseWriter, status int) { w.Header().Set("Connection", "close"); w.WriteHeader(status) }}
+		})
+		p.saw("status", a.status)
+		p.saw("there is an error", a.err != nil)
+	}},
+	{"accept-other-status", func(p *play) {
+		a := p.accept(nil, request(), func(w http.ResponseWriter) http.ResponseWriter {
+			return meddling{w, func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusTeapot) }}
+		})
+		p.saw("status", a.status)
+		p.saw("there is an error", a.err != nil)
+	}},
 	{"accept-own-field-newline", func(p *play) {
 		a := p.accept(nil, request(), preset("X-Mine", "a\r\nX-Smuggled: b"))
 		p.saw("X-Mine", fmt.Sprintf("%q", a.header.Get("X-Mine")))
@@ -277,3 +291,12 @@ var origins = []behaviour{
 		p.saw("status", p.accept(&options{InsecureSkipVerify: true}, request("Origin: https://other.example")).status)
 	}},
 }
+
+// meddling is a wrapper with a WriteHeader of its own.
+type meddling struct {
+	http.ResponseWriter
+	writeHeader func(w http.ResponseWriter, status int)
+}
+
+func (m meddling) WriteHeader(status int)      { m.writeHeader(m.ResponseWriter, status) }
+func (m meddling) Unwrap() http.ResponseWriter { return m.ResponseWriter }

@@ -102,7 +102,7 @@ func clientAttacks() []attack {
 			},
 		},
 		{
-			name:    "client: ping flood that reads no Pongs, the application never reads",
+			name:    "client: ping flood, neither Pongs nor messages are read",
 			subject: settings{App: "stuck", SmallSockets: true},
 			conns:   20, few: 10, ends: silentPeers,
 			run: func(f *field) error {

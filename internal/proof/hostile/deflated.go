@@ -16,7 +16,7 @@ func deflateAttacks() []attack {
 	tooBig, bad := []string{"Close 1009"}, []string{"Close 1007"}
 	return []attack{
 		{name: "deflate bomb of 64 MiB, with context takeover", subject: takeover, conns: 50, few: 20, want: tooBig, run: bomb},
-		{name: "deflate bomb of 64 MiB, without", subject: alone, conns: 50, few: 20, want: tooBig, run: bomb},
+		{name: "deflate bomb of 64 MiB, no context takeover", subject: alone, conns: 50, few: 20, want: tooBig, run: bomb},
 		{
 			name: "endless deflate stream of empty stored blocks", subject: takeover, conns: 20, few: 2, want: tooBig,
 			run: func(f *field) error { return f.stream(bytes.Repeat([]byte{0, 0, 0, 0xFF, 0xFF}, 800)) },
@@ -30,7 +30,7 @@ func deflateAttacks() []attack {
 			run: func(f *field) error { return f.stream(blocks(400, emptyDynamic)) },
 		},
 		{
-			name: "deflate stream that is none", subject: alone, conns: 50, few: 20, want: bad,
+			name: "data that is not a deflate stream", subject: alone, conns: 50, few: 20, want: bad,
 			run: func(f *field) error { return f.stream(bytes.Repeat([]byte{0xFF}, 4000)) },
 		},
 	}

@@ -31,7 +31,7 @@ func flowAttacks() []attack {
 			run: func(f *field) error { return f.forever(bytes.Repeat(frame(nil, fin|text, nil, true), 2000)) },
 		},
 		{
-			name:    "ping flood that reads no Pongs, the application never reads",
+			name:    "ping flood, neither Pongs nor messages are read",
 			subject: stuck, conns: 20, few: 10, ends: silentPeers,
 			run: func(f *field) error {
 				return f.forever(bytes.Repeat(frame(nil, fin|ping, make([]byte, 125), true), 100))
@@ -47,7 +47,7 @@ func flowAttacks() []attack {
 			},
 		},
 		{
-			name:    "updates are never read, the queue is full",
+			name:    "updates are never read, and the queue is full",
 			subject: settings{App: "feed", SmallSockets: true, WriteTimeout: 3 * time.Second},
 			conns:   200, few: 20,
 			want: []string{"end", "reset"},

@@ -38,14 +38,14 @@ func frameAttacks() []attack {
 			run:  func(f *field) error { return f.lengths(3, 1<<62) },
 		},
 		{
-			name:    "length of the limit, and nothing behind it",
+			name:    "length of the read limit, then nothing",
 			subject: settings{App: "echo", KeepAlive: 2 * time.Second},
 			conns:   200, few: 40,
 			want: []string{"end"},
 			run:  func(f *field) error { return announced(f, readLimit) },
 		},
 		{
-			name:    "length of 2^62, and nothing behind it, without a read limit",
+			name:    "length of 2^62, then nothing, no read limit",
 			subject: settings{App: "echo", ReadLimit: -1, KeepAlive: 2 * time.Second},
 			conns:   200, few: 40,
 			want: []string{"end"},

@@ -15,7 +15,7 @@ func handshakeAttacks() []attack {
 	refusing := settings{App: "echo", IdleTimeout: time.Second}
 	return []attack{
 		{
-			name:    "10,000 half-open connections, half of them mute",
+			name:    "10,000 half-open connections, half of them silent",
 			subject: settings{App: "echo", ReadHeaderTimeout: 5 * time.Second},
 			conns:   10000, few: 200,
 			want: []string{"400", "end"}, // what a server says to those who have said something
@@ -49,7 +49,7 @@ func handshakeAttacks() []attack {
 			run:  func(f *field) error { return f.request("Cookie: " + strings.Repeat("a", 1<<20-4<<10) + "\r\n") },
 		},
 		{
-			name:    "key of 1 MiB, which the answer must not repeat",
+			name:    "key of 1 MiB, which the response must not repeat",
 			subject: refusing,
 			conns:   20, few: 4,
 			want: []string{"400"},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -29,5 +31,31 @@ func TestAttacks(t *testing.T) {
 				t.Error("the attackers have sent nothing")
 			}
 		})
+	}
+}
+
+// TestDocumented: the table in SECURITY.md has each attack, in this order, and no other.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(table(nil), "\n")
+	_, rows, found := strings.Cut(string(text), "\n"+head+"\n| --- ")
+	if !found {
+		t.Fatalf("SECURITY.md has no table with the columns %s", head)
+	}
+	var documented, names []string
+	for row := range strings.Lines(rows) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(row, "| "), " | "); ok && strings.HasPrefix(row, "| ") {
+			documented = append(documented, name)
+		}
+	}
+	for _, a := range attacks() {
+		names = append(names, a.name)
+	}
+	documented = documented[1:] // what is left of the line below the columns
+	if !slices.Equal(documented, names) {
+		t.Errorf("SECURITY.md has the attacks\n%q\nbut there are\n%q", documented, names)
 	}
 }

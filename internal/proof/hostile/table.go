@@ -11,7 +11,7 @@ import (
 // table prints the results as Markdown.
 func table(results []result) string {
 	var b strings.Builder
-	b.WriteString("| attack | connections × bytes sent | answer | KiB of heap + stacks, peak RSS | goroutines | rid of it after | CPU |\n")
+	b.WriteString("| attack | connections × bytes sent | answer | KiB of heap + stacks, peak RSS | goroutines | gone after | CPU |\n")
 	b.WriteString("| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, r := range results {
 		answer := listed(r.Answers)

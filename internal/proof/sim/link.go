@@ -270,6 +270,7 @@ func (d *direction) receive(p []byte) (int, error) {
 			copy(p, d.ready[:n])
 			d.ready = d.ready[n:]
 			d.read += int64(n)
+			d.trace.progress.Add(1)
 			d.notes.readAt = time.Now()
 			if now := time.Now(); len(d.reads) > 0 && d.reads[len(d.reads)-1].at.Equal(now) {
 				d.reads[len(d.reads)-1].n = d.read

@@ -23,7 +23,7 @@ var (
 	flagProcs = flag.Int("procs", 1, "GOMAXPROCS: with more than 1 no seed replays, but more can happen")
 	flagOld   = flag.Bool("old", false, "do not ask for the promises that not every version keeps")
 	flagList  = flag.Bool("list", false, "print each seed before it runs: for panics in goroutines of the library")
-	flagHang  = flag.Duration("hang", 10*time.Second, "after so much real time without an event a run hangs")
+	flagHang  = flag.Duration("hang", 10*time.Second, "after so much real time in which nothing happens, and no byte is read, a run hangs")
 	flagSlow  = flag.Duration("slow", 0, "print seeds that take longer than this")
 )
 
@@ -69,7 +69,7 @@ func watchdog(w *world, finished chan struct{}) {
 			return
 		case <-time.After(*flagHang):
 		}
-		if n := w.trace.count.Load(); n != seen {
+		if n := w.trace.progress.Load(); n != seen {
 			seen = n
 			continue
 		}

@@ -15,19 +15,19 @@ const maxEvents = 4000
 // start. It holds nothing that differs between two runs of the same seed, such
 // as masking keys.
 type trace struct {
-	mu     sync.Mutex
-	start  time.Time
-	events []string
-	cut    int
-	count  atomic.Int64 // of all events
-	failed []string
+	mu       sync.Mutex
+	start    time.Time
+	events   []string
+	cut      int
+	progress atomic.Int64 // counts events, and reads of the link: who watches for a hang looks at it
+	failed   []string
 }
 
 func (t *trace) since() time.Duration { return time.Since(t.start) }
 
 // event notes what happened now.
 func (t *trace) event(format string, args ...any) {
-	t.count.Add(1)
+	t.progress.Add(1)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.events) >= maxEvents {
