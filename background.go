@@ -3,6 +3,8 @@ package websocket
 import (
 	"context"
 	"net"
+	"runtime/debug"
+	"time"
 
 	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/keepalive"
@@ -29,10 +31,9 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		closeOnCancel: s.cancels,
 		deflate:       cfg.deflate,
 		closeTimeout:  s.closeTimeout,
-		onPing:        s.onPing,
-		onPong:        s.onPong,
 		subprotocol:   cfg.subprotocol,
 	}
+	c.setHooks(s)
 	c.lifetime.Init(cfg.parent)
 	c.transport.Init(nc, &c.receiver.inbox)
 	c.receiver.client = cfg.client
@@ -41,18 +42,105 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	c.closing.server = !cfg.client
 	if len(cfg.early) > 0 {
 		c.receiver.inbox.Put(cfg.early)
+		c.receiver.fresh.bytes = uint32(len(cfg.early))
 		c.supervisor.Unread.Store(supervisor.FramesUnread)
 	}
 	t := now()
 	c.keepalive.Init(t, s.keepAlive)
 	c.supervisor.Init((*background)(c))
 	c.mu.Lock()
+	c.sender.counters.opened = time.Now().UnixNano()
 	c.unlock()
+	tell := s.trace != nil && s.trace.HandshakeDone != nil
+	if tell {
+		c.supervisor.Turn.Await(nil, nil) // so that nothing comes before; nobody else knows of the connection
+	}
 	c.alarms.Init(c.ring, t, alarmReader, supervisor.ReaderDelay)
 	if s.keepAlive > 0 {
 		c.alarms.Set(t, alarmKeepAlive, s.keepAlive)
 	}
+	if tell {
+		c.call("Trace.HandshakeDone", func() { s.trace.HandshakeDone(c, HandshakeInfo{cfg.client, cfg.deflate != nil}) })
+		c.releaseRead()
+	}
 	return c
+}
+
+// setHooks binds the callbacks to the connection, if there are any.
+func (c *Conn) setHooks(s *settings) {
+	if s.onPing == nil && s.onPong == nil && s.trace == nil {
+		return
+	}
+	c.hooks = &hooks{onPing: s.onPing, onPong: s.onPong}
+	trace, t := s.trace, &c.hooks.trace
+	if trace == nil {
+		return
+	}
+	if f := trace.FrameRead; f != nil {
+		t.onFrameRead = func(i FrameInfo) { c.call("Trace.FrameRead", func() { f(c, i) }) }
+	}
+	if f := trace.FrameWritten; f != nil {
+		t.onFrameWritten = func(i FrameInfo) { c.tell("FrameWritten", func() { f(c, i) }) }
+	}
+	if f := trace.MessageRead; f != nil {
+		t.onMessageRead = func(m MessageInfo) { c.call("Trace.MessageRead", func() { f(c, m) }) }
+	}
+	if f := trace.MessageWritten; f != nil {
+		t.onMessageWritten = func(m MessageInfo) { c.tell("MessageWritten", func() { f(c, m) }) }
+	}
+	if f := trace.PingAnswered; f != nil {
+		t.onPingAnswered = func(rtt time.Duration) { c.call("Trace.PingAnswered", func() { f(c, rtt) }) }
+	}
+	if f := trace.Slow; f != nil {
+		t.onSlow = func(queued int) { c.tell("Slow", func() { f(c, queued) }) }
+	}
+	if trace.StateChanged != nil || trace.Closed != nil {
+		t.deliver = func() { c.deliver(trace) }
+	}
+}
+
+// tell calls a function of a Trace, without the read turn.
+func (c *Conn) tell(name string, f func()) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		err := &panicError{"Trace." + name, v, debug.Stack()}
+		if v == nil { // runtime.Goexit: whoever writes ends here, and keeps the write turn
+			c.end(err)
+			return
+		}
+		c.closeFor(err, StatusInternalError, "internal error")
+	}()
+	f()
+	returned = true
+}
+
+// deliver tells of what closing has done, in a goroutine of its own.
+func (c *Conn) deliver(trace *Trace) {
+	done := false
+	defer func() {
+		if !done { // a function has ended this goroutine
+			go c.deliver(trace)
+		}
+	}()
+	for {
+		c.mu.Lock()
+		e, some := c.hooks.trace.next()
+		reason := c.closing.cause
+		c.mu.Unlock()
+		switch {
+		case !some:
+			done = true
+			return
+		case e.ended && trace.Closed != nil:
+			c.tell("Closed", func() { trace.Closed(c, reason, c.Stats()) })
+		case !e.ended && trace.StateChanged != nil:
+			c.tell("StateChanged", func() { trace.StateChanged(c, CloseState(e.from), CloseState(e.to)) })
+		}
+	}
 }
 
 // newCompression sets up what was agreed on, for one end.

@@ -50,8 +50,7 @@ type Conn struct {
 	// What newConn sets and nobody changes. Of deflate, in belongs to the read turn and out to the write turn.
 	deflate      *compression // nil: permessage-deflate was not agreed on
 	closeTimeout time.Duration
-	onPing       func(ctx context.Context, payload []byte) bool
-	onPong       func(ctx context.Context, payload []byte)
+	hooks        *hooks // callbacks of the application; nil: there are none
 	subprotocol  string
 }
 
@@ -100,6 +99,7 @@ type compression struct {
 	in        deflate.Decompressor // belongs to the holder of the read turn
 	message   inflating            // too
 	threshold int
+	saved     atomic.Int64 // by how much what was compressed is larger; written with the write turn
 }
 
 // inflating is how far a compressed message was inflated.
@@ -154,6 +154,7 @@ func (c *Conn) unlock() {
 		pass(&m.told, cl.told())
 		pass(&m.hungUp, cl.hungUp)
 	}
+	c.hooks.closingMoved(cl)
 	c.mu.Unlock()
 }
 
@@ -259,6 +260,27 @@ func (c *Conn) releaseRead() {
 	}
 	s.Turn.Release()
 	c.rest()
+}
+
+// publish adds to the counters what the holder of the read turn, which is the caller, has counted lately.
+func (c *Conn) publish() {
+	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
+	c.mu.Unlock()
+}
+
+// tellWritten tells a Trace of a message that was taken.
+func (c *Conn) tellWritten(typ MessageType, size int64) { c.hooks.messageWritten(typ, size) }
+
+// tellSlow tells it that the queue is full.
+func (c *Conn) tellSlow() {
+	if c.hooks == nil {
+		return
+	}
+	c.mu.Lock()
+	queued := c.sender.size
+	c.mu.Unlock()
+	c.hooks.queueFull(queued)
 }
 
 // noteUnread notes whether more has come than the application has taken. It is called with the read turn.

@@ -40,11 +40,12 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		return false, errOver
 	}
 	b := c.sender.collect(&c.closing, f)
-	matters := b.queued > 0 || c.sender.pinging || c.closing.ours == leaving // somebody waits to hear that it is written
+	matters := b.queued > 0 || b.ping != 0 || c.closing.ours == leaving // somebody waits to hear that it is written
 	c.unlock()
 	if b.buf == nil {
 		return false, nil
 	}
+	c.hooks.framesLeave(b.buf.B)
 	// Nearly always it is one attempt, which the kernel takes whole. Made here, it needs little stack.
 	if f == nil || f.tail == nil {
 		err = c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil))
@@ -57,8 +58,9 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		c.suspend(b, f)
 		return true, err
 	}
+	c.hooks.framesLeft(0)
 	if matters {
-		c.wrote(b.queued)
+		c.wrote(b)
 	}
 	transport.Put(b.buf)
 	return true, nil
@@ -71,14 +73,15 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 		c.unlock()
 		return nil
 	}
-	b := batch{buf: &transport.Buffer{B: c.sender.rest.b}, queued: c.sender.rest.queued}
+	b := batch{buf: &transport.Buffer{B: c.sender.rest.b}, ping: c.sender.rest.ping, queued: c.sender.rest.queued}
 	c.sender.rest = nil
 	c.unlock()
 	if err := c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil)); err != nil {
 		c.suspend(b, nil)
 		return err
 	}
-	c.wrote(b.queued)
+	c.hooks.framesLeft(0)
+	c.wrote(b)
 	return nil
 }
 
@@ -86,24 +89,29 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 func (c *Conn) suspend(b batch, f *outFrame) {
 	c.mu.Lock()
 	whole := c.sender.suspend(b, f)
-	if c.closing.ended {
+	left, ended := 0, c.closing.ended
+	if !whole {
+		left = len(c.sender.rest.b)
+	}
+	if ended {
 		c.sender.drop()
 	}
 	c.unlock()
+	c.hooks.framesSuspended(f != nil && !f.committed, left, ended)
 	if whole {
-		c.wrote(b.queued)
+		c.wrote(b)
 	}
 }
 
 // wrote is called when all that had begun to leave is written.
-func (c *Conn) wrote(queued int) {
+func (c *Conn) wrote(b batch) {
 	c.mu.Lock()
-	pingLeft := c.sender.wrote(queued)
+	c.sender.wrote(b.queued)
 	a := c.closing.wrote()
 	c.unlock()
-	if pingLeft {
+	if b.ping != 0 {
 		taken, outstanding := c.transport.Taken()
-		c.keepalive.PingLeft(now(), taken, outstanding)
+		c.keepalive.PingLeft(b.ping, now(), taken, outstanding)
 	}
 	c.perform(a)
 }
@@ -327,6 +335,7 @@ func (c *Conn) fail(err error) error {
 	}
 	payload := string(appendClose(nil, code, reason[:min(len(reason), maxCloseReason)]))
 	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
 	a := c.closing.fail(err, payload)
 	c.unlock()
 	c.perform(a)

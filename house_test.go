@@ -164,7 +164,8 @@ func TestSize(t *testing.T) {
 }
 
 // foreign is code that is not ours, or that may be: contexts, callbacks, and the net.Conn.
-var foreign = map[string]bool{"Done": true, "AfterFunc": true, "Err": true, "Cause": true, "onPing": true, "onPong": true,
+var foreign = map[string]bool{"Done": true, "AfterFunc": true, "Err": true, "Cause": true, "onPing": true, "onPong": true, "HandshakeDone": true, "FrameRead": true, "FrameWritten": true,
+	"MessageRead": true, "MessageWritten": true, "StateChanged": true, "PingAnswered": true, "Slow": true, "Closed": true,
 	"SetReadDeadline": true, "SetWriteDeadline": true, "SetDeadline": true, "InterruptRead": true, "InterruptWrite": true}
 
 // TestNoForeignCodeUnderLock: between Lock and Unlock of a mutex nothing foreign is called. It looks at each block of

@@ -113,8 +113,12 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 		if c.has(hasPending | hasCorked) {
 			c.flushNow() // nobody comes any more to share a system call with
 		}
+		if c.receiver.fresh != (fresh{}) {
+			c.publish()
+		}
 		n, err := c.transport.Read(c.lifetime.Foreign(ctx), dst)
 		if n > 0 {
+			c.receiver.fresh.bytes += uint32(n)
 			c.heard(ctx)
 			return n, nil
 		}
@@ -166,6 +170,7 @@ func (c *Conn) readFailed(err error) bool {
 	}
 	c.noteUnread()
 	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
 	a := c.closing.noRead(connectionLost(c.receiver.cutOff(err)), err == io.EOF)
 	c.unlock()
 	c.perform(a)
@@ -231,6 +236,7 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 			return errOver
 		}
 		what, op, payload, err := r.next(c.deflate != nil)
+		c.hooks.frameRead(what, op, len(payload), &r.frame)
 		switch {
 		case err != nil:
 			return c.failRead(err)
@@ -309,6 +315,7 @@ func directPiece(dst []byte) []byte {
 func (c *Conn) takeSimple(dst, src []byte) (whole bool, err error) {
 	r := &c.receiver
 	r.begin()
+	c.hooks.frameRead(dataFrame, r.frame.opcode, 0, &r.frame)
 	if err := r.enter(r.record()); err != nil {
 		return false, c.refuse(err)
 	}
@@ -325,10 +332,26 @@ func (c *Conn) takeSimple(dst, src []byte) (whole bool, err error) {
 
 // endMessage: the message was read to its end.
 func (c *Conn) endMessage() {
-	if c.receiver.message.compressed {
+	m := &c.receiver.message
+	size := m.size
+	if m.compressed {
+		size = c.deflate.message.size
 		c.deflate.message.end()
 	}
-	c.receiver.message.end()
+	if !m.counted {
+		c.countMessage(size)
+		c.hooks.messageRead(MessageType(m.typ), size)
+	}
+	m.end()
+}
+
+// countMessage counts a message that was read to its end.
+func (c *Conn) countMessage(size int64) {
+	if !c.receiver.fresh.addMessage(size) {
+		c.mu.Lock()
+		c.sender.counters.add(payloadRead, size)
+		c.mu.Unlock()
+	}
 }
 
 // dropUnread forgets what came before the application wanted no more messages. A message that came before CloseRead is

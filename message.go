@@ -238,6 +238,7 @@ func (c *Conn) readInflated(ctx context.Context, buf []byte, base int) (MessageT
 		if err == nil && !more {
 			if err = c.checkInflated(nil, z.Finish(work, start), true); err == nil {
 				typ := MessageType(m.typ)
+				c.deflate.message.size = int64(len(work) - start)
 				c.endMessage()
 				if held {
 					work = append(buf, work...)
@@ -277,7 +278,7 @@ func (c *Conn) inflateRest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	*m = message{typ: uint8(typ), open: true, resume: true, held: &all, frame: record{fin: true}, number: number}
+	*m = message{typ: uint8(typ), open: true, resume: true, counted: true, held: &all, frame: record{fin: true}, number: number}
 	return nil
 }
 

@@ -128,6 +128,10 @@ type AcceptOptions struct {
 	// OnPongReceived, if not nil, is called for each Pong, those to the connection's
 	// own Pings included. It runs as OnPingReceived does.
 	OnPongReceived func(ctx context.Context, payload []byte)
+
+	// Trace, if not nil, has functions that are called for what happens on the
+	// connection. It must not be changed afterwards. Default: nil, which costs nothing.
+	Trace *Trace
 }
 
 // DialOptions are the options of [Dial]. nil and the zero value are the
@@ -171,10 +175,62 @@ type DialOptions struct {
 	CloseTimeout time.Duration
 	KeepAlive    time.Duration
 
-	// CloseOnCancel, OnPingReceived and OnPongReceived are as in AcceptOptions.
+	// CloseOnCancel, OnPingReceived, OnPongReceived and Trace are as in AcceptOptions.
 	CloseOnCancel  bool
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
+	Trace          *Trace
+}
+
+// A Trace is a set of functions that a connection calls for what happens on it; any of them may be nil. It is an option of
+// [Accept], [Handler] and [Dial], and may serve many connections: each function gets the one that it is about.
+//
+// The functions must return soon, and must not wait for the connection: no Read, Write, Ping or Close of it, for which the
+// caller may be what they wait for. [Conn.Stats], [Conn.TryWrite] and [Conn.CloseNow] do not wait. No lock is held.
+// Functions that run for different directions, or different connections, may run at the same time.
+//
+//   - FrameRead, MessageRead and PingAnswered run in the goroutine that reads frames, a Read's or the connection's own, one
+//     at a time, in the order in which the frames came.
+//   - FrameWritten runs in the goroutine that writes frames, a Write's or the connection's own, one at a time, in the order
+//     in which the frames left.
+//   - HandshakeDone, MessageWritten and Slow run in the goroutine of the call that they are about.
+//   - StateChanged and Closed run in a goroutine of their own, one at a time and in order. Closed comes last.
+//
+// A function that panics closes the connection with 1011 (StatusInternalError), as a callback does, see
+// AcceptOptions.OnPingReceived. One that ends its goroutine by runtime.Goexit closes it too, but where frames are written
+// there is no Close frame then.
+type Trace struct {
+	// HandshakeDone is called when the handshake is done, before Accept or Dial returns c, and before all others.
+	HandshakeDone func(c *Conn, h HandshakeInfo)
+
+	// FrameRead is called for each frame that comes, control frames included, when its header has come; its payload may
+	// still be on its way. It is not called for frames that break the protocol, nor for what comes behind the peer's Close.
+	FrameRead func(c *Conn, f FrameInfo)
+
+	// FrameWritten is called for each frame, when the net.Conn has taken all of it.
+	FrameWritten func(c *Conn, f FrameInfo)
+
+	// MessageRead is called for each message that the application has read to its end, or skipped, just before the call
+	// that reads it returns. After the end it is called for messages that had come before.
+	MessageRead func(c *Conn, m MessageInfo)
+
+	// MessageWritten is called for each message that Write, TryWrite or a Writer's Close has taken: it leaves now, or waits
+	// in the queue.
+	MessageWritten func(c *Conn, m MessageInfo)
+
+	// StateChanged is called when the closing handshake moves on.
+	StateChanged func(c *Conn, from, to CloseState)
+
+	// PingAnswered is called when the Pong to a Ping of the connection's own has come, with the time between the two.
+	PingAnswered func(c *Conn, rtt time.Duration)
+
+	// Slow is called when a message does not fit into the queue, because the peer reads more slowly than the application
+	// writes: TryWrite returns ErrQueueFull, or Write waits. queued is how many bytes are in the queue.
+	Slow func(c *Conn, queued int)
+
+	// Closed is called once, when the connection has ended: the net.Conn is closed, or what remains of it is seen to in the
+	// background. reason is what calls return from now on.
+	Closed func(c *Conn, reason error, s Stats)
 }
 
 // CompressionMode says whether and how messages are compressed.
@@ -287,6 +343,7 @@ type settings struct {
 	cancels      bool // CloseOnCancel
 	onPing       func(ctx context.Context, payload []byte) bool
 	onPong       func(ctx context.Context, payload []byte)
+	trace        *Trace
 }
 
 // The defaults of the options.

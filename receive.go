@@ -30,6 +30,7 @@ type receiver struct {
 	left    int64  // bytes of its payload that were not taken yet
 	ahead   *readAhead
 	message message
+	fresh   fresh // what was counted lately
 
 	// limit is how many bytes a message may have, decoded; negative: any number. It is set by anybody.
 	limit atomic.Int64
@@ -50,6 +51,7 @@ type message struct {
 	compressed bool
 	appending  bool // a Read inflated the start of it: held
 	streaming  bool // a Reader inflated the start of it
+	counted    bool // it was counted when it was inflated
 
 	held *[]byte // what Reads that gave up had of it; nil: none did
 }
@@ -97,6 +99,7 @@ func (r *receiver) next(deflate bool) (found, opcode, []byte, error) {
 		if h.masked {
 			mask.XOR(payload, h.key, 0)
 		}
+		r.fresh.frames++
 		return controlFrame, h.opcode, payload, nil
 	}
 	r.frame = h
@@ -138,6 +141,7 @@ func (r *receiver) simple(b []byte) (size int) {
 func (r *receiver) begin() {
 	h := &r.frame
 	r.frames = min(r.frames+1, 2)
+	r.fresh.frames++
 	r.left = h.length
 	r.inMessage = !h.fin
 	if h.opcode != opContinuation {

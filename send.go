@@ -17,10 +17,10 @@ type sender struct {
 	corked bool
 	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
 	midMessage bool
-	// pinging: a Ping is on its way.
-	pinging bool
 	// writerOpen: other messages wait for a Writer.
 	writerOpen bool
+	// messages is how many are in queue.
+	messages uint32
 	// queue holds data frames, encoded and whole, that Write and TryWrite left.
 	queue *transport.Buffer
 	// pongs are to be sent, and control frames of the application's; nil: there was none yet.
@@ -31,6 +31,8 @@ type sender struct {
 	rest *rest
 	// size counts the bytes in queue, those of it that are on their way, and what is reserved.
 	size int
+
+	counters counters // of both directions
 }
 
 // A firstByte is the first byte of a frame of ours: FIN, RSV1 and the opcode.
@@ -46,14 +48,16 @@ type outFrame struct {
 	head      *transport.Buffer // the frame, encoded, or the start of it
 	tail      []byte            // the rest of it, written from where it lies
 	key       mask.Key          // if the tail is to be masked
+	payload   int               // how much of it is payload
 	mustSend  bool              // its compression has moved the window that the peer has too
 	committed bool              // it leaves, though its caller may not wait for it
 }
 
-// A rest is what is left of a batch; queued is the batch's.
+// A rest is what is left of a batch; queued and ping are the batch's.
 type rest struct {
 	b      []byte
 	queued int
+	ping   uint64
 }
 
 // pongs holds the payloads of Pongs, each behind its length.
@@ -69,6 +73,7 @@ type batch struct {
 	buf    *transport.Buffer // nil: nothing leaves
 	own    int               // where the frame begins
 	queued int               // bytes that were in the queue
+	ping   uint64            // the number of the Ping; 0: there is none
 }
 
 // appendStart appends the header of a frame, with a key if we are the client.
@@ -99,10 +104,10 @@ func (s *sender) appendFrame(b *transport.Buffer, first firstByte, payload []byt
 // write turn, and nothing is left of frames before.
 func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 	if s.pongsWait() || s.ping != 0 {
-		b.buf = s.collectControl(c)
+		b = s.collectControl(c)
 	}
 	if s.queue != nil && !s.midMessage {
-		b = s.collectQueue(c, b.buf)
+		s.collectQueue(c, &b)
 	}
 	s.corked = s.corked && s.queue != nil
 	if f != nil && c.mayLeave(sendData) {
@@ -115,6 +120,7 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 			transport.Put(f.head)
 		}
 		f.head = nil
+		s.count(f, 1)
 	}
 	if c.leave() {
 		if b.buf == nil {
@@ -122,59 +128,73 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 		}
 		s.appendFrame(b.buf, finBit|firstByte(opClose), []byte(c.payload))
 		b.buf.Last = c.last()
+		s.counters.add(framesWritten, 1)
 	}
 	return b
 }
 
+// count counts a data frame that begins to leave, or with -1 one that is taken back.
+func (s *sender) count(f *outFrame, n int64) {
+	s.counters.add(framesWritten, n)
+	s.counters.add(payloadWritten, n*int64(f.payload))
+	if f.first.fin() {
+		s.counters.add(messagesWritten, n)
+	}
+}
+
 // collectControl returns the Pongs and the Ping that are pending, if they may leave.
-func (s *sender) collectControl(c *closing) *transport.Buffer {
+func (s *sender) collectControl(c *closing) batch {
 	p, own, ping := s.takeControl()
 	if !c.mayLeave(sendData) {
-		return nil
+		return batch{}
 	}
 	b := transport.Get()
+	frames := int64(0)
 	for len(p) > 0 {
 		n := 1 + int(p[0])
 		s.appendFrame(b, finBit|firstByte(opPong), p[1:n])
 		p = p[n:]
+		frames++
 	}
 	for len(own) > 0 {
 		n := 2 + int(own[1])
 		s.appendFrame(b, finBit|firstByte(own[0]), own[2:n])
 		own = own[n:]
+		frames++
 	}
 	if ping != 0 {
 		var number [keepalive.PayloadSize]byte
 		s.appendFrame(b, finBit|firstByte(opPing), keepalive.AppendPayload(number[:0], ping))
-		s.pinging = true
+		frames++
 	}
-	return b
+	s.counters.add(framesWritten, frames)
+	return batch{buf: b, ping: ping}
 }
 
-// collectQueue returns what is queued, behind the control frames.
-func (s *sender) collectQueue(c *closing, control *transport.Buffer) batch {
-	queue := s.queue
-	s.queue = nil
+// collectQueue puts what is queued behind the control frames in b.
+func (s *sender) collectQueue(c *closing, b *batch) {
+	queue, messages := s.queue, int64(s.messages)
+	s.queue, s.messages = nil, 0
 	if !c.mayLeave(sendQueued) {
 		s.size -= len(queue.B)
+		s.counters.add(messagesDropped, messages)
 		transport.Put(queue)
-		return batch{buf: control}
+		return
 	}
-	b := batch{buf: queue, queued: len(queue.B)}
-	if control != nil {
-		b.buf = control
+	s.counters.add(framesWritten, messages)
+	s.counters.add(messagesWritten, messages)
+	s.counters.add(payloadWritten, int64(queue.Payload))
+	b.queued = len(queue.B)
+	if control := b.buf; control != nil {
 		control.B = append(control.B, queue.B...)
 		transport.Put(queue)
+	} else {
+		b.buf = queue
 	}
-	return b
 }
 
 // wrote is called when a batch, or the rest of one, is written.
-func (s *sender) wrote(queued int) (pingLeft bool) {
-	s.size -= queued
-	pingLeft, s.pinging = s.pinging, false
-	return pingLeft
-}
+func (s *sender) wrote(queued int) { s.size -= queued }
 
 // suspend keeps what was not written of a batch and of f's tail; b.buf.N says how much was. But f is taken back if
 // nothing of it has left. It reports whether nothing is left to write: the interruption came behind the last byte.
@@ -187,6 +207,7 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	case n <= b.own && !f.mustSend && !f.committed:
 		left = b.buf.B[n:b.own]
 		s.midMessage = f.first.opcode() == opContinuation
+		s.count(f, -1)
 	case n < len(b.buf.B):
 		f.committed = true
 		left, tail = b.buf.B[n:], f.tail
@@ -195,7 +216,7 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 		tail = f.tail[n-len(b.buf.B):]
 	}
 	if whole = len(left)+len(tail) == 0; !whole {
-		s.rest = &rest{slices.Concat(left, tail), b.queued}
+		s.rest = &rest{slices.Concat(left, tail), b.queued, b.ping}
 	}
 	transport.Put(b.buf)
 	return whole
@@ -227,6 +248,8 @@ func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) b
 	}
 	s.appendFrame(s.queue, first, payload)
 	s.size += len(s.queue.B) - before
+	s.queue.Payload += len(payload)
+	s.messages++
 	return true
 }
 
@@ -310,6 +333,7 @@ func (s *sender) waits(c *closing) bool {
 func (s *sender) drop() {
 	if s.queue != nil {
 		transport.Put(s.queue)
+		s.counters.add(messagesDropped, int64(s.messages))
 	}
-	s.queue, s.rest, s.pongs, s.ping, s.corked, s.size = nil, nil, nil, 0, false, 0
+	s.queue, s.rest, s.pongs, s.ping, s.corked, s.size, s.messages = nil, nil, nil, 0, false, 0, 0
 }

@@ -60,11 +60,14 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, first, p)
 	case c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p):
-		return true, nil
+		sent = true
 	case !c.tryTakeWrite():
 		sent, err = c.writeLater(ctx, first, p)
 	default:
 		sent, err = c.writeFrame(ctx, first, p, false)
+	}
+	if sent {
+		c.tellWritten(typ, int64(len(p)))
 	}
 	if err != nil {
 		err = c.unsent(ctx, err, cancels)
@@ -90,6 +93,12 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 		if err = c.enqueue(first, p, 0); err == nil {
 			c.flushNow()
 		}
+	}
+	switch err {
+	case nil:
+		c.tellWritten(typ, int64(len(p)))
+	case ErrQueueFull:
+		c.tellSlow()
 	}
 	if err == errOver {
 		c.mu.Lock()
@@ -181,6 +190,7 @@ func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent 
 			}
 			return err == nil, err
 		}
+		c.tellSlow()
 	}
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
@@ -224,7 +234,7 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 
 // writeFrame sends one data frame and gives the write turn back. If mustSend is set, it leaves even if ctx is done.
 func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, mustSend bool) (sent bool, err error) {
-	f := outFrame{first: first, head: transport.Get(), mustSend: mustSend}
+	f := outFrame{first: first, head: transport.Get(), payload: len(payload), mustSend: mustSend}
 	switch s := &c.sender; {
 	case len(payload) <= copyLimit || len(payload) <= transport.BufferSize && !c.transport.Gathers():
 		s.appendFrame(f.head, first, payload)
@@ -255,14 +265,20 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 	packed := transport.Get()
 	defer transport.Put(packed)
 	var smaller bool
+	saved := int64(0)
 	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		saved = int64(len(p) - len(packed.B))
 		first, p = first|rsv1Bit, packed.B
 	}
 	if c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p) {
+		c.deflate.saved.Add(saved)
 		c.leaveWrite()
 		return true, nil
 	}
-	return c.writeFrame(ctx, first, p, smaller && c.deflate.out.Takeover())
+	if sent, err = c.writeFrame(ctx, first, p, smaller && c.deflate.out.Takeover()); sent {
+		c.deflate.saved.Add(saved)
+	}
+	return sent, err
 }
 
 // clearTheWay writes what is left of frames before, with the write turn, which it gives back if it fails. What moves the
@@ -306,12 +322,15 @@ func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	packed := transport.Get()
 	defer transport.Put(packed)
 	var smaller bool
+	saved := int64(0)
 	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		saved = int64(len(p) - len(packed.B))
 		first, p = first|rsv1Bit, packed.B
 	}
 	if err := c.enqueue(first, p, room); err != nil {
 		return true, err
 	}
+	c.deflate.saved.Add(saved)
 	if c.transport.Tries() {
 		c.flush(nil, nil, tryOnce)
 	}

@@ -28,7 +28,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if ctx.Err() != nil {
 		return nil, sending(c.failed(ctx, c.contextErr(ctx)))
 	}
-	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
+	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
 		stopped, first := c.closing.stopped(), !c.sender.writerOpen
@@ -54,6 +54,7 @@ type messageWriter struct {
 	ctx context.Context
 
 	turn   turn.Turn
+	typ    MessageType
 	opcode opcode // of the next fragment
 	buf    *transport.Buffer
 	isText bool
@@ -61,6 +62,9 @@ type messageWriter struct {
 	closed bool
 	// compressed: the message is, and the compressor is in the middle of it.
 	compressed bool
+	complete   bool  // the last of the message leaves
+	size       int64 // of what has left of the message, not compressed
+	saved      int64 // by how much that is larger than what left
 }
 
 var errWriterClosed = errors.New("websocket: the message's Writer is closed")
@@ -71,11 +75,12 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 		return 0, sending(w.c.failed(w.ctx, w.c.contextErr(w.ctx)))
 	}
 	n, err := w.write(p)
-	w.turn.Release()
 	return n, sending(w.c.failed(w.ctx, err))
 }
 
+// write is Write with w's turn, which it gives back.
 func (w *messageWriter) write(p []byte) (int, error) {
+	defer w.turn.Release()
 	if w.closed {
 		return 0, errWriterClosed
 	}
@@ -143,17 +148,21 @@ func (w *messageWriter) flush() error {
 // Close ends the message.
 func (w *messageWriter) Close() error {
 	w.turn.Await(nil, nil) // a Write under way ends with the context
-	err := w.close()
-	w.turn.Release()
+	sent, err := w.close()
+	if sent {
+		w.ended()
+	}
 	return sending(w.c.failed(w.ctx, err))
 }
 
-func (w *messageWriter) close() error {
+// close is Close with w's turn, which it gives back. It reports whether the message leaves.
+func (w *messageWriter) close() (sent bool, err error) {
+	defer w.turn.Release()
 	if w.closed {
-		return errWriterClosed
+		return false, errWriterClosed
 	}
 	w.closed = true
-	err := w.c.writeErr(w.ctx)
+	err = w.c.writeErr(w.ctx)
 	if err == nil && w.isText && !w.text.Done() {
 		err = errNotText
 	}
@@ -161,7 +170,6 @@ func (w *messageWriter) close() error {
 	if w.buf != nil {
 		payload = w.buf.B
 	}
-	sent := false
 	if err == nil {
 		sent, err = w.fragment(w.ctx, payload, true)
 	}
@@ -178,9 +186,20 @@ func (w *messageWriter) close() error {
 		go func() {
 			w.fragment(w.c.Context(), payload[:w.whole(payload)], true)
 			w.finish()
+			if w.complete {
+				w.ended()
+			}
 		}()
 	}
-	return err
+	return sent, err
+}
+
+// ended counts the message: the last of it leaves.
+func (w *messageWriter) ended() {
+	if w.c.deflate != nil {
+		w.c.deflate.saved.Add(w.saved)
+	}
+	w.c.tellWritten(w.typ, w.size)
 }
 
 // fragment sends one frame of the message. It reports whether the frame leaves, which it may with an error too.
@@ -189,7 +208,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	if err := c.awaitWrite(ctx); err != nil {
 		return false, err
 	}
-	first := firstByte(w.opcode)
+	first, size := firstByte(w.opcode), int64(len(payload))
 	if fin {
 		first |= finBit
 	}
@@ -205,13 +224,15 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 		}
 		if len(payload) == 0 && !fin {
 			c.leaveWrite() // the compressor keeps it for now
+			w.size, w.saved = w.size+size, w.saved+size
 			return true, nil
 		}
 	}
 	whole := fin && w.opcode != opContinuation
 	sent, err = c.writeFrame(ctx, first, payload, w.compressed && (!whole || c.deflate.out.Takeover()))
 	if sent {
-		w.opcode = opContinuation
+		w.opcode, w.complete = opContinuation, fin
+		w.size, w.saved = w.size+size, w.saved+size-int64(len(payload))
 	}
 	return sent, err
 }

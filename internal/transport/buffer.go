@@ -29,6 +29,9 @@ type Buffer struct {
 	// Keys are for the frames that a client puts into B.
 	Keys mask.Keys
 
+	// Payload is how much of B is the payload of data frames, as far as whoever fills it keeps count.
+	Payload int
+
 	// Next is the next piece of what is in several buffers.
 	Next *Buffer
 
@@ -64,6 +67,7 @@ func Put(b *Buffer) {
 
 // reset empties b, and reports whether the pool takes it.
 func (b *Buffer) reset() bool {
+	b.Payload = 0
 	b.B, b.Last = b.B[:0], false
 	return cap(b.B) >= BufferSize && cap(b.B) <= maxPooled
 }

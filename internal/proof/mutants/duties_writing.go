@@ -37,5 +37,5 @@ var writingDuties = []Duty{
 	{Mutant{"write-goes-on", "a Write that was interrupted does not look why", []Edit{{"Conn.sendRest", "if err := c.mayGoOn(ctx, p); err != nil {", "if err := c.mayGoOn(nil, untilGone); err != nil && err != errOver {"}}}, By{".", "TestCloseUnblocks"}},
 	{Mutant{"last-words-too-early", "where one can't try to write, the last attempt fails at once", []Edit{{"Conn.lastWords", "if due && p == tryOnce && !c.transport.Tries() {", "if due && p == tryOnce && !c.transport.Tries() && p == untilGone {"}}}, By{".", "TestLastWordsOfWrite"}},
 	{Mutant{"last-words-unspoken", "the last attempt writes nothing", []Edit{{"Conn.lastWords", "due := !c.closing.noWrites && c.sender.waits(&c.closing)", "due := false"}}}, By{".", "TestLastWordsOfWrite"}},
-	{Mutant{"ping-never-left", "nobody hears when a Ping has left", []Edit{{"Conn.wrote", "if pingLeft {", "if pingLeft && queued < 0 {"}}}, By{".", "TestKeepAlive"}},
+	{Mutant{"ping-never-left", "nobody hears when a Ping has left", []Edit{{"Conn.wrote", "if b.ping != 0 {", "if b.ping != 0 && b.queued < 0 {"}}}, By{".", "TestKeepAlive"}},
 }
