@@ -95,9 +95,10 @@ var (
 	_ func(*websocket.Conn, []byte) error                                                   = (*websocket.Conn).SendPong
 	_ func(*websocket.Conn) net.Addr                                                        = (*websocket.Conn).LocalAddr
 	_ func(*websocket.Conn) net.Addr                                                        = (*websocket.Conn).RemoteAddr
+	_ func(*websocket.Conn) websocket.Stats                                                 = (*websocket.Conn).Stats
 	_                                                                                       = websocket.Message{Type: websocket.MessageText, Data: []byte{}}
-	_                                                                                       = websocket.AcceptOptions{EndOnShutdown: false, ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false}
-	_                                                                                       = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false}
+	_                                                                                       = websocket.AcceptOptions{EndOnShutdown: false, ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Trace: (*websocket.Trace)(nil)}
+	_                                                                                       = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Trace: (*websocket.Trace)(nil)}
 )
 
 // TestErrorsAreDistinct: errors.Is tells them apart.

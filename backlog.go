@@ -3,62 +3,65 @@ package websocket
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/closeonce/websocket/internal/alarm"
 	"github.com/closeonce/websocket/internal/deflate"
+	"github.com/closeonce/websocket/internal/mask"
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// This file is the part of sender for messages that many connections share: what groups have posted, and the backlog, in
-// which a connection keeps references to them behind its queue.
+// This file is the part of sender for messages that many connections share: the backlog, in which a connection keeps
+// references to them behind its queue.
 
-// A posting is a message of a group, in the list of what the group has posted. The last one is empty: it waits for the
-// next message. What all members have taken is garbage.
-type posting struct {
-	message *shared
-	number  uint64 // counts the postings of all groups
-	next    atomic.Pointer[posting]
+// An account is what goes for all that waits to be written, wherever it does: how much it may be, what keeps it back, and what
+// is counted.
+type account struct {
+	limit int // of size, in bytes
+	// size counts the bytes in queue and backlog, those of them that are on their way, and what is reserved.
+	size int
+	// messages is how many are in queue and backlog.
+	messages uint32
+
+	client bool
+	// corked: what is queued may wait briefly for more, so that they share a system call.
+	corked bool
+	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
+	midMessage bool
+	// writerOpen: other messages wait for a Writer.
+	writerOpen bool
+	counters   counters // of both directions
 }
 
-// A topic is one connection's membership of a group, as the connection sees it. Conn.mu guards it, but for what says
-// otherwise.
-type topic struct {
-	at    atomic.Pointer[posting] // what it has yet to take. Written under Conn.mu
-	rules *rules
-	of    audience
-	next  *topic // of the same connection
-
-	waiting   int    // messages in the backlog
-	dropped   uint64 // by the group's policy
-	fullSince int64  // when a message did not fit; 0: all have, since the backlog was half empty
+// A batch is what leaves in one system call, besides the frame's tail.
+type batch struct {
+	buf    *transport.Buffer // nil: nothing leaves
+	tail   []byte            // a large frame that others send, too; there is no frame besides then
+	own    int               // where the frame begins
+	queued int               // bytes that were in the queue and the backlog
+	ping   uint64            // the number of the Ping; 0: there is none
 }
 
-// rules are the same for all members of a group, and count for all.
-type rules struct {
-	policy                SlowPolicy
-	most                  int // messages of the group that may wait for a member
-	sent, dropped, unsent atomic.Uint64
-}
-
-// An audience is the group, for its member's connection. Nothing of it is called under a lock.
-type audience interface {
-	lags() // a message did not fit, and those before did
-	left() // the connection has ended, and is no member any more
-}
-
-// lacks reports whether the group has posted what the member has yet to take. It needs no lock.
-func (t *topic) lacks() bool { return t.at.Load().next.Load() != nil }
-
-// skip counts as unsent what was posted and not taken.
-func (t *topic) skip() {
-	n, at := uint64(0), t.at.Load()
-	for next := at.next.Load(); next != nil; next = at.next.Load() {
-		at = next
-		n++
+// appendStart appends the header of a frame, with a key if we are the client.
+func (a *account) appendStart(b *transport.Buffer, first firstByte, length int) (key mask.Key) {
+	h := header{fin: first.fin(), rsv1: first.rsv1(), opcode: first.opcode(), length: int64(length)}
+	if a.client {
+		key = b.Keys.Next()
+		h.masked, h.key = true, key
 	}
-	t.at.Store(at)
-	t.rules.unsent.Add(n)
+	b.B = appendHeader(b.B, h)
+	return key
+}
+
+// appendFrame appends a whole frame, masked if we are the client.
+func (a *account) appendFrame(b *transport.Buffer, first firstByte, payload []byte) {
+	key := a.appendStart(b, first, len(payload))
+	if !a.client {
+		b.B = append(b.B, payload...)
+		return
+	}
+	n := len(b.B)
+	b.B = slices.Grow(b.B, len(payload))[:n+len(payload)]
+	mask.Copy(b.B[n:], payload, key, 0)
 }
 
 // A backlog is what waits behind a sender's queue. It is made when a connection needs it first.
@@ -132,53 +135,32 @@ func (b *backlog) release() {
 }
 
 // cost is how much of the queue's limit a reference takes.
-func (s *sender) cost(f *form) int {
-	if s.client {
+func (a *account) cost(f *form) int {
+	if a.client {
 		return len(f.frame) + 4 // the masking key
 	}
 	return len(f.frame)
 }
 
 // fits reports whether there is room for n more bytes of shared messages. If nothing waits there is.
-func (s *sender) fits(n int) bool { return n <= s.limit-s.size || s.size == 0 }
+func (a *account) fits(n int) bool { return n <= a.limit-a.size || a.size == 0 }
 
-// behind returns the buffer for bytes that go behind everything that waits.
-func (s *sender) behind() **transport.Buffer {
-	if !s.backlog.waits() {
-		return &s.queue
+// behind returns where the buffer is for bytes that go behind everything that waits: queue, if nothing does.
+func (b *backlog) behind(queue **transport.Buffer) **transport.Buffer {
+	if !b.waits() {
+		return queue
 	}
-	list := s.backlog.line.list
-	if list[len(list)-1].own == nil {
-		s.backlog.push(segment{own: transport.Get()})
-		list = s.backlog.line.list
+	if l := b.line.list; l[len(l)-1].own == nil {
+		b.push(segment{own: transport.Get()})
 	}
-	return &list[len(list)-1].own
+	return &b.line.list[len(b.line.list)-1].own
 }
 
-// refer leaves a reference to a message behind everything that waits, if there is room. No policy drops it.
-func (s *sender) refer(m *shared, f *form) bool {
-	if !s.fits(s.cost(f)) {
-		return false
-	}
-	s.add(segment{message: m, form: f})
-	return true
-}
-
-func (s *sender) add(g segment) {
-	if s.backlog == nil {
-		s.backlog = new(backlog)
-	}
-	s.backlog.push(g)
-	s.size += s.cost(g.form)
-	s.corked = false
-}
-
-// topics returns the first of the connection's topics.
-func (s *sender) topics() *topic {
-	if s.backlog == nil {
-		return nil
-	}
-	return s.backlog.topics
+// add leaves a reference behind everything that waits.
+func (b *backlog) add(g segment, a *account) {
+	b.push(g)
+	a.size += a.cost(g.form)
+	a.messages++
 }
 
 // A taking is what take stopped at.
@@ -190,9 +172,9 @@ type taking struct {
 
 // take moves what the groups have posted into the backlog, in the order in which it was posted, until nothing is left or
 // something else has to be done first. tried says that it was tried to make room: then the next message takes what there is.
-func (s *sender) take(c *closing, z *deflate.Compressor, threshold int, tried bool) taking {
+func (b *backlog) take(c *closing, a *account, z *deflate.Compressor, threshold int, tried bool) taking {
 	for {
-		t := s.oldest(c)
+		t := b.oldest(c)
 		if t == nil {
 			return taking{}
 		}
@@ -201,11 +183,11 @@ func (s *sender) take(c *closing, z *deflate.Compressor, threshold int, tried bo
 		switch {
 		case f == nil:
 			return taking{pack: p.message}
-		case !tried && !s.room(t, f):
+		case !tried && !a.room(t, f):
 			return taking{full: true}
 		}
 		t.at.Store(p.next.Load())
-		if !s.admit(t, p.message, f) && t.fullSince == 0 {
+		if !b.admit(t, p.message, f, a) && t.fullSince == 0 {
 			t.fullSince = alarm.Now()
 			return taking{lags: t}
 		}
@@ -214,8 +196,8 @@ func (s *sender) take(c *closing, z *deflate.Compressor, threshold int, tried bo
 }
 
 // oldest returns the topic that has the message to be taken next, or nil.
-func (s *sender) oldest(c *closing) (t *topic) {
-	for o := s.topics(); o != nil; o = o.next {
+func (b *backlog) oldest(c *closing) (t *topic) {
+	for o := b.topics; o != nil; o = o.next {
 		switch {
 		case !o.lacks():
 		case c.stopped():
@@ -228,99 +210,107 @@ func (s *sender) oldest(c *closing) (t *topic) {
 }
 
 // room reports whether a message of the topic has room.
-func (s *sender) room(t *topic, f *form) bool { return s.fits(s.cost(f)) && t.waiting < t.rules.most }
+func (a *account) room(t *topic, f *form) bool { return a.fits(a.cost(f)) && t.waiting < t.rules.most }
 
 // admit leaves a message of a group in the backlog, or drops it or others by the group's policy. It reports whether there
 // was room.
-func (s *sender) admit(t *topic, m *shared, f *form) bool {
+func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 	if t.fullSince != 0 {
-		s.full(t)
+		a.full(t)
 	}
-	roomy := s.room(t, f)
+	roomy := a.room(t, f)
 	if !roomy && t.rules.policy == DropOldest {
-		for t.waiting > 0 && !s.room(t, f) {
-			s.dropOldest(t)
+		for t.waiting > 0 && !a.room(t, f) {
+			b.dropOldest(t, a)
 		}
 	}
-	if !s.room(t, f) {
+	if !a.room(t, f) {
 		t.drop()
+		a.counters.add(messagesDropped, 1)
 		return false
 	}
 	t.waiting++
-	s.add(segment{message: m, form: f, topic: t})
+	b.add(segment{message: m, form: f, topic: t}, a)
 	return roomy
 }
 
 // full reports whether the member has been full, and no half of it has drained since.
-func (s *sender) full(t *topic) bool {
-	if s.size <= s.limit/2 && t.waiting <= t.rules.most/2 {
+func (a *account) full(t *topic) bool {
+	if a.size <= a.limit/2 && t.waiting <= t.rules.most/2 {
 		t.fullSince = 0
 	}
 	return t.fullSince != 0
 }
 
-// drop counts a message that is dropped.
-func (t *topic) drop() {
-	t.dropped++
-	t.rules.dropped.Add(1)
-}
-
 // dropOldest drops the message of the topic that has waited longest.
-func (s *sender) dropOldest(t *topic) {
-	l := s.backlog.line
+func (b *backlog) dropOldest(t *topic, a *account) {
+	l := b.line
 	i := l.first + slices.IndexFunc(l.list[l.first:], func(g segment) bool { return g.topic == t })
-	s.size -= s.cost(l.list[i].form)
+	b.forget(&l.list[i], a)
 	t.waiting--
 	t.drop()
+	a.counters.add(messagesDropped, 1)
 	if i == l.first {
-		s.backlog.pop()
+		b.pop()
 		return
 	}
 	l.list = slices.Delete(l.list, i, i+1)
 }
 
-// collectBacklog puts what waits behind the queue into the batch, as much as one holds. A large frame is written from
-// where it lies. What is compressed gets into the compressor's window here, because from here on it leaves.
-func (s *sender) collectBacklog(c *closing, b *batch, z *deflate.Compressor) {
+// forget gives back the room of a reference.
+func (b *backlog) forget(g *segment, a *account) {
+	a.size -= a.cost(g.form)
+	a.messages--
+}
+
+// collect puts what waits into the batch, as much as one holds. A large frame is written from where it lies. What is
+// compressed gets into the compressor's window here, because from here on it leaves.
+func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compressor) {
 	if !c.mayLeave(sendQueued) {
-		s.abandon()
+		b.abandon(a)
 		return
 	}
-	for s.backlog.waits() && b.tail == nil {
-		g := s.backlog.first()
+	for b.waits() && out.tail == nil {
+		g := b.first()
 		n, large := 0, false
 		if g.own != nil {
 			n = len(g.own.B)
 		} else {
-			n = s.cost(g.form)
-			large = !s.client && n > copyLimit && !c.over // at the end there is one attempt
+			n = a.cost(g.form)
+			large = !a.client && n > sharedLimit && !c.over // at the end there is one attempt
 		}
 		switch {
-		case b.buf == nil:
-			b.buf = transport.Get()
-		case len(b.buf.B)+n > transport.BufferSize && !large && !c.over:
+		case out.buf == nil:
+			out.buf = transport.Get()
+		case len(out.buf.B)+n > transport.BufferSize && !large && !c.over:
 			return
 		}
-		b.queued += n
+		out.queued += n
 		if large {
-			b.tail = g.form.frame
+			out.tail = g.form.frame
 		}
-		s.encode(g, b, z)
-		s.backlog.pop()
+		a.encode(g, out, z)
+		b.pop()
 	}
 }
 
-// encode puts a segment into the batch, if it is not there.
-func (s *sender) encode(g *segment, b *batch, z *deflate.Compressor) {
-	switch {
-	case g.own != nil:
-		b.buf.B = append(b.buf.B, g.own.B...)
+// sharedLimit is up to which size a shared frame is copied behind others.
+const sharedLimit = 8 << 10
+
+// encode puts a segment into the batch, if it is not there, and counts it.
+func (a *account) encode(g *segment, out *batch, z *deflate.Compressor) {
+	if g.own != nil {
+		out.buf.B = append(out.buf.B, g.own.B...)
+		a.leaves(g.own.Messages, g.own.Payload)
 		transport.Put(g.own)
 		return
-	case s.client:
-		s.appendFrame(b.buf, g.form.first(), g.form.payload())
-	case b.tail == nil:
-		b.buf.B = append(b.buf.B, g.form.frame...)
+	}
+	a.leaves(1, len(g.message.payload()))
+	switch {
+	case a.client:
+		a.appendFrame(out.buf, g.form.first(), g.form.payload())
+	case out.tail == nil:
+		out.buf.B = append(out.buf.B, g.form.frame...)
 	}
 	if g.form.packed {
 		z.Record(g.message.payload())
@@ -331,26 +321,40 @@ func (s *sender) encode(g *segment, b *batch, z *deflate.Compressor) {
 	}
 }
 
+// leaves counts messages that begin to leave, each in a frame.
+func (a *account) leaves(messages uint32, payload int) {
+	a.messages -= messages
+	a.counters.add(framesWritten, int64(messages))
+	a.counters.add(messagesWritten, int64(messages))
+	a.counters.add(payloadWritten, int64(payload))
+}
+
 // abandon forgets what waits: it may not leave any more.
-func (s *sender) abandon() {
-	for s.backlog.waits() {
-		if g := s.backlog.first(); g.own != nil {
-			s.size -= len(g.own.B)
+func (b *backlog) abandon(a *account) {
+	for b.waits() {
+		if g := b.first(); g.own != nil {
+			a.size -= len(g.own.B)
+			a.messages -= g.own.Messages
+			a.counters.add(messagesDropped, int64(g.own.Messages))
 			transport.Put(g.own)
 		} else {
-			s.size -= s.cost(g.form)
+			b.forget(g, a)
+			a.counters.add(messagesDropped, 1)
 			if g.topic != nil {
 				g.topic.waiting--
 				g.topic.rules.unsent.Add(1)
 			}
 		}
-		s.backlog.pop()
+		b.pop()
 	}
 }
 
 // topicOf returns the topic with these rules, or nil.
-func (s *sender) topicOf(r *rules) *topic {
-	for t := s.topics(); t != nil; t = t.next {
+func (b *backlog) topicOf(r *rules) *topic {
+	if b == nil {
+		return nil
+	}
+	for t := b.topics; t != nil; t = t.next {
 		if t.rules == r {
 			return t
 		}
@@ -358,11 +362,8 @@ func (s *sender) topicOf(r *rules) *topic {
 	return nil
 }
 
-func (s *sender) subscribe(t *topic) {
-	if s.backlog == nil {
-		s.backlog = new(backlog)
-	}
-	at := &s.backlog.topics
+func (b *backlog) subscribe(t *topic) {
+	at := &b.topics
 	for *at != nil {
 		at = &(*at).next
 	}
@@ -370,11 +371,11 @@ func (s *sender) subscribe(t *topic) {
 }
 
 // unsubscribe takes the topic with these rules off the list, and returns it.
-func (s *sender) unsubscribe(r *rules) *topic {
-	if s.backlog == nil {
+func (b *backlog) unsubscribe(r *rules) *topic {
+	if b == nil {
 		return nil
 	}
-	for at := &s.backlog.topics; *at != nil; at = &(*at).next {
+	for at := &b.topics; *at != nil; at = &(*at).next {
 		if t := *at; t.rules == r {
 			*at = t.next
 			return t
@@ -384,8 +385,8 @@ func (s *sender) unsubscribe(r *rules) *topic {
 }
 
 // dropAll drops the topic's messages that wait.
-func (s *sender) dropAll(t *topic) {
+func (b *backlog) dropAll(t *topic, a *account) {
 	for t.waiting > 0 {
-		s.dropOldest(t)
+		b.dropOldest(t, a)
 	}
 }

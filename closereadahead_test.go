@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/closeonce/websocket/internal/supervisor"
 )
 
 // TestCloseReadAfterAMessage: a message that was read ahead is one that CloseRead does not expect, though nothing comes
@@ -15,7 +17,7 @@ func TestCloseReadAfterAMessage(t *testing.T) {
 			return // whether the message has been read ahead can't be seen
 		}
 		t.p.SendText("unread")
-		time.Sleep(2 * readerDelay)
+		time.Sleep(2 * supervisor.ReaderDelay)
 		ctx := t.c.CloseRead(bg)
 		t.p.WantClose("the message", 1008)
 		t.p.SendClose(1008, "")

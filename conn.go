@@ -9,9 +9,13 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket/internal/alarm"
+	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/keepalive"
+	"github.com/closeonce/websocket/internal/lifetime"
+	"github.com/closeonce/websocket/internal/supervisor"
 	"github.com/closeonce/websocket/internal/transport"
 	"github.com/closeonce/websocket/internal/turn"
+	"github.com/closeonce/websocket/internal/utf8"
 )
 
 // A Conn is a WebSocket connection, as [Accept] or [Dial] made it. All its methods may be called from any goroutine at
@@ -26,13 +30,11 @@ import (
 type Conn struct {
 	// The parts, each in a file or a package of its own. Each guards itself, but for the receiver: see there.
 	transport  transport.Conn
-	supervisor supervisor
+	supervisor supervisor.Supervisor
 	receiver   receiver
 	keepalive  keepalive.State
 	alarms     alarm.Set
-	lifetime   lifetime
-
-	nextVisit *Conn // on the sweeper's list
+	lifetime   lifetime.Context
 
 	// writeTurn is the right to write to the transport.
 	writeTurn turn.Turn
@@ -48,10 +50,8 @@ type Conn struct {
 	// What newConn sets and nobody changes. Of deflate, in belongs to the read turn and out to the write turn.
 	deflate      *compression // nil: permessage-deflate was not agreed on
 	closeTimeout time.Duration
-	onPing       func(ctx context.Context, payload []byte) bool
-	onPong       func(ctx context.Context, payload []byte)
+	hooks        *hooks // callbacks of the application; nil: there are none
 	subprotocol  string
-	values       context.Context // those of Context
 }
 
 // The flags.
@@ -75,6 +75,8 @@ type moments struct {
 	stopped chan struct{} // no message is accepted any more
 	told    chan struct{} // calls may return the cause
 	hungUp  chan struct{} // the net.Conn is closed, or what remains of it is seen to in the background
+
+	writerClosed chan struct{} // the Writer that is open has ended; it may be nil, and can come again
 }
 
 const (
@@ -84,69 +86,38 @@ const (
 	alarmClose                       // the closing handshake, or the last attempt, must be over
 )
 
+// corkDelay is how long messages and Pongs wait for company.
+const corkDelay = time.Millisecond
+
+// lingerTime bounds what is done in the background for an end in good order.
+const lingerTime = time.Second
+
 // now is the monotonic clock in nanoseconds.
 func now() int64 { return alarm.Now() }
 
-// settings are what the options say, with the defaults filled in.
-type settings struct {
-	closeTimeout time.Duration // 0: Close does not wait
-	keepAlive    time.Duration // 0: off
-	queueLimit   int
-	cancels      bool // CloseOnCancel
-	onPing       func(ctx context.Context, payload []byte) bool
-	onPong       func(ctx context.Context, payload []byte)
+// compression is what a connection with permessage-deflate (RFC 7692) has more.
+type compression struct {
+	out       deflate.Compressor   // belongs to the holder of the write turn
+	in        deflate.Decompressor // belongs to the holder of the read turn
+	message   inflating            // too
+	threshold int
+	saved     atomic.Int64 // by how much what was compressed is larger; written with the write turn
 }
 
-// The defaults of the options.
-const (
-	defaultCloseTimeout = 5 * time.Second
-	defaultKeepAlive    = 30 * time.Second
-	defaultReadLimit    = 1 << 20
-	defaultQueueLimit   = 256 << 10
-)
-
-// config is what a handshake knows about the connection it made.
-type config struct {
-	client      bool
-	subprotocol string
-	deflate     *compression
-	early       []byte          // frames that came right behind the handshake
-	parent      context.Context // for its values
-	readLimit   int64
-	settings    settings
+// inflating is how far a compressed message was inflated.
+type inflating struct {
+	text     utf8.Validator
+	size     int64             // of what a Reader had of it
+	packedIn *transport.Buffer // holds packed
+	packed   []byte            // payload that was taken, but not inflated yet
 }
 
-func newConn(nc net.Conn, cfg config) *Conn {
-	s := &cfg.settings
-	c := &Conn{
-		closeOnCancel: s.cancels,
-		deflate:       cfg.deflate,
-		closeTimeout:  s.closeTimeout,
-		onPing:        s.onPing,
-		onPong:        s.onPong,
-		subprotocol:   cfg.subprotocol,
-		values:        context.WithoutCancel(cfg.parent),
+// end: the message was read to its end.
+func (z *inflating) end() {
+	if z.packedIn != nil {
+		transport.Put(z.packedIn)
 	}
-	c.transport.Init(nc, &c.receiver.inbox)
-	c.receiver.client = cfg.client
-	c.receiver.limit.Store(cfg.readLimit)
-	c.sender.client, c.sender.limit = cfg.client, s.queueLimit
-	c.closing.server = !cfg.client
-	if len(cfg.early) > 0 {
-		c.receiver.inbox.Put(cfg.early)
-		c.supervisor.unread.Store(framesUnread)
-	}
-	t := now()
-	c.keepalive.Init(t, s.keepAlive)
-	// It is an alarm that looks first: on a sweeper's list, a connection that is soon gone would be kept in memory.
-	c.supervisor.scheduled.Store(true)
-	c.mu.Lock()
-	c.unlock()
-	c.alarms.Init(c.ring, t, alarmReader, readerDelay)
-	if s.keepAlive > 0 {
-		c.alarms.Set(t, alarmKeepAlive, s.keepAlive)
-	}
-	return c
+	*z = inflating{}
 }
 
 // Subprotocol returns the agreed subprotocol (RFC 6455, section 1.9), as the client spells it, or "" if there is none.
@@ -162,11 +133,17 @@ func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr()
 // holds from the next frame on. A larger message closes the connection with 1009 (RFC 6455, section 7.4.1): see [ErrMessageTooBig].
 func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 
+// Context returns a context that is cancelled when the connection has ended, whoever ended it: when both Close frames are
+// through, or no Close will come. [context.Cause] of it is the error that every call on the connection returns from then
+// on. It has the values of the request's context on a server, and of Dial's context on a client, but not their
+// cancellation.
+func (c *Conn) Context() context.Context { return &c.lifetime }
+
 // unlock lets go of mu, and makes flags and moments what closing and sender are.
 func (c *Conn) unlock() {
 	cl, s := &c.closing, &c.sender
-	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != nil) |
-		bit(backlogged, s.backlog.waits()) | bit(subscribed, s.topics() != nil)
+	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writerOpen) |
+		bit(backlogged, s.backlog.waits()) | bit(subscribed, s.backlog != nil && s.backlog.topics != nil)
 	if cl.quiet() {
 		f |= delivering
 	} else {
@@ -180,7 +157,21 @@ func (c *Conn) unlock() {
 		pass(&m.told, cl.told())
 		pass(&m.hungUp, cl.hungUp)
 	}
+	c.hooks.closingMoved(cl)
 	c.mu.Unlock()
+}
+
+// flags returns what of closing the flags mirror.
+func (c *closing) flags() uint32 {
+	return bit(delivering, c.delivers()) | bit(dropping, c.drops()) | bit(closedByUs, c.by == us) | bit(known, c.cause != nil) |
+		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.both && !c.ended)
+}
+
+func bit(flag uint32, set bool) uint32 {
+	if set {
+		return flag
+	}
+	return 0
 }
 
 // passed is what a moment is once it has come.
@@ -202,116 +193,18 @@ func pass(moment *chan struct{}, due bool) {
 func (c *Conn) awaitable() moments {
 	c.mu.Lock()
 	defer c.unlock() // which lets those come whose time has come already
+	return *c.momentsLocked()
+}
+
+func (c *Conn) momentsLocked() *moments {
 	if c.moments == nil {
-		c.moments = &moments{make(chan struct{}), make(chan struct{}), make(chan struct{})}
+		c.moments = &moments{stopped: make(chan struct{}), told: make(chan struct{}), hungUp: make(chan struct{})}
 	}
-	return *c.moments
+	return c.moments
 }
 
 // has reports whether one of the flags is set.
 func (c *Conn) has(flags uint32) bool { return c.flags.Load()&flags != 0 }
-
-// perform does what closing wants done. The caller may hold either turn, but not mu.
-func (c *Conn) perform(a acts) {
-	if a&bound != 0 {
-		c.alarms.SetOnce(now(), alarmClose, orDefault(c.closeTimeout, lingerTime, 0))
-	}
-	if a&hurry != 0 {
-		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
-	}
-	// Whoever takes a turn from here on looks before it waits.
-	if a&interruptWrite != 0 && c.writeTurn.Held() {
-		c.transport.InterruptWrite()
-	}
-	if a&interruptRead != 0 && c.supervisor.turn.Held() {
-		c.transport.InterruptRead()
-	}
-	if a&keepReading != 0 {
-		c.supervisor.expecting.Add(1) // for as long as the connection lives
-		c.rest()
-	}
-	if a&wakeWriter != 0 {
-		c.flushNow()
-	}
-	if a&endContext != 0 { // before Close is told
-		c.leaveGroups()
-		c.lifetime.finish()
-	}
-	if a&lastTry != 0 {
-		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
-		if c.writeTurn.Try() {
-			c.leaveWrite()
-		}
-		if c.has(ending) { // the attempt is made in the background; Close does not wait for it
-			c.mu.Lock()
-			c.closing.hungUp = true
-			c.unlock()
-		}
-	}
-	if a&(closeGently|closeHard|linger) != 0 {
-		c.hangUp(a)
-	}
-}
-
-// lingerTime bounds what is done in the background for an end in good order.
-const lingerTime = time.Second
-
-// hangUp closes the net.Conn.
-func (c *Conn) hangUp(how acts) {
-	switch {
-	case how&linger != 0:
-		go func() {
-			giveUp := time.AfterFunc(lingerTime, c.transport.Close)
-			defer giveUp.Stop()
-			c.supervisor.turn.Await(nil, nil) // who has it sees that there is no reason to read; so does whoever comes
-			c.releaseRead()
-			c.transport.Linger()
-		}()
-	case how&closeGently != 0:
-		c.transport.CloseGently(lingerTime)
-	default:
-		c.transport.Close()
-	}
-	c.alarms.End()
-	c.transport.Quiet()
-	c.mu.Lock()
-	c.sender.drop()
-	c.closing.hungUp = true
-	c.unlock()
-}
-
-// fail closes the connection because the peer did what it must not do (RFC 6455, section 7.1.7), and returns errOver.
-func (c *Conn) fail(err error) error {
-	code, reason := StatusProtocolError, err.Error()
-	switch err := err.(type) {
-	case ProtocolError:
-		code, reason = err.Code, err.Reason
-	case sizeError:
-		code, reason = StatusMessageTooBig, err.reason()
-	}
-	payload := string(appendClose(nil, code, reason[:min(len(reason), maxCloseReason)]))
-	c.mu.Lock()
-	a := c.closing.fail(err, payload)
-	c.unlock()
-	c.perform(a)
-	return errOver
-}
-
-// closeFor closes the connection because of a rule of our own.
-func (c *Conn) closeFor(cause error, code StatusCode, reason string) {
-	c.mu.Lock()
-	a := c.closing.begin(cause, string(appendClose(nil, code, reason)))
-	c.unlock()
-	c.perform(a)
-}
-
-// end ends the connection without a closing handshake.
-func (c *Conn) end(reason error) {
-	c.mu.Lock()
-	a := c.closing.end(reason)
-	c.unlock()
-	c.perform(a)
-}
 
 // reason returns why nothing can be done any more: before the context's error, if it is known. It waits until our Close
 // has left, so that a CloseNow behind the error does not overtake it; but at most a second, and not if ctx is done.
@@ -336,6 +229,14 @@ func (c *Conn) reason(ctx context.Context) error {
 	return cmp.Or(cause, ctx.Err())
 }
 
+// explain returns the caller's error: errOver becomes the reason.
+func (c *Conn) explain(ctx context.Context, err error) error {
+	if err == errOver {
+		return c.reason(ctx)
+	}
+	return err
+}
+
 // cause returns the reason for the connection's end, or nil if it is not known.
 func (c *Conn) cause() error {
 	c.mu.Lock()
@@ -351,54 +252,137 @@ func (c *Conn) contextErr(ctx context.Context) error {
 	return nil
 }
 
-// ring does what is due.
-func (c *Conn) ring() {
-	t := now()
-	due := c.alarms.Take(t)
-	c.keepalive.Listened(t)
-	if due.Has(alarmCork) {
-		c.mu.Lock()
-		c.sender.corked = false
-		c.unlock()
-		if c.has(hasPending) {
-			c.flushNow()
-		}
+// releaseRead gives the read turn back. It is the only function that does. Who has taken it for the application calls
+// leaveRead.
+func (c *Conn) releaseRead() {
+	r, s := &c.receiver, &c.supervisor
+	r.inbox.Release() // the answer may have the same memory, which is in the cache
+	c.noteUnread()
+	if s.Stalled.Load() && !r.ahead.full() {
+		s.Stalled.Store(false)
 	}
-	if due.Has(alarmKeepAlive) {
-		c.checkAlive(t)
+	s.Turn.Release()
+	c.rest()
+}
+
+// publish adds to the counters what the holder of the read turn, which is the caller, has counted lately.
+func (c *Conn) publish() {
+	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
+	c.mu.Unlock()
+}
+
+// tellWritten tells a Trace of a message that was taken.
+func (c *Conn) tellWritten(typ MessageType, size int64) { c.hooks.messageWritten(typ, size) }
+
+// tellSlow tells it that the queue is full.
+func (c *Conn) tellSlow() {
+	if c.hooks == nil {
+		return
 	}
-	if due.Has(alarmClose) {
-		c.mu.Lock()
-		a := c.closing.timedOut(errCloseTimeout)
-		c.unlock()
-		c.perform(a)
+	c.mu.Lock()
+	queued := c.sender.size
+	c.mu.Unlock()
+	c.hooks.queueFull(queued)
+}
+
+// noteUnread notes whether more has come than the application has taken. It is called with the read turn.
+func (c *Conn) noteUnread() {
+	r, unread := &c.receiver, &c.supervisor.Unread
+	var now uint32
+	if !r.inbox.Empty() || r.ahead.some() {
+		now |= supervisor.FramesUnread
 	}
-	if due.Has(alarmReader) {
-		if c.supervisor.sweeper == nil {
-			c.supervisor.sweeper = sweeperOf(c.values)
-		}
-		if c.supervisor.turn.Held() && !c.supervisor.running.Load() {
-			c.supervisor.trust()
-		}
-		c.look(t)
+	if r.message.open {
+		now |= supervisor.MessageOpen
+	}
+	if unread.Load() != now {
+		unread.Store(now)
 	}
 }
 
-// checkAlive looks for signs of life of the peer.
-func (c *Conn) checkAlive(t int64) {
-	if !c.has(delivering) && c.has(known) {
-		return // no Ping may leave any more, and the close timeout bounds what is left
-	}
-	deaf := c.supervisor.stalled.Load()
-	taken, outstanding := c.transport.Taken()
-	v, again := c.keepalive.Check(t, taken, outstanding, deaf)
-	switch v {
-	case keepalive.Dead:
-		c.end(ErrPingTimeout)
+// rest sees to it that somebody reads. It is called by everybody who lets go of the read turn, or stops wanting it.
+func (c *Conn) rest() {
+	s := &c.supervisor
+	if s.Scheduled.Load() && s.Expecting.Load() == 0 || c.has(noReads) {
 		return
-	case keepalive.Ask:
-		c.sendPing(c.keepalive.Next(nil))
+	}
+	switch s.Next(c.has(dropping)) {
+	case supervisor.Look:
+		c.schedule()
+	case supervisor.Read:
 		c.startReader()
 	}
-	c.alarms.Set(t, alarmKeepAlive, again)
 }
+
+// schedule has somebody look whether the application comes back to Read.
+func (c *Conn) schedule() {
+	if !c.supervisor.Visit() {
+		c.alarms.Set(now(), alarmReader, c.supervisor.Delay())
+	}
+}
+
+// startReader starts the reader goroutine if nobody reads.
+func (c *Conn) startReader() {
+	if c.has(noReads) {
+		return
+	}
+	taken, left := c.supervisor.TakeForReader(c.has(dropping))
+	switch {
+	case taken:
+		c.supervisor.StartReader()
+	case left:
+		c.releaseRead()
+	}
+}
+
+// hangUp closes the net.Conn.
+func (c *Conn) hangUp(how acts) {
+	switch {
+	case how&linger != 0:
+		go func() {
+			giveUp := time.AfterFunc(lingerTime, c.transport.Close)
+			defer giveUp.Stop()
+			c.supervisor.Turn.Await(nil, nil) // who has it sees that there is no reason to read; so does whoever comes
+			c.releaseRead()
+			c.transport.Linger()
+		}()
+	case how&closeGently != 0:
+		c.transport.CloseGently(lingerTime)
+	default:
+		c.transport.Close()
+	}
+	c.alarms.End()
+	c.transport.Quiet()
+	c.mu.Lock()
+	c.sender.drop()
+	c.closing.hungUp = true
+	c.unlock()
+}
+
+// leaveGroups has the connection leave its groups: it has ended.
+func (c *Conn) leaveGroups() {
+	if !c.has(subscribed) {
+		return
+	}
+	c.mu.Lock()
+	t := c.sender.backlog.topics
+	c.sender.backlog.topics = nil
+	c.unlock()
+	for t != nil {
+		next := t.next
+		t.of.left()
+		t = next
+	}
+}
+
+// compressor returns what compresses messages, or nil. It belongs to the write turn.
+func (c *Conn) compressor() *deflate.Compressor {
+	if c.deflate == nil {
+		return nil
+	}
+	return &c.deflate.out
+}
+
+// stoppedLocked reports whether no message is accepted any more. The caller holds mu.
+func (c *Conn) stoppedLocked() bool { return c.closing.stopped() }

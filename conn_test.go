@@ -156,7 +156,7 @@ func (c *Conn) err() error {
 
 // owned reports whether nothing has to interrupt a call on c under ctx.
 func owned(c *Conn, ctx context.Context) bool {
-	return c.foreign(ctx) == nil
+	return c.lifetime.Foreign(ctx) == nil
 }
 
 func tcpPair(t *testing.T) (a, b net.Conn) {

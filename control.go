@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/closeonce/websocket/internal/keepalive"
 )
@@ -99,9 +100,41 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 		c.perform(interruptRead | keepReading) // a reader that is under way looks again
 	}
 	if ctx.Done() == nil {
-		return readClosed{(*connContext)(c), ctx}
+		return c.lifetime.WithValues(ctx)
 	}
-	return c.untilEnd(ctx)
+	if bounded := c.lifetime.Bounded(ctx); bounded != nil {
+		return bounded
+	}
+	return c.lifetime.UntilEnd(ctx, func() { c.failed(ctx, ctx.Err()) })
+}
+
+// Stats returns what has gone through the connection so far. It does not wait, and may be called at any time, from any
+// goroutine and from callbacks, after the end too. Of what has come it may lag behind by what a Read is just about to take.
+func (c *Conn) Stats() Stats {
+	if c.supervisor.Turn.Try() { // who waits for bytes has published what it has counted
+		c.publish()
+		c.releaseRead()
+	}
+	c.mu.Lock()
+	n := &c.sender.counters
+	s := Stats{
+		Opened: time.Unix(0, n.opened),
+		Read: Traffic{
+			Messages: n.get(messagesRead), Frames: n.get(framesRead), WireBytes: n.get(bytesRead), Bytes: n.get(payloadRead),
+		},
+		Written:        Traffic{Messages: n.get(messagesWritten), Frames: n.get(framesWritten), Bytes: n.get(payloadWritten)},
+		QueuedMessages: int(c.sender.messages),
+		QueuedBytes:    c.sender.size,
+		Dropped:        n.get(messagesDropped),
+	}
+	s.CloseCode, s.ClosedBy = c.closing.began()
+	c.mu.Unlock()
+	if c.deflate != nil {
+		s.Written.Bytes += c.deflate.saved.Load()
+	}
+	s.Written.WireBytes = c.transport.Written()
+	s.RTT = c.keepalive.RTT()
+	return s
 }
 
 // unexpected closes the connection because of a message after CloseRead.
@@ -121,14 +154,14 @@ func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return sending(c.failed(ctx, c.contextErr(ctx)))
 	}
-	w := &keepalive.Wait{Answered: make(chan struct{})}
+	w := &keepalive.Wait{Answered: make(chan struct{}), Asked: now()}
 	number := c.keepalive.Next(w)
 	defer c.keepalive.Forget(w)
 	if !c.sendPing(number) {
 		return sending(c.failed(ctx, errOver))
 	}
-	c.supervisor.expecting.Add(1)
-	defer c.supervisor.expecting.Add(-1)
+	c.supervisor.Expecting.Add(1)
+	defer c.supervisor.Expecting.Add(-1)
 	c.rest()
 
 	told := c.awaitable().told
@@ -212,17 +245,19 @@ func (c *Conn) control(op opcode, payload []byte) error {
 		return nil
 	}
 	if op == opPong {
-		c.keepalive.Answered(payload)
-		if c.onPong != nil {
-			return c.call("OnPongReceived", func() { c.onPong(c.Context(), slices.Clone(payload)) })
+		if rtt, ok := c.keepalive.Answered(payload, now()); ok {
+			c.hooks.pingAnswered(rtt)
+		}
+		if h := c.hooks; h != nil && h.onPong != nil {
+			return c.call("OnPongReceived", func() { h.onPong(c.Context(), slices.Clone(payload)) })
 		}
 		return nil
 	}
 	// RFC 6455, section 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
 	// already received a Close frame."
 	answer := true
-	if c.onPing != nil {
-		if err := c.call("OnPingReceived", func() { answer = c.onPing(c.Context(), slices.Clone(payload)) }); err != nil {
+	if h := c.hooks; h != nil && h.onPing != nil {
+		if err := c.call("OnPingReceived", func() { answer = h.onPing(c.Context(), slices.Clone(payload)) }); err != nil {
 			return err
 		}
 	}
@@ -254,6 +289,7 @@ func (c *Conn) closeReceived(payload []byte) error {
 	c.receiver.stop()
 	c.noteUnread()
 	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
 	a := c.closing.received(said, string(payload))
 	c.unlock()
 	c.perform(a)
@@ -273,7 +309,7 @@ func (c *Conn) call(name string, callback func()) (err error) {
 		c.closeFor(&panicError{name, v, debug.Stack()}, StatusInternalError, "internal error")
 		err = errOver
 		if v == nil { // runtime.Goexit: whoever reads ends here
-			c.supervisor.running.Store(false)
+			c.supervisor.Running.Store(false)
 			c.releaseRead()
 		}
 	}()
@@ -282,15 +318,17 @@ func (c *Conn) call(name string, callback func()) (err error) {
 	return nil
 }
 
-// flags returns what of closing the flags mirror.
-func (c *closing) flags() uint32 {
-	return bit(delivering, c.delivers()) | bit(dropping, c.drops()) | bit(closedByUs, c.by == us) | bit(known, c.cause != nil) |
-		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.both && !c.ended)
+// failRead fails the connection because of a violation that was read. What follows it is not parsed.
+func (c *Conn) failRead(err error) error {
+	c.receiver.stop()
+	c.noteUnread()
+	return c.fail(err)
 }
 
-func bit(flag uint32, set bool) uint32 {
-	if set {
-		return flag
-	}
-	return 0
+// refuse fails the connection because of the message that the application is at. Nothing of it is given to the application
+// any more, nor of those behind it.
+func (c *Conn) refuse(err error) error {
+	c.receiver.reject()
+	c.noteUnread()
+	return c.fail(err)
 }

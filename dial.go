@@ -90,7 +90,7 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	}
 
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
-	s.onPing, s.onPong, s.cancels = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel
+	s.onPing, s.onPong, s.cancels, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel, opts.Trace
 	return newConn(nc, config{
 		client:      true,
 		deflate:     z,

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/closeonce/websocket/internal/supervisor"
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
@@ -144,7 +145,7 @@ func TestWriteLostWhileStalled(t *testing.T) {
 	runInMemory(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
 		go t.p.Conn.Write(t.p.Encode(wiretest.Binary(string(make([]byte, 2*readAheadLimit)))))
 		time.Sleep(time.Second)
-		if !t.c.supervisor.stalled.Load() {
+		if !t.c.supervisor.Stalled.Load() {
 			t.Fatal("the read-ahead is not full")
 		}
 		t.p.Close()
@@ -176,24 +177,24 @@ func TestPongOfCancelledRead(t *testing.T) {
 
 		// The same for the reader goroutine, when a call wants to read.
 		time.Sleep(time.Second)
-		met = func() { t.c.supervisor.wanting.Add(1) }
+		met = func() { t.c.supervisor.Wanting.Add(1) }
 		begun = time.Now()
 		t.p.SendPing("again")
 		t.p.WantPong("it is answered", "again")
 		t.wantAtOnce("the Pong came", begun, 0)
-		t.c.supervisor.wanting.Add(-1)
+		t.c.supervisor.Wanting.Add(-1)
 	})
 }
 
 // TestReaderGivesBack: the reader goroutine finds that a call is about to read, and leaves the turn to it.
 func TestReaderGivesBack(t *testing.T) {
 	runInMemory(t, config{}, func(t *connTest) {
-		t.c.supervisor.wanting.Add(1)
+		t.c.supervisor.Wanting.Add(1)
 		t.c.startReader()
-		if t.c.supervisor.turn.Held() {
+		if t.c.supervisor.Turn.Held() {
 			t.Error("nobody reads, and the turn is held")
 		}
-		t.c.supervisor.wanting.Add(-1)
+		t.c.supervisor.Wanting.Add(-1)
 	})
 }
 
@@ -203,14 +204,14 @@ func TestReaderStaysAway(t *testing.T) {
 		for range 20 {
 			t.p.SendText("on")
 			t.wantRead("a message", MessageText, "on")
-			time.Sleep(readerDelay * 3 / 4)
-			if t.c.supervisor.running.Load() {
+			time.Sleep(supervisor.ReaderDelay * 3 / 4)
+			if t.c.supervisor.Running.Load() {
 				t.Fatal("the reader goroutine has started")
 			}
 		}
 		time.Sleep(time.Second)
 		t.settle()
-		if !t.c.supervisor.running.Load() {
+		if !t.c.supervisor.Running.Load() {
 			t.Error("nobody reads")
 		}
 	})
@@ -223,7 +224,7 @@ func TestReadBehindReader(t *testing.T) {
 			time.Sleep(time.Second)
 			read := start(func() error { _, _, err := t.c.Read(bg); return err })
 			t.blocked("nothing comes", read)
-			if t.c.supervisor.running.Load() {
+			if t.c.supervisor.Running.Load() {
 				t.Error("the reader goroutine still reads")
 			}
 			t.p.SendText("here")

@@ -41,7 +41,7 @@ func TestCloseDrops(t *testing.T) {
 		time.Sleep(time.Second)
 		start(func() error { return t.c.Close(4000, "") })
 		t.settle()
-		if t.c.supervisor.stalled.Load() {
+		if t.c.supervisor.Stalled.Load() {
 			t.Error("the read-ahead counts as full")
 		}
 	})

@@ -51,10 +51,10 @@ func TestReadAgainAndAgain(t *testing.T) {
 			if !ours && t.p.Role == wiretest.Client {
 				return // the server has closed TCP
 			}
-			s.wanting.Add(1)
+			s.Wanting.Add(1)
 			t.c.transport.InterruptRead()
-			s.turn.Await(nil, nil)
-			s.wanting.Add(-1)
+			s.Turn.Await(nil, nil)
+			s.Wanting.Add(-1)
 			for range 3 {
 				read := start(func() error { _, _, err := t.c.Read(bg); return err })
 				if err := t.want("Read", read); err == nil {

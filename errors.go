@@ -89,9 +89,13 @@ var errCloseTimeout = fmt.Errorf("websocket: the closing handshake took longer t
 var errOver = errors.New("over")
 
 // connectionLost is the error for a connection that broke without a Close frame.
-func connectionLost(err error) error {
-	return fmt.Errorf("websocket: the connection was lost: %w", err)
-}
+func connectionLost(err error) error { return lostError{err} }
+
+// A lostError is the cause when the net.Conn has failed.
+type lostError struct{ err error }
+
+func (e lostError) Error() string { return "websocket: the connection was lost: " + e.err.Error() }
+func (e lostError) Unwrap() error { return e.err }
 
 // errEnd is the end of the stream between two frames. It is io.ErrUnexpectedEOF: a Close frame should come first.
 var errEnd error = endOfStream{}

@@ -35,6 +35,59 @@ const (
 // control reports whether the opcode's most significant bit is set (section 5.5).
 func (o opcode) control() bool { return o&0x8 != 0 }
 
+// MessageType is the type of a message (RFC 6455, section 5.6).
+type MessageType int
+
+const (
+	// MessageText is for UTF-8 text, which is checked in both directions.
+	MessageText MessageType = iota + 1
+	// MessageBinary is for any bytes.
+	MessageBinary
+)
+
+// String returns MessageText, MessageBinary, or MessageType(n) for any other.
+func (t MessageType) String() string {
+	switch t {
+	case MessageText:
+		return "MessageText"
+	case MessageBinary:
+		return "MessageBinary"
+	}
+	return fmt.Sprintf("MessageType(%d)", int(t))
+}
+
+// An Opcode says what a frame is (RFC 6455, section 5.2).
+type Opcode uint8
+
+// The opcodes.
+const (
+	OpContinuation Opcode = 0x0
+	OpText         Opcode = 0x1
+	OpBinary       Opcode = 0x2
+	OpClose        Opcode = 0x8
+	OpPing         Opcode = 0x9
+	OpPong         Opcode = 0xA
+)
+
+// String returns "continuation", "text", "binary", "close", "ping" or "pong".
+func (o Opcode) String() string {
+	switch o {
+	case OpContinuation:
+		return "continuation"
+	case OpText:
+		return "text"
+	case OpBinary:
+		return "binary"
+	case OpClose:
+		return "close"
+	case OpPing:
+		return "ping"
+	case OpPong:
+		return "pong"
+	}
+	return "reserved"
+}
+
 const (
 	finBit  = 0x80
 	rsv1Bit = 0x40
@@ -272,3 +325,10 @@ func checkClose(code StatusCode, reason string) (StatusCode, string, error) {
 	}
 	return code, reason, nil
 }
+
+// A firstByte is the first byte of a frame of ours: FIN, RSV1 and the opcode.
+type firstByte byte
+
+func (f firstByte) opcode() opcode { return opcode(f & 0x0F) }
+func (f firstByte) fin() bool      { return f&finBit != 0 }
+func (f firstByte) rsv1() bool     { return f&rsv1Bit != 0 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -94,16 +93,18 @@ type work struct {
 	bytes    int64
 }
 
+// A parting is what members are closed with.
+type parting struct {
+	code   StatusCode
+	reason string
+}
+
+var errShut error = errClosed{"the group has been shut down"}
+
 const (
 	defaultGrace  = 5 * time.Second
 	defaultQueued = 1024
-
-	// maxWork bounds what was broadcast and has not been brought to all members.
-	maxWorkMessages, maxWorkBytes = 256, 1 << 20
 )
-
-// postings counts the messages of all groups, so that a connection takes those of its groups in their order.
-var postings atomic.Uint64
 
 func (g *Group) init() {
 	g.once.Do(func() {
@@ -140,9 +141,9 @@ func (g *Group) Add(c *Conn) error {
 		return errShut
 	}
 	c.mu.Lock()
-	stopped, again := c.closing.stopped(), c.sender.topicOf(&g.rules) != nil
+	stopped, again := c.closing.stopped(), c.sender.backlog.topicOf(&g.rules) != nil
 	if !stopped && !again {
-		c.sender.subscribe(&m.topic)
+		c.sender.made().subscribe(&m.topic)
 	}
 	c.unlock()
 	switch {
@@ -162,7 +163,7 @@ func (g *Group) Remove(c *Conn) {
 	g.init()
 	c.pull()
 	c.mu.Lock()
-	t := c.sender.unsubscribe(&g.rules)
+	t := c.sender.backlog.unsubscribe(&g.rules)
 	c.unlock()
 	if t != nil {
 		t.of.left()
@@ -234,7 +235,7 @@ func (g *Group) Member(c *Conn) (m MemberStats, ok bool) {
 	t := now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if o := c.sender.topicOf(&g.rules); o != nil {
+	if o := c.sender.backlog.topicOf(&g.rules); o != nil {
 		return o.stats(c.sender.size, t), true
 	}
 	return MemberStats{}, false
@@ -246,109 +247,4 @@ func (t *topic) stats(bytes int, at int64) MemberStats {
 		m.Full = max(1, time.Duration(at-t.fullSince))
 	}
 	return m
-}
-
-// Broadcast sends p as one message to all members, see [Group]. It returns an error if p can't be sent, as Write would,
-// and never because of a member. The caller may change p afterwards.
-func (g *Group) Broadcast(typ MessageType, p []byte) error {
-	m, err := NewPreparedMessage(typ, p)
-	if err != nil {
-		return err
-	}
-	return g.BroadcastPrepared(m)
-}
-
-// BroadcastPrepared is [Group.Broadcast] for a message that was prepared, and may be sent elsewhere, too.
-func (g *Group) BroadcastPrepared(m *PreparedMessage) error {
-	if !m.ready() {
-		return errNotPrepared
-	}
-	g.init()
-	g.mu.Lock()
-	size := int64(len(m.shared.plain.frame))
-	g.posted.add(size)
-	if len(g.members) == 0 && !g.delivering {
-		g.all = g.posted
-		g.mu.Unlock()
-		return nil
-	}
-	p, next := g.tail, new(posting)
-	p.message, p.number = &m.shared, postings.Add(1)
-	g.tail = next
-	p.next.Store(next) // from here on members may take it
-	start := !g.delivering
-	g.delivering = true
-	behind := g.posted.messages-g.all.messages > maxWorkMessages || g.posted.bytes-g.all.bytes > max(maxWorkBytes, size)
-	g.mu.Unlock()
-	if start {
-		go g.deliver()
-	}
-	if behind {
-		g.help()
-	}
-	return nil
-}
-
-func (w *work) add(bytes int64) {
-	w.messages++
-	w.bytes += bytes
-}
-
-// deliver is the group's goroutine. It ends when all members have all messages, or room for them in their queues.
-func (g *Group) deliver() {
-	done := false
-	defer func() {
-		if !done { // OnSlow has called runtime.Goexit
-			go g.deliver()
-		}
-	}()
-	for g.goRound() {
-	}
-	done = true
-}
-
-// goRound gives each member what it lacks, and reports whether there was something to do.
-func (g *Group) goRound() bool {
-	for g.tellSlow() {
-	}
-	g.mu.Lock()
-	target := g.posted
-	if g.all == target && len(g.slow) == 0 {
-		g.delivering = false
-		g.mu.Unlock()
-		return false
-	}
-	g.round = append(g.round[:0], g.members...)
-	round := g.round
-	g.mu.Unlock()
-	for _, m := range round {
-		if m.lacks() {
-			m.conn.pull()
-		}
-	}
-	g.mu.Lock()
-	clear(g.round)
-	if target.messages > g.all.messages {
-		g.all = target
-	}
-	g.mu.Unlock()
-	return true
-}
-
-// help goes a round, too.
-func (g *Group) help() {
-	g.mu.Lock()
-	target := g.posted
-	round := slices.Clone(g.members)
-	g.mu.Unlock()
-	for _, m := range round {
-		if m.lacks() {
-			m.conn.pull()
-		}
-	}
-	g.mu.Lock()
-	if target.messages > g.all.messages {
-		g.all = target
-	}
-	g.mu.Unlock()
 }

@@ -20,6 +20,9 @@ var withoutExample = map[string]string{
 	"websocket.ProtocolError.Error":  "ExampleProtocolError prints what it is made of",
 	"websocket.MessageType.String":   "ExampleConn_Read prints it",
 	"websocket.StatusCode.String":    "ExampleCloseStatus prints it",
+	"websocket.ClosedBy.String":      "ExampleConn_Stats prints it",
+	"websocket.Opcode.String":        "ExampleTrace logs it",
+	"websocket.CloseState.String":    "ExampleTrace logs it",
 	"websocket.Conn.LocalAddr":       "it is used as RemoteAddr is",
 }
 

@@ -1,6 +1,11 @@
 package websocket
 
-import "context"
+import (
+	"cmp"
+	"context"
+
+	"github.com/closeonce/websocket/internal/supervisor"
+)
 
 // This file is what a connection does for the groups that it is a member of.
 
@@ -69,21 +74,15 @@ func (c *Conn) holdMessages() {
 	c.unlock()
 }
 
-// leaveGroups has the connection leave its groups: it has ended.
-func (c *Conn) leaveGroups() {
-	if !c.has(subscribed) {
-		return
-	}
-	c.mu.Lock()
-	t := c.sender.backlog.topics
-	c.sender.backlog.topics = nil
-	c.unlock()
-	for t != nil {
-		next := t.next
-		t.of.left()
-		t = next
-	}
-}
-
 // unreadFrames reports whether more is read already: the answers to it leave together.
-func (c *Conn) unreadFrames() bool { return c.supervisor.unread.Load()&framesUnread != 0 }
+func (c *Conn) unreadFrames() bool { return c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 }
+
+// queued returns the error of a call that leaves a message in the queue.
+func (c *Conn) queued(err error) error {
+	if err == errOver {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return sending(cmp.Or(c.closing.cause, c.closing.result))
+	}
+	return err
+}

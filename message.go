@@ -2,12 +2,15 @@ package websocket
 
 import (
 	"context"
-	"errors"
+	"io"
+	"math"
+	"slices"
 
+	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// This file brings messages to the calls in read.go, and to the read-ahead. All of it runs with the read turn.
+// This file puts messages together from frames, for the calls in read.go. All of it runs with the read turn.
 
 // readMessage appends the next message to buf, in which it begins at base: what stands there is the start of it.
 func (c *Conn) readMessage(ctx context.Context, buf []byte, base int) (MessageType, []byte, error) {
@@ -161,6 +164,17 @@ func (g *gathering) hold() {
 	*g.m.held = g.takePieces(append(*g.m.held, g.buf[min(g.base, len(g.buf)):]...))
 }
 
+// growFor makes room for n bytes behind buf. The next message may come with its header into the same memory.
+func growFor(buf []byte, n int) []byte {
+	if cap(buf)-len(buf) >= n {
+		return buf
+	}
+	if buf != nil {
+		n += maxHeader
+	}
+	return slices.Grow(buf, n)
+}
+
 // beginMessage goes to the start of the next message, past the rest of one that was left in the middle; or, if a Read gave
 // up in the middle, it stays there.
 func (c *Conn) beginMessage(ctx context.Context) error {
@@ -193,14 +207,6 @@ func (c *Conn) discardMessage(ctx context.Context) error {
 	}
 }
 
-// endMessage: the message was read to its end.
-func (c *Conn) endMessage() {
-	if c.receiver.message.compressed {
-		c.deflate.message.end()
-	}
-	c.receiver.message.end()
-}
-
 // produce reads at least one byte of the message into dst, or finds that it is done: then there may be bytes too.
 func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err error) {
 	if c.receiver.message.compressed {
@@ -214,184 +220,137 @@ func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err e
 	return n, false, err
 }
 
-var errMessageType = errors.New("websocket: NetConn is for messages of one type, text or binary, and received one of the other; the connection is closed with 1003 (StatusUnsupportedData)")
-
-// readStream reads into p from messages of one type, as if they were a stream.
-func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, error) {
-	if err := c.takeRead(ctx); err != nil {
-		return 0, c.explain(ctx, err)
-	}
-	n, err := c.streamPayload(ctx, typ, p)
-	c.leaveRead()
-	if err == errMessageType {
-		c.CloseContext(ctx, StatusUnsupportedData, "unexpected message type")
-	}
-	return n, c.explain(ctx, err)
-}
-
-// streamPayload is readStream's work, with the read turn.
-func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (int, error) {
+// readInflated is readMessage for a compressed message that nobody has begun to
+// stream: it is inflated in one go behind buf, where matches find their history; or
+// behind what calls before have had of it, which gave up.
+func (c *Conn) readInflated(ctx context.Context, buf []byte, base int) (MessageType, []byte, error) {
 	m := &c.receiver.message
+	z := &c.deflate.in
+	work, start, held := buf, base, m.appending
+	if held {
+		work, start = *m.held, 0
+	}
+	m.resume, m.appending, m.held = false, false, nil
+	packed := transport.Get()
+	defer transport.Put(packed)
 	for {
-		if !m.open {
-			if err := c.nextFrame(ctx); err != nil {
-				return 0, err
-			}
-			m.resume = true // another NetConn or Read may go on with it
-		}
-		if MessageType(m.typ) != typ {
-			return 0, errMessageType
-		}
-		if m.appending {
-			if err := c.inflateRest(ctx); err != nil {
-				return 0, err
+		more, err := c.morePayload(ctx)
+		if err == nil && !more {
+			if err = c.checkInflated(nil, z.Finish(work, start), true); err == nil {
+				typ := MessageType(m.typ)
+				c.deflate.message.size = int64(len(work) - start)
+				c.endMessage()
+				if held {
+					work = append(buf, work...)
+				}
+				return typ, work, nil
 			}
 		}
-		if len(p) == 0 {
-			return 0, nil
+		var n int
+		if err == nil {
+			n, err = c.payload(ctx, packed.B[:cap(packed.B)])
 		}
-		if n := m.takeHeld(p); n > 0 {
-			return n, nil
+		if err == nil {
+			before := len(work)
+			var bad error
+			work, bad = z.Append(work, packed.B[:n], start, c.inflateLimit())
+			err = c.checkInflated(work[before:], bad, false)
 		}
-		n, done, err := c.produce(ctx, p)
-		if done {
-			c.endMessage()
-		}
-		if n > 0 || err != nil {
-			return n, err
+		if err != nil {
+			if m.open {
+				if !held {
+					work = slices.Clone(work[start:])
+				}
+				m.resume, m.appending, m.held = true, true, new([]byte)
+				*m.held = work
+			}
+			return 0, nil, err
 		}
 	}
 }
 
-// morePayload reports whether the message has more payload, going to its next frame if need be.
-func (c *Conn) morePayload(ctx context.Context) (bool, error) {
-	for c.receiver.announced() == 0 {
-		if c.receiver.message.frame.fin {
-			return false, nil
-		}
-		if err := c.nextFrame(ctx); err != nil {
-			return false, err
-		}
+// inflateRest reads the rest of a compressed message that a Read gave up in the
+// middle, so that it can be streamed from memory.
+func (c *Conn) inflateRest(ctx context.Context) error {
+	m := &c.receiver.message
+	number := m.number
+	typ, all, err := c.readInflated(ctx, nil, 0)
+	if err != nil {
+		return err
 	}
-	return true, nil
-}
-
-// nextFrame goes to the next data frame: in the read-ahead, then on the wire.
-func (c *Conn) nextFrame(ctx context.Context) error {
-	r := &c.receiver
-	if c.has(dropping) {
-		c.dropUnread()
-	}
-	var frame record
-	if r.ahead.some() {
-		frame = r.ahead.pop()
-	} else {
-		if err := c.nextWireFrame(ctx); err != nil {
-			return err
-		}
-		frame = r.record()
-	}
-	if err := r.enter(frame); err != nil {
-		return c.refuse(err)
-	}
+	*m = message{typ: uint8(typ), open: true, resume: true, counted: true, held: &all, frame: record{fin: true}, number: number}
 	return nil
 }
 
-// payload reads at least one byte of the current frame's payload into dst.
-func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
-	if f := &c.receiver.message.frame; f.n > 0 {
-		n := c.receiver.ahead.take(dst[:min(len(dst), int(f.n))])
-		f.n -= int32(n)
-		return n, nil
-	}
-	return c.wirePayload(ctx, dst)
-}
-
-// nextWireFrame reads to the next data frame's payload, past control frames and data that is for nobody.
-func (c *Conn) nextWireFrame(ctx context.Context) error {
-	r := &c.receiver
+// inflateSome is produce for a compressed message: it streams it into dst.
+func (c *Conn) inflateSome(ctx context.Context, dst []byte) (n int, done bool, err error) {
+	m := &c.receiver.message
+	m.streaming = true
+	z := &c.deflate.message
 	for {
-		for r.left > 0 { // of a frame that is not wanted
-			if r.skipBuffered(); r.left > 0 {
-				if err := c.fill(ctx); err != nil {
-					return err
+		last := false
+		if len(z.packed) == 0 {
+			more, err := c.morePayload(ctx)
+			if err != nil {
+				return 0, false, err
+			}
+			if last = !more; more {
+				if z.packedIn == nil {
+					z.packedIn = transport.Get()
 				}
+				b := z.packedIn.B[:cap(z.packedIn.B)]
+				n, err := c.payload(ctx, b)
+				if err != nil {
+					return 0, false, err
+				}
+				z.packed = b[:n]
 			}
 		}
-		if r.over {
-			return errOver
+		n, used, bad := c.deflate.in.Inflate(dst, z.packed, last)
+		z.packed = z.packed[used:]
+		if done = bad == io.EOF; done {
+			bad = nil
 		}
-		what, op, payload, err := r.next(c.deflate != nil)
-		switch {
-		case err != nil:
-			return c.failRead(err)
-		case what == needBytes:
-			if !r.inMessage {
-				r.inbox.Release() // who waits for a message, and has met a Ping, waits without a buffer
-			}
-			err = c.fill(ctx)
-		case what == controlFrame:
-			err = c.control(op, payload)
-		case c.has(delivering) || c.wanted(op):
-			return nil
-		default:
-			r.checking = false
+		z.size += int64(n)
+		if limit := c.receiver.limit.Load(); bad == nil && limit >= 0 && z.size > limit {
+			bad = deflate.ErrTooLong
 		}
-		if err != nil {
-			return err
+		if err := c.checkInflated(dst[:n], bad, done); err != nil {
+			return 0, false, err
+		}
+		if n > 0 || done {
+			return n, done, nil
 		}
 	}
 }
 
-// wanted asks closing whether a data frame is for the application.
-func (c *Conn) wanted(op opcode) bool {
-	c.mu.Lock()
-	delivers, closeRead := c.closing.delivers(), c.closing.closeRead
-	c.unlock()
-	if closeRead && op != opContinuation {
-		c.unexpected()
+// inflateLimit is the read limit as the decompressor wants it.
+func (c *Conn) inflateLimit() int {
+	limit := c.receiver.limit.Load()
+	if limit < 0 || limit > math.MaxInt/2 {
+		return deflate.NoLimit
 	}
-	return delivers
+	return int(limit)
 }
 
-// wirePayload reads at least one byte of the payload of the frame on the wire, unmasked, into dst. The frame has some left.
-func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
-	r := &c.receiver
-	if int64(len(dst)) > r.left {
-		dst = dst[:r.left]
-	}
-	if r.inbox.Empty() && len(dst) >= directRead {
-		n, err := c.receive(ctx, directPiece(dst))
-		if err != nil {
-			return 0, err
-		}
-		if err := r.take(dst[:n], dst); err != nil {
-			return 0, c.failRead(err)
-		}
-		return n, nil
-	}
-	for r.inbox.Empty() {
-		if err := c.fill(ctx); err != nil {
-			return 0, err
+// checkInflated checks what came out of the decompressor: its error, and
+// whether text is UTF-8. RFC 7692 leaves open with which code a message that
+// can't be inflated is refused; 1007 is what others send.
+func (c *Conn) checkInflated(p []byte, bad error, last bool) error {
+	m := &c.receiver.message
+	ok := true
+	if MessageType(m.typ) == MessageText {
+		if _, ok = c.deflate.message.text.Write(p); ok && last && bad == nil {
+			ok = c.deflate.message.text.Done()
 		}
 	}
-	n, err := r.takeBuffered(dst)
-	if err != nil {
-		return 0, c.failRead(err)
+	switch {
+	case !ok: // what came before the decompressor's error counts first
+		return c.refuse(protocolError(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
+	case bad == deflate.ErrTooLong:
+		return c.refuse(sizeError{c.receiver.limit.Load()})
+	case bad != nil:
+		return c.refuse(ProtocolError{StatusInvalidFramePayloadData, "a compressed message can't be inflated: " + bad.Error()})
 	}
-	return n, nil
-}
-
-// directRead is from which size on a payload's rest is read straight to where it is wanted, past the inbox.
-const directRead = transport.BufferSize
-
-// maxDirectRead is about how much is read so at once, to be unmasked and checked while it is in the CPU's cache.
-const maxDirectRead = 128 << 10
-
-// directPiece returns how much of dst the next such read is for. It leaves no small rest.
-func directPiece(dst []byte) []byte {
-	if len(dst) < maxDirectRead+directRead {
-		return dst
-	}
-	return dst[:maxDirectRead]
+	return nil
 }

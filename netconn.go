@@ -122,6 +122,55 @@ func (n *netConn) Read(p []byte) (int, error) {
 	return k, netFailure(ctx, err)
 }
 
+var errMessageType = errors.New("websocket: NetConn is for messages of one type, text or binary, and received one of the other; the connection is closed with 1003 (StatusUnsupportedData)")
+
+// readStream reads into p from messages of one type, as if they were a stream.
+func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, error) {
+	if err := c.takeRead(ctx); err != nil {
+		return 0, c.explain(ctx, err)
+	}
+	n, err := c.streamPayload(ctx, typ, p)
+	c.leaveRead()
+	if err == errMessageType {
+		c.CloseContext(ctx, StatusUnsupportedData, "unexpected message type")
+	}
+	return n, c.explain(ctx, err)
+}
+
+// streamPayload is readStream's work, with the read turn.
+func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (int, error) {
+	m := &c.receiver.message
+	for {
+		if !m.open {
+			if err := c.nextFrame(ctx); err != nil {
+				return 0, err
+			}
+			m.resume = true // another NetConn or Read may go on with it
+		}
+		if MessageType(m.typ) != typ {
+			return 0, errMessageType
+		}
+		if m.appending {
+			if err := c.inflateRest(ctx); err != nil {
+				return 0, err
+			}
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
+		if n := m.takeHeld(p); n > 0 {
+			return n, nil
+		}
+		n, done, err := c.produce(ctx, p)
+		if done {
+			c.endMessage()
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
 // netFailure translates an error of a call under ctx into those of a net.Conn.
 func netFailure(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) && !errors.Is(err, net.ErrClosed) && context.Cause(ctx) == os.ErrDeadlineExceeded {

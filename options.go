@@ -2,8 +2,12 @@ package websocket
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/closeonce/websocket/internal/deflate"
+	"github.com/closeonce/websocket/internal/handshake"
 )
 
 // AcceptOptions are the options of [Accept] and [Handler]. nil and the zero
@@ -124,6 +128,10 @@ type AcceptOptions struct {
 	// OnPongReceived, if not nil, is called for each Pong, those to the connection's
 	// own Pings included. It runs as OnPingReceived does.
 	OnPongReceived func(ctx context.Context, payload []byte)
+
+	// Trace, if not nil, has functions that are called for what happens on the
+	// connection. It must not be changed afterwards. Default: nil, which costs nothing.
+	Trace *Trace
 }
 
 // DialOptions are the options of [Dial]. nil and the zero value are the
@@ -167,10 +175,62 @@ type DialOptions struct {
 	CloseTimeout time.Duration
 	KeepAlive    time.Duration
 
-	// CloseOnCancel, OnPingReceived and OnPongReceived are as in AcceptOptions.
+	// CloseOnCancel, OnPingReceived, OnPongReceived and Trace are as in AcceptOptions.
 	CloseOnCancel  bool
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
+	Trace          *Trace
+}
+
+// A Trace is a set of functions that a connection calls for what happens on it; any of them may be nil. It is an option of
+// [Accept], [Handler] and [Dial], and may serve many connections: each function gets the one that it is about.
+//
+// The functions must return soon, and must not wait for the connection: no Read, Write, Ping or Close of it, for which the
+// caller may be what they wait for. [Conn.Stats], [Conn.TryWrite] and [Conn.CloseNow] do not wait. No lock is held.
+// Functions that run for different directions, or different connections, may run at the same time.
+//
+//   - FrameRead, MessageRead and PingAnswered run in the goroutine that reads frames, a Read's or the connection's own, one
+//     at a time, in the order in which the frames came.
+//   - FrameWritten runs in the goroutine that writes frames, a Write's or the connection's own, one at a time, in the order
+//     in which the frames left.
+//   - HandshakeDone, MessageWritten and Slow run in the goroutine of the call that they are about.
+//   - StateChanged and Closed run in a goroutine of their own, one at a time and in order. Closed comes last.
+//
+// A function that panics closes the connection with 1011 (StatusInternalError), as a callback does, see
+// AcceptOptions.OnPingReceived. One that ends its goroutine by runtime.Goexit closes it too, but where frames are written
+// there is no Close frame then.
+type Trace struct {
+	// HandshakeDone is called when the handshake is done, before Accept or Dial returns c, and before all others.
+	HandshakeDone func(c *Conn, h HandshakeInfo)
+
+	// FrameRead is called for each frame that comes, control frames included, when its header has come; its payload may
+	// still be on its way. It is not called for frames that break the protocol, nor for what comes behind the peer's Close.
+	FrameRead func(c *Conn, f FrameInfo)
+
+	// FrameWritten is called for each frame, when the net.Conn has taken all of it.
+	FrameWritten func(c *Conn, f FrameInfo)
+
+	// MessageRead is called for each message that the application has read to its end, or skipped, just before the call
+	// that reads it returns. After the end it is called for messages that had come before.
+	MessageRead func(c *Conn, m MessageInfo)
+
+	// MessageWritten is called for each message that Write, TryWrite or a Writer's Close has taken: it leaves now, or waits
+	// in the queue.
+	MessageWritten func(c *Conn, m MessageInfo)
+
+	// StateChanged is called when the closing handshake moves on.
+	StateChanged func(c *Conn, from, to CloseState)
+
+	// PingAnswered is called when the Pong to a Ping of the connection's own has come, with the time between the two.
+	PingAnswered func(c *Conn, rtt time.Duration)
+
+	// Slow is called when a message does not fit into the queue, because the peer reads more slowly than the application
+	// writes: TryWrite returns ErrQueueFull, or Write waits. queued is how many bytes are in the queue.
+	Slow func(c *Conn, queued int)
+
+	// Closed is called once, when the connection has ended: the net.Conn is closed, or what remains of it is seen to in the
+	// background. reason is what calls return from now on.
+	Closed func(c *Conn, reason error, s Stats)
 }
 
 // CompressionMode says whether and how messages are compressed.
@@ -187,6 +247,83 @@ const (
 	CompressionNoContextTakeover
 )
 
+// CompressionTuning refines a CompressionMode that is not CompressionDisabled.
+// The zero value is the default.
+type CompressionTuning struct {
+	// ServerWindowBits and ClientWindowBits are the largest windows that the
+	// server and the client compress with, 8 to 15: a window has 2 to the power
+	// of it bytes. With context takeover each end keeps both windows for as long
+	// as the connection lives, as far as they have been filled: up to 64 KiB with
+	// the default of 15, 8 KiB with 12. A peer that can't be told about a smaller
+	// window is asked to do without takeover in that direction.
+	ServerWindowBits, ClientWindowBits int
+
+	// ServerNoContextTakeover and ClientNoContextTakeover switch context takeover
+	// off for what the server and the client sends, if CompressionMode is
+	// CompressionContextTakeover.
+	ServerNoContextTakeover, ClientNoContextTakeover bool
+
+	// OmitClientWindowBits makes Dial offer no client_max_window_bits: a server then
+	// can't ask for a smaller window of ours, and may not answer with that parameter.
+	// It is for servers that refuse, or do not understand, an offer that has it.
+	// ClientWindowBits is obeyed all the same. Accept takes no notice of it.
+	OmitClientWindowBits bool
+
+	// Effort is how hard this end tries to make what it sends short: 0 is the
+	// default, -1 (or less) the least effort and 3 the most. The least spends little
+	// on small messages and is no different from 4 KiB on. From 1 KiB on 1 comes to
+	// within 1 % of the size that zlib's default level gives, 2 and 3 below it. With
+	// context takeover a positive effort costs some 40 µs more for each message,
+	// however small, since the window is indexed anew. A connection owns as much
+	// memory with any effort; while a message is being compressed a positive one
+	// borrows 192 KiB.
+	//
+	// Measured on messages of JSON, CPU and size as multiples of the default's:
+	//
+	//	                       256 B         4 KiB        64 KiB
+	//	                     CPU  size     CPU  size     CPU  size
+	//	-1  no takeover     0.18  1.32    1.00  1.00    1.00  1.00
+	//	    takeover        0.71  1.05    1.00  1.00    1.00  1.00
+	//	 1  no takeover     1.5   0.99    2.3   0.93    3.8   0.84
+	//	    takeover       36     0.83    4.2   0.83    4.0   0.82
+	//	 2  no takeover     1.5   0.99    2.7   0.92    6.7   0.82
+	//	    takeover       39     0.82    6.2   0.81    7.5   0.79
+	//	 3  no takeover     1.5   0.99    2.8   0.92   12     0.80
+	//	    takeover       42     0.80    9.5   0.79   14     0.77
+	Effort int
+}
+
+// The bounds of a window's size, as the exponent of 2 (RFC 7692, section 7.1.2).
+const (
+	minWindowBits = handshake.MinWindowBits
+	maxWindowBits = handshake.MaxWindowBits
+)
+
+// wish is what one end wants of permessage-deflate: its options, checked.
+func (t CompressionTuning) wish(mode CompressionMode) (p handshake.Params, err error) {
+	p = handshake.Params{
+		ServerNoTakeover: t.ServerNoContextTakeover || mode == CompressionNoContextTakeover,
+		ClientNoTakeover: t.ClientNoContextTakeover || mode == CompressionNoContextTakeover,
+		ServerBits:       orDefault(t.ServerWindowBits, maxWindowBits, -1),
+		ClientBits:       orDefault(t.ClientWindowBits, maxWindowBits, -1),
+
+		ClientBitsOffered: !t.OmitClientWindowBits,
+	}
+	if t.Effort > int(deflate.MostEffort) {
+		return p, fmt.Errorf("websocket: the option CompressionTuning.Effort is %d; the most is %d", t.Effort, deflate.MostEffort)
+	}
+	p.Effort = deflate.Effort(orDefault(t.Effort, 0, int(deflate.LeastEffort)))
+	if mode != CompressionContextTakeover && mode != CompressionNoContextTakeover {
+		return p, fmt.Errorf("websocket: the option CompressionMode is %d; use CompressionDisabled, CompressionContextTakeover or CompressionNoContextTakeover", int(mode))
+	}
+	for _, bits := range []int{p.ServerBits, p.ClientBits} {
+		if bits < minWindowBits || bits > maxWindowBits {
+			return p, fmt.Errorf("websocket: a window of CompressionTuning has %d bits; 8 to 15 are possible", bits)
+		}
+	}
+	return p, nil
+}
+
 // orDefault is how all options read: zero is the default, negative is off.
 func orDefault[T ~int | ~int64](v, def, off T) T {
 	switch {
@@ -197,6 +334,25 @@ func orDefault[T ~int | ~int64](v, def, off T) T {
 	}
 	return v
 }
+
+// settings are what the options say, with the defaults filled in.
+type settings struct {
+	closeTimeout time.Duration // 0: Close does not wait
+	keepAlive    time.Duration // 0: off
+	queueLimit   int
+	cancels      bool // CloseOnCancel
+	onPing       func(ctx context.Context, payload []byte) bool
+	onPong       func(ctx context.Context, payload []byte)
+	trace        *Trace
+}
+
+// The defaults of the options.
+const (
+	defaultCloseTimeout = 5 * time.Second
+	defaultKeepAlive    = 30 * time.Second
+	defaultReadLimit    = 1 << 20
+	defaultQueueLimit   = 256 << 10
+)
 
 func newSettings(queueLimit int, closeTimeout, keepAlive time.Duration) settings {
 	return settings{

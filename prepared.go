@@ -47,7 +47,10 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 		if c.has(subscribed) {
 			c.pull()
 		}
-		_, err = c.writePrepared(ctx, &m.shared)
+		var sent bool
+		if sent, err = c.writePrepared(ctx, &m.shared); sent {
+			c.tellWritten(MessageType(m.shared.plain.first().opcode()), int64(len(m.shared.payload())))
+		}
 	}
 	if err != nil {
 		err = c.unsent(ctx, err, true)
@@ -66,8 +69,12 @@ func (c *Conn) TryWritePrepared(m *PreparedMessage) error {
 		c.pull()
 	}
 	err := c.enqueuePrepared(&m.shared)
-	if err == nil {
+	switch err {
+	case nil:
 		c.flushNow()
+		c.tellWritten(MessageType(m.shared.plain.first().opcode()), int64(len(m.shared.payload())))
+	case ErrQueueFull:
+		c.tellSlow()
 	}
 	return c.queued(err)
 }
@@ -112,9 +119,12 @@ func (c *Conn) writePrepared(ctx context.Context, m *shared) (sent bool, err err
 		c.deflate.out.Record(m.payload()) // it is in the peer's window when it comes
 	}
 	if c.sender.client {
-		return c.writeFrame(ctx, f.first(), f.payload(), mustSend)
+		if sent, err = c.writeFrame(ctx, f.first(), f.payload(), mustSend); sent && f.packed {
+			c.deflate.saved.Add(int64(len(m.payload()) - len(f.payload())))
+		}
+		return sent, err
 	}
-	o := outFrame{first: f.first(), head: transport.Get(), mustSend: mustSend, shared: true}
+	o := outFrame{first: f.first(), head: transport.Get(), payload: len(m.payload()), mustSend: mustSend, shared: true}
 	if len(f.frame) <= copyLimit {
 		o.head.B = append(o.head.B, f.frame...)
 	} else {

@@ -3,35 +3,12 @@ package websocket
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"slices"
 	"sync/atomic"
 
 	"github.com/closeonce/websocket/internal/transport"
 )
-
-// MessageType is the type of a message (RFC 6455, section 5.6).
-type MessageType int
-
-const (
-	// MessageText is for UTF-8 text, which is checked in both directions.
-	MessageText MessageType = iota + 1
-	// MessageBinary is for any bytes.
-	MessageBinary
-)
-
-// String returns MessageText, MessageBinary, or MessageType(n) for any other.
-func (t MessageType) String() string {
-	switch t {
-	case MessageText:
-		return "MessageText"
-	case MessageBinary:
-		return "MessageBinary"
-	}
-	return fmt.Sprintf("MessageType(%d)", int(t))
-}
 
 // Read waits for the next message and returns it whole (RFC 6455, section 6.2).
 //
@@ -56,8 +33,8 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 // AppendRead is [Conn.Read] into the caller's memory: it appends the message to buf and returns the result. It allocates
 // only if buf's capacity is too small. With an error it returns buf unchanged.
 func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte, error) {
-	if err := c.takeRead(ctx); err != nil {
-		return 0, buf, c.failed(ctx, err)
+	if err := c.beginRead(ctx); err != nil {
+		return 0, buf, err
 	}
 	message, whole, err := c.awaitFrame(ctx, buf)
 	if err == nil && !whole {
@@ -67,19 +44,10 @@ func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte,
 	if err == nil && !whole {
 		typ, message, err = c.readMessage(ctx, message, len(buf))
 	}
-	c.leaveRead()
-	if err != nil {
-		return 0, buf, c.failed(ctx, err)
+	if err := c.endRead(ctx, err); err != nil {
+		return 0, buf, err
 	}
 	return typ, message, nil
-}
-
-// explain returns the caller's error: errOver becomes the reason.
-func (c *Conn) explain(ctx context.Context, err error) error {
-	if err == errOver {
-		return c.reason(ctx)
-	}
-	return err
 }
 
 // A Message is what [Conn.Messages] yields.
@@ -125,8 +93,8 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 
 // readBorrowed is Read into borrowed memory.
 func (c *Conn) readBorrowed(ctx context.Context) (MessageType, *transport.Buffer, error) {
-	if err := c.takeRead(ctx); err != nil {
-		return 0, nil, c.failed(ctx, err)
+	if err := c.beginRead(ctx); err != nil {
+		return 0, nil, err
 	}
 	var b *transport.Buffer
 	var typ MessageType
@@ -140,9 +108,8 @@ func (c *Conn) readBorrowed(ctx context.Context) (MessageType, *transport.Buffer
 			transport.Put(b)
 		}
 	}
-	c.leaveRead()
-	if err != nil {
-		return 0, nil, c.failed(ctx, err)
+	if err := c.endRead(ctx, err); err != nil {
+		return 0, nil, err
 	}
 	return typ, b, nil
 }
@@ -157,8 +124,8 @@ var errDiscarded = errors.New("websocket: this message was discarded by a later 
 // A message need not be read to its end. The next Read or Reader skips the rest, and the old reader returns an error
 // from then on. The read limit applies here, too; [Conn.SetReadLimit] with -1 lifts it.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
-	if err := c.takeRead(ctx); err != nil {
-		return 0, nil, c.failed(ctx, err)
+	if err := c.beginRead(ctx); err != nil {
+		return 0, nil, err
 	}
 	err := c.beginMessage(ctx)
 	if err == nil && c.receiver.message.appending {
@@ -169,9 +136,8 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 		m.resume = false
 	}
 	typ, number := MessageType(m.typ), m.number
-	c.leaveRead()
-	if err != nil {
-		return 0, nil, c.failed(ctx, err)
+	if err := c.endRead(ctx, err); err != nil {
+		return 0, nil, err
 	}
 	return typ, &messageReader{c: c, ctx: ctx, number: number}, nil
 }
@@ -190,12 +156,11 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	c := r.c
-	if err := c.takeRead(r.ctx); err != nil {
-		return 0, c.failed(r.ctx, err)
+	if err := c.beginRead(r.ctx); err != nil {
+		return 0, err
 	}
 	n, err := r.read(p)
-	c.leaveRead()
-	return n, c.failed(r.ctx, err)
+	return n, c.endRead(r.ctx, err)
 }
 
 // read is Read with the read turn.
@@ -219,78 +184,6 @@ func (r *messageReader) read(p []byte) (int, error) {
 		}
 	}
 	return n, err
-}
-
-// takeRead waits for the read turn.
-func (c *Conn) takeRead(ctx context.Context) error {
-	if ctx.Err() != nil {
-		if err := c.readContextErr(ctx); err != nil {
-			return err
-		}
-	}
-	// Who calls Read again and again must not keep the reader goroutine from what it has to do.
-	if c.has(closedByUs) || c.has(deaf) && c.supervisor.unread.Load() == 0 {
-		return errOver
-	}
-	if !c.supervisor.turn.Try() {
-		if err := c.awaitRead(ctx); err != nil {
-			return err
-		}
-	}
-	if c.has(closedByUs) { // what still comes is not for the application
-		c.leaveRead()
-		return errOver
-	}
-	return nil
-}
-
-// readContextErr returns why a read under ctx, which is done, fails, or nil. A context that is done because the connection
-// has ended is no reason while there are messages to read.
-func (c *Conn) readContextErr(ctx context.Context) error {
-	c.mu.Lock()
-	cause, ours := c.closing.cause, c.closing.by == us
-	c.unlock()
-	switch {
-	case cause == nil:
-		return ctx.Err()
-	case ours, c.supervisor.unread.Load() == 0:
-		return errOver
-	case c.owns(ctx), context.Cause(ctx) == cause:
-		return nil
-	}
-	return ctx.Err()
-}
-
-// awaitRead is takeRead when somebody has the turn. If that is the reader goroutine, it is asked to step aside.
-func (c *Conn) awaitRead(ctx context.Context) error {
-	s := &c.supervisor
-	s.wanting.Add(1)
-	if s.running.Load() {
-		c.transport.InterruptRead()
-	}
-	var err error
-	got := s.turn.Await(ctx.Done(), nil)
-	if !got {
-		if err = c.readContextErr(ctx); err == nil { // the connection has ended: whoever has the turn lets go
-			got = s.turn.Await(nil, nil)
-		}
-	}
-	s.wanting.Add(-1)
-	if !got {
-		c.rest() // the reader goroutine may have stepped aside for us
-	}
-	return err
-}
-
-// leaveRead gives the read turn back after a call of the application's.
-func (c *Conn) leaveRead() {
-	if !c.supervisor.readSince.Load() {
-		c.supervisor.readSince.Store(true)
-	}
-	if c.has(hasPending) {
-		c.flushNow() // Pongs do not wait for the application
-	}
-	c.releaseRead()
 }
 
 // awaitFrame waits for the first bytes of the next message, where it can: close to the application's call. A goroutine's
@@ -362,33 +255,4 @@ func (c *Conn) readFront(buf []byte) (message []byte, whole bool, err error) {
 	r.inbox.Take(size + n)
 	whole, err = c.takeSimple(message[start:], b[size:])
 	return message, whole, err
-}
-
-// takeSimple takes payload of a frame that begins a message. If there is more of the message, readMessage goes on with it.
-func (c *Conn) takeSimple(dst, src []byte) (whole bool, err error) {
-	r := &c.receiver
-	r.begin()
-	if err := r.enter(r.record()); err != nil {
-		return false, c.refuse(err)
-	}
-	if err := r.take(dst, src); err != nil {
-		return false, c.failRead(err)
-	}
-	if r.left > 0 || !r.frame.fin {
-		r.message.resume = true
-		return false, nil
-	}
-	c.endMessage()
-	return true, nil
-}
-
-// growFor makes room for n bytes behind buf. The next message may come with its header into the same memory.
-func growFor(buf []byte, n int) []byte {
-	if cap(buf)-len(buf) >= n {
-		return buf
-	}
-	if buf != nil {
-		n += maxHeader
-	}
-	return slices.Grow(buf, n)
 }

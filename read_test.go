@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/closeonce/websocket/internal/supervisor"
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
@@ -226,7 +227,7 @@ func TestReadAheadBounded(t *testing.T) {
 					return nil
 				})
 				t.blocked("the peer is made to wait", sending)
-				time.Sleep(2 * readerDelay)
+				time.Sleep(2 * supervisor.ReaderDelay)
 				t.blocked("the peer is made to wait", sending)
 				if bytes := sent * size; bytes < 500 || bytes > readAheadLimit+4*bufferSize {
 					t.Fatalf("%d bytes were taken, the read-ahead has %d", bytes, readAheadLimit)

@@ -30,6 +30,7 @@ type receiver struct {
 	left    int64  // bytes of its payload that were not taken yet
 	ahead   *readAhead
 	message message
+	fresh   fresh // what was counted lately
 
 	// limit is how many bytes a message may have, decoded; negative: any number. It is set by anybody.
 	limit atomic.Int64
@@ -50,6 +51,7 @@ type message struct {
 	compressed bool
 	appending  bool // a Read inflated the start of it: held
 	streaming  bool // a Reader inflated the start of it
+	counted    bool // it was counted when it was inflated
 
 	held *[]byte // what Reads that gave up had of it; nil: none did
 }
@@ -97,6 +99,7 @@ func (r *receiver) next(deflate bool) (found, opcode, []byte, error) {
 		if h.masked {
 			mask.XOR(payload, h.key, 0)
 		}
+		r.fresh.frames++
 		return controlFrame, h.opcode, payload, nil
 	}
 	r.frame = h
@@ -138,6 +141,7 @@ func (r *receiver) simple(b []byte) (size int) {
 func (r *receiver) begin() {
 	h := &r.frame
 	r.frames = min(r.frames+1, 2)
+	r.fresh.frames++
 	r.left = h.length
 	r.inMessage = !h.fin
 	if h.opcode != opContinuation {
@@ -179,6 +183,15 @@ func (r *receiver) enter(frame record) error {
 		return sizeError{limit}
 	}
 	return nil
+}
+
+// maxInflateInput bounds the compressed form of a message of at most limit bytes:
+// generously, but a stream of blocks that hold nothing must end.
+func maxInflateInput(limit int64) int64 {
+	if limit > math.MaxInt64/16 {
+		return math.MaxInt64
+	}
+	return 8*limit + 64<<10
 }
 
 // take brings payload of the frame on the wire from src, where it came, to dst, which may be the same memory, or begin

@@ -11,15 +11,7 @@ import (
 
 // A sender is what is pending: frames in, one batch out. It does no I/O. Conn.mu guards it.
 type sender struct {
-	limit int // of size, in bytes
-
-	client bool
-	// corked: what is queued may wait briefly for more, so that they share a system call.
-	corked bool
-	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
-	midMessage bool
-	// pinging: a Ping is on its way.
-	pinging bool
+	account
 	// queue holds data frames, encoded and whole, that Write and TryWrite left.
 	queue *transport.Buffer
 	// pongs are to be sent, and control frames of the application's; nil: there was none yet.
@@ -30,18 +22,7 @@ type sender struct {
 	rest *rest
 	// backlog waits behind the queue; nil: there was none yet.
 	backlog *backlog
-	// size counts the bytes in queue and backlog, those of them that are on their way, and what is reserved.
-	size int
-
-	writer *messageWriter // the one that is open
 }
-
-// A firstByte is the first byte of a frame of ours: FIN, RSV1 and the opcode.
-type firstByte byte
-
-func (f firstByte) opcode() opcode { return opcode(f & 0x0F) }
-func (f firstByte) fin() bool      { return f&finBit != 0 }
-func (f firstByte) rsv1() bool     { return f&rsv1Bit != 0 }
 
 // An outFrame is a data frame that leaves besides what is pending.
 type outFrame struct {
@@ -49,15 +30,17 @@ type outFrame struct {
 	head      *transport.Buffer // the frame, encoded, or the start of it
 	tail      []byte            // the rest of it, written from where it lies
 	key       mask.Key          // if the tail is to be masked
+	payload   int               // how much of it is payload
 	mustSend  bool              // its compression has moved the window that the peer has too
 	committed bool              // it leaves, though its caller may not wait for it
 	shared    bool              // nobody changes the tail
 }
 
-// A rest is what is left of a batch; queued is the batch's. Nobody changes the tail.
+// A rest is what is left of a batch; queued and ping are the batch's. Nobody changes the tail.
 type rest struct {
 	b, tail []byte
 	queued  int
+	ping    uint64
 }
 
 // pongs holds the payloads of Pongs, each behind its length.
@@ -68,50 +51,19 @@ type pongs struct {
 	some  bool   // there are Pongs, or own frames
 }
 
-// A batch is what leaves in one system call, besides the frame's tail.
-type batch struct {
-	buf    *transport.Buffer // nil: nothing leaves
-	tail   []byte            // a large frame that others send, too; there is no frame besides then
-	own    int               // where the frame begins
-	queued int               // bytes that were in the queue and the backlog
-}
-
-// appendStart appends the header of a frame, with a key if we are the client.
-func (s *sender) appendStart(b *transport.Buffer, first firstByte, length int) (key mask.Key) {
-	h := header{fin: first.fin(), rsv1: first.rsv1(), opcode: first.opcode(), length: int64(length)}
-	if s.client {
-		key = b.Keys.Next()
-		h.masked, h.key = true, key
-	}
-	b.B = appendHeader(b.B, h)
-	return key
-}
-
-// appendFrame appends a whole frame, masked if we are the client.
-func (s *sender) appendFrame(b *transport.Buffer, first firstByte, payload []byte) {
-	key := s.appendStart(b, first, len(payload))
-	if !s.client {
-		b.B = append(b.B, payload...)
-		return
-	}
-	n := len(b.B)
-	b.B = slices.Grow(b.B, len(payload))[:n+len(payload)]
-	mask.Copy(b.B[n:], payload, key, 0)
-}
-
 // collect asks the close machine for each frame that is pending, and for f, and puts those that may leave into one
 // buffer: control frames first, our Close last. It is the only place where frames begin to leave. The caller holds the
 // write turn, to which z belongs, and nothing is left of frames before. If it has a frame, it has waited for what was in the
 // backlog before that.
 func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batch) {
 	if s.pongsWait() || s.ping != 0 {
-		b.buf = s.collectControl(c)
+		b = s.collectControl(c)
 	}
 	if s.queue != nil && !s.midMessage {
-		b = s.collectQueue(c, b.buf)
+		s.collectQueue(c, &b)
 	}
 	if f == nil && s.backlog.waits() && !s.midMessage {
-		s.collectBacklog(c, &b, z)
+		s.backlog.collect(c, &b, &s.account, z)
 	}
 	s.corked = s.corked && s.queue != nil
 	if f != nil && c.mayLeave(sendData) {
@@ -124,6 +76,7 @@ func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batc
 			transport.Put(f.head)
 		}
 		f.head = nil
+		s.count(f, 1)
 	}
 	if b.tail == nil && (s.midMessage || !s.backlog.waits()) && c.leave() {
 		if b.buf == nil {
@@ -131,59 +84,74 @@ func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batc
 		}
 		s.appendFrame(b.buf, finBit|firstByte(opClose), []byte(c.payload))
 		b.buf.Last = c.last()
+		s.counters.add(framesWritten, 1)
 	}
 	return b
 }
 
+// count counts a data frame that begins to leave, or with -1 one that is taken back.
+func (s *sender) count(f *outFrame, n int64) {
+	s.counters.add(framesWritten, n)
+	s.counters.add(payloadWritten, n*int64(f.payload))
+	if f.first.fin() {
+		s.counters.add(messagesWritten, n)
+	}
+}
+
 // collectControl returns the Pongs and the Ping that are pending, if they may leave.
-func (s *sender) collectControl(c *closing) *transport.Buffer {
+func (s *sender) collectControl(c *closing) batch {
 	p, own, ping := s.takeControl()
 	if !c.mayLeave(sendData) {
-		return nil
+		return batch{}
 	}
 	b := transport.Get()
+	frames := int64(0)
 	for len(p) > 0 {
 		n := 1 + int(p[0])
 		s.appendFrame(b, finBit|firstByte(opPong), p[1:n])
 		p = p[n:]
+		frames++
 	}
 	for len(own) > 0 {
 		n := 2 + int(own[1])
 		s.appendFrame(b, finBit|firstByte(own[0]), own[2:n])
 		own = own[n:]
+		frames++
 	}
 	if ping != 0 {
 		var number [keepalive.PayloadSize]byte
 		s.appendFrame(b, finBit|firstByte(opPing), keepalive.AppendPayload(number[:0], ping))
-		s.pinging = true
+		frames++
 	}
-	return b
+	s.counters.add(framesWritten, frames)
+	return batch{buf: b, ping: ping}
 }
 
-// collectQueue returns what is queued, behind the control frames.
-func (s *sender) collectQueue(c *closing, control *transport.Buffer) batch {
-	queue := s.queue
+// collectQueue puts what is queued behind the control frames in b.
+func (s *sender) collectQueue(c *closing, b *batch) {
+	queue, messages := s.queue, int64(s.queue.Messages)
 	s.queue = nil
+	s.messages -= queue.Messages
 	if !c.mayLeave(sendQueued) {
 		s.size -= len(queue.B)
+		s.counters.add(messagesDropped, messages)
 		transport.Put(queue)
-		return batch{buf: control}
+		return
 	}
-	b := batch{buf: queue, queued: len(queue.B)}
-	if control != nil {
-		b.buf = control
+	s.counters.add(framesWritten, messages)
+	s.counters.add(messagesWritten, messages)
+	s.counters.add(payloadWritten, int64(queue.Payload))
+	b.queued = len(queue.B)
+	if control := b.buf; control != nil {
 		control.B = append(control.B, queue.B...)
 		transport.Put(queue)
+	} else {
+		b.buf = queue
 	}
-	return b
 }
 
 // wrote is called when a batch, or the rest of one, is written.
-func (s *sender) wrote(queued int) (pingLeft bool) {
-	s.size -= queued
-	pingLeft, s.pinging = s.pinging, false
-	return pingLeft
-}
+func (s *sender) wrote(queued int) { s.size -= queued }
 
 // suspend keeps what was not written of a batch and of f's tail; b.buf.N says how much was. But f is taken back if
 // nothing of it has left. It reports whether nothing is left to write: the interruption came behind the last byte.
@@ -199,6 +167,7 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	case n <= b.own && !f.mustSend && !f.committed:
 		left = b.buf.B[n:b.own]
 		s.midMessage = f.first.opcode() == opContinuation
+		s.count(f, -1)
 	case n < len(b.buf.B):
 		f.committed = true
 		left, tail = b.buf.B[n:], f.tail
@@ -208,10 +177,11 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	}
 	if whole = len(left)+len(tail) == 0; !whole {
 		if f == nil || f.shared {
-			s.rest = &rest{slices.Clone(left), tail, b.queued}
+			left = slices.Clone(left)
 		} else {
-			s.rest = &rest{slices.Concat(left, tail), nil, b.queued}
+			left, tail = slices.Concat(left, tail), nil
 		}
+		s.rest = &rest{left, tail, b.queued, b.ping}
 	}
 	transport.Put(b.buf)
 	return whole
@@ -234,7 +204,7 @@ func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) b
 	}
 	at := &s.queue
 	if reserved == 0 { // else it was compressed before what is in the backlog now
-		at = s.behind()
+		at = s.backlog.behind(at)
 	}
 	if *at == nil {
 		*at = transport.Get()
@@ -248,6 +218,9 @@ func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) b
 	}
 	s.appendFrame(q, first, payload)
 	s.size += len(q.B) - before
+	q.Payload += len(payload)
+	q.Messages++
+	s.messages++
 	return true
 }
 
@@ -331,8 +304,39 @@ func (s *sender) waits(c *closing) bool {
 // drop forgets what is pending: the connection has ended.
 func (s *sender) drop() {
 	if s.queue != nil {
+		s.counters.add(messagesDropped, int64(s.queue.Messages))
 		transport.Put(s.queue)
 	}
-	s.abandon()
-	s.queue, s.rest, s.pongs, s.ping, s.corked, s.size = nil, nil, nil, 0, false, 0
+	if s.backlog.waits() {
+		s.backlog.abandon(&s.account)
+	}
+	s.queue, s.rest, s.pongs, s.ping, s.corked, s.size, s.messages = nil, nil, nil, 0, false, 0, 0
+}
+
+// made returns the backlog, which it makes when it is needed first.
+func (s *sender) made() *backlog {
+	if s.backlog == nil {
+		s.backlog = new(backlog)
+	}
+	return s.backlog
+}
+
+// refer leaves a reference to a message behind everything that waits, if there is room. No policy drops it.
+func (s *sender) refer(m *shared, f *form) bool {
+	if !s.fits(s.cost(f)) {
+		return false
+	}
+	s.made().add(segment{message: m, form: f}, &s.account)
+	s.corked = false
+	return true
+}
+
+// take is the backlog's. What it takes does not wait for company.
+func (s *sender) take(c *closing, z *deflate.Compressor, threshold int, tried bool) taking {
+	if s.backlog == nil {
+		return taking{}
+	}
+	at := s.backlog.take(c, &s.account, z, threshold, tried)
+	s.corked = s.corked && !s.backlog.waits()
+	return at
 }

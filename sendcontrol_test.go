@@ -178,7 +178,7 @@ func TestSendPingFromCallback(t *testing.T) {
 		s.onPing = func(context.Context, []byte) bool { return false }
 		return config{settings: s}
 	}, func(t *connTest) {
-		t.c.onPing = func(_ context.Context, p []byte) bool {
+		t.c.hooks.onPing = func(_ context.Context, p []byte) bool {
 			if err := t.c.SendPong(append([]byte("late "), p...)); err != nil {
 				t.Error(err)
 			}

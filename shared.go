@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/closeonce/websocket/internal/deflate"
+	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/transport"
 )
 
@@ -66,7 +67,7 @@ func (m *shared) form(z *deflate.Compressor, threshold int) *form {
 // Windows that are larger than the message make no difference.
 func (m *shared) window(z *deflate.Compressor) (int, deflate.Effort) {
 	window, effort := z.Settings()
-	return min(window, max(minWindowBits, bits.Len(uint(max(len(m.payload()), 1)-1)))), effort
+	return min(window, max(handshake.MinWindowBits, bits.Len(uint(max(len(m.payload()), 1)-1)))), effort
 }
 
 // pack makes the form for a connection with this compressor. Others who need it meanwhile wait.
@@ -86,4 +87,74 @@ func (m *shared) pack(z *deflate.Compressor) {
 	}
 	f.packed, f.bits, f.effort, f.useful, f.next = true, bits, effort, useful, m.packed.Load()
 	m.packed.Store(f)
+}
+
+// A posting is a message of a group, in the list of what the group has posted. The last one is empty: it waits for the
+// next message. What all members have taken is garbage.
+type posting struct {
+	message *shared
+	number  uint64 // counts the postings of all groups
+	next    atomic.Pointer[posting]
+}
+
+// A topic is one connection's membership of a group, as the connection sees it. Conn.mu guards it, but for what says
+// otherwise.
+type topic struct {
+	at    atomic.Pointer[posting] // what it has yet to take. Written under Conn.mu
+	rules *rules
+	of    audience
+	next  *topic // of the same connection
+
+	waiting   int    // messages in the backlog
+	dropped   uint64 // by the group's policy
+	fullSince int64  // when a message did not fit; 0: all have, since the backlog was half empty
+}
+
+// SlowPolicy says what a [Group] does with a member that has no room for a message. What is dropped is counted.
+type SlowPolicy int
+
+const (
+	// CloseAfterGrace drops messages for the member until half of what waits for it has left. If that takes longer than
+	// Grace, the member is closed with 1013 (StatusTryAgainLater), and is no member any more.
+	CloseAfterGrace SlowPolicy = iota
+	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more.
+	CloseSlow
+	// DropNewest drops the message. The member stays.
+	DropNewest
+	// DropOldest drops the group's messages that have waited longest, until there is room for the new one. The member
+	// stays. With MaxQueued it keeps the last so many messages: 1 is for prices and positions, of which only the last counts.
+	DropOldest
+)
+
+// rules are the same for all members of a group, and count for all.
+type rules struct {
+	policy                SlowPolicy
+	most                  int // messages of the group that may wait for a member
+	sent, dropped, unsent atomic.Uint64
+}
+
+// An audience is the group, for its member's connection. Nothing of it is called under a lock.
+type audience interface {
+	lags() // a message did not fit, and those before did
+	left() // the connection has ended, and is no member any more
+}
+
+// lacks reports whether the group has posted what the member has yet to take. It needs no lock.
+func (t *topic) lacks() bool { return t.at.Load().next.Load() != nil }
+
+// skip counts as unsent what was posted and not taken.
+func (t *topic) skip() {
+	n, at := uint64(0), t.at.Load()
+	for next := at.next.Load(); next != nil; next = at.next.Load() {
+		at = next
+		n++
+	}
+	t.at.Store(at)
+	t.rules.unsent.Add(n)
+}
+
+// drop counts a message that is dropped.
+func (t *topic) drop() {
+	t.dropped++
+	t.rules.dropped.Add(1)
 }

@@ -8,14 +8,6 @@ import (
 
 // This file is how the members of a Group are closed, and how the WebSockets of an http.Server hear of its shutdown.
 
-// A parting is what members are closed with.
-type parting struct {
-	code   StatusCode
-	reason string
-}
-
-var errShut error = errClosed{"the group has been shut down"}
-
 // Shutdown closes all members with 1001 (StatusGoingAway), see [Group.Close].
 func (g *Group) Shutdown(ctx context.Context) (closed int, err error) {
 	return g.Close(ctx, StatusGoingAway, "the server is shutting down")
@@ -140,7 +132,7 @@ func joined(ctx context.Context, c *Conn) (*Conn, error) {
 // tellInstead has the group tell who serves the connection, rather than close it.
 func (g *Group) tellInstead(c *Conn, tell func()) {
 	c.mu.Lock()
-	t := c.sender.topicOf(&g.rules)
+	t := c.sender.backlog.topicOf(&g.rules)
 	c.mu.Unlock()
 	if t == nil {
 		return // it is closed already

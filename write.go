@@ -1,26 +1,23 @@
 package websocket
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 	stdutf8 "unicode/utf8"
 
-	"github.com/closeonce/websocket/internal/mask"
+	"github.com/closeonce/websocket/internal/supervisor"
 	"github.com/closeonce/websocket/internal/transport"
 )
 
 const (
 	// copyLimit is up to which size a payload is copied behind its header; a larger one is written from where it lies.
-	copyLimit            = 8 << 10
-	corkLimit, corkDelay = 16 << 10, time.Millisecond // how much may wait in the queue for company, and how long
+	copyLimit = 8 << 10
+	// corkLimit is how much may wait in the queue for company.
+	corkLimit = 16 << 10
 )
 
 var errNotText = errors.New("websocket: the text message is not UTF-8; send it as MessageBinary")
-var errWouldBlock = errors.New("would block")
 
 // opcodeOf returns the opcode for a message of p, if it may be written.
 func opcodeOf(typ MessageType, p []byte) (opcode, error) {
@@ -64,12 +61,15 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, first, p)
-	case c.supervisor.unread.Load()&framesUnread != 0 && c.enqueueCorked(first, p):
-		return true, nil
+	case c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p):
+		sent = true
 	case !c.tryTakeWrite():
 		sent, err = c.writeLater(ctx, first, p)
 	default:
 		sent, err = c.writeFrame(ctx, first, p, false)
+	}
+	if sent {
+		c.tellWritten(typ, int64(len(p)))
 	}
 	if err != nil {
 		err = c.unsent(ctx, err, cancels)
@@ -99,17 +99,13 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 			c.flushNow()
 		}
 	}
-	return c.queued(err)
-}
-
-// queued returns the error of a call that leaves a message in the queue.
-func (c *Conn) queued(err error) error {
-	if err == errOver {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return sending(cmp.Or(c.closing.cause, c.closing.result))
+	switch err {
+	case nil:
+		c.tellWritten(typ, int64(len(p)))
+	case ErrQueueFull:
+		c.tellSlow()
 	}
-	return err
+	return c.queued(err)
 }
 
 // tryTakeWrite takes the write turn for a message, if it is free.
@@ -152,10 +148,32 @@ func (c *Conn) awaitWrite(ctx context.Context) error {
 	return c.writeErr(ctx)
 }
 
+// awaitWriter waits until no Writer is open.
+func (c *Conn) awaitWriter(ctx context.Context) error {
+	c.mu.Lock()
+	if !c.sender.writerOpen {
+		c.unlock()
+		return nil
+	}
+	m := c.momentsLocked()
+	if m.writerClosed == nil {
+		m.writerClosed = make(chan struct{})
+	}
+	closed, stopped := m.writerClosed, m.stopped
+	c.unlock()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+	case <-stopped:
+	}
+	return c.writeErr(ctx)
+}
+
 // writeErr returns why a write under ctx can't begin.
 func (c *Conn) writeErr(ctx context.Context) error {
 	c.mu.Lock()
-	stopped := c.closing.stopped()
+	stopped := c.stoppedLocked()
 	c.unlock()
 	if stopped {
 		return errOver
@@ -172,6 +190,7 @@ func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent 
 			}
 			return err == nil, err
 		}
+		c.tellSlow()
 	}
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
@@ -183,7 +202,7 @@ func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent 
 func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
 	c.mu.Lock()
 	defer c.unlock()
-	if c.closing.stopped() {
+	if c.stoppedLocked() {
 		return errOver
 	}
 	if !c.sender.enqueue(first, p, c.sender.limit, reserved) {
@@ -202,7 +221,7 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 	}
 	c.mu.Lock()
 	s := &c.sender
-	queued := !c.closing.stopped() && s.writer == nil && !s.backlog.waits() && (s.corked || s.queue == nil && !s.pongsWait()) &&
+	queued := !c.stoppedLocked() && !s.writerOpen && !c.has(backlogged) && (s.corked || s.queue == nil && !s.pongsWait()) &&
 		s.enqueue(first, p, min(corkLimit, s.limit), 0)
 	cork := queued && !s.corked
 	s.corked = s.corked || queued
@@ -215,7 +234,7 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 
 // writeFrame sends one data frame and gives the write turn back. If mustSend is set, it leaves even if ctx is done.
 func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, mustSend bool) (sent bool, err error) {
-	f := outFrame{first: first, head: transport.Get(), mustSend: mustSend}
+	f := outFrame{first: first, head: transport.Get(), payload: len(payload), mustSend: mustSend}
 	switch s := &c.sender; {
 	case len(payload) <= copyLimit || len(payload) <= transport.BufferSize && !c.transport.Gathers():
 		s.appendFrame(f.head, first, payload)
@@ -233,179 +252,87 @@ func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, 
 	return err == nil || f.committed, err
 }
 
-// patience is how long a flush waits.
-type patience uint8
+// writeCompressed sends one message compressed, if that makes it smaller. With
+// context takeover messages must leave in the order in which they were compressed:
+// so it compresses with the write turn.
+func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (sent bool, err error) {
+	if err := c.takeWrite(ctx); err != nil {
+		return false, err
+	}
+	if err := c.clearTheWay(ctx); err != nil {
+		return false, err
+	}
+	packed := transport.Get()
+	defer transport.Put(packed)
+	var smaller bool
+	saved := int64(0)
+	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		saved = int64(len(p) - len(packed.B))
+		first, p = first|rsv1Bit, packed.B
+	}
+	if c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p) {
+		c.deflate.saved.Add(saved)
+		c.leaveWrite()
+		return true, nil
+	}
+	if sent, err = c.writeFrame(ctx, first, p, smaller && c.deflate.out.Takeover()); sent {
+		c.deflate.saved.Add(saved)
+	}
+	return sent, err
+}
 
-const (
-	tryOnce      patience = iota // not at all
-	untilContext                 // until its context is done, or no message is accepted any more; with none, until the end
-	untilGone                    // until the net.Conn is closed
-)
-
-// flush writes everything that is pending, and f if it is not nil, in one system call. It is the only function that
-// writes frames. The caller has the write turn. It reports whether there was something to write.
-//
-// If it returns early, nothing of f has left, or the rest of it is left for the writer goroutine, which has no context.
-func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, err error) {
-	c.mu.Lock()
-	if c.sender.rest != nil && (f == nil || !c.closing.stopped()) {
-		c.unlock()
-		if err := c.flushRest(ctx, p); err != nil {
-			return true, err
-		}
-		c.mu.Lock()
+// clearTheWay writes what is left of frames before, with the write turn, which it gives back if it fails. What moves the
+// compressor's window must leave, and so is not compressed before its turn has surely come.
+func (c *Conn) clearTheWay(ctx context.Context) error {
+	err := c.writeErr(ctx)
+	if err == nil {
+		err = c.flushRest(ctx, untilContext)
 	}
-	if f != nil && c.closing.stopped() || c.closing.noWrites {
-		c.unlock()
-		return false, errOver
-	}
-	b := c.sender.collect(&c.closing, f, c.compressor())
-	matters := b.queued > 0 || c.sender.pinging || c.closing.ours == leaving // somebody waits to hear that it is written
-	c.unlock()
-	if b.buf == nil {
-		return false, nil
-	}
-	// Nearly always it is one attempt, which the kernel takes whole. Made here, it needs little stack.
-	if f == nil || f.tail == nil {
-		err = c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail))
-	} else if !c.sender.client {
-		err = c.send(ctx, b.buf, f.tail, p, c.transport.TryWrite(b.buf, f.tail))
-	} else {
-		err = c.sendMasked(ctx, b.buf, f, p)
+	if err == nil {
+		err = c.writeErr(ctx)
 	}
 	if err != nil {
-		c.suspend(b, f)
+		c.leaveWrite()
+	}
+	return err
+}
+
+// deflateSlack is by how much a compressed message may be longer than it was.
+const deflateSlack = 16
+
+// tryWriteCompressed leaves a message compressed in the queue. It reports whether it dealt with the message: not if
+// somebody writes at this moment, because then it can't know the order. Room is reserved before the compressor's window
+// moves.
+func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
+	if !c.tryTakeWrite() {
+		return false, nil
+	}
+	defer c.leaveWrite()
+	room := len(p) + maxHeader + deflateSlack
+	c.mu.Lock()
+	stopped := c.stoppedLocked()
+	reserved := !stopped && c.sender.reserve(room)
+	c.unlock()
+	switch {
+	case stopped:
+		return true, errOver
+	case !reserved:
+		return true, ErrQueueFull
+	}
+	packed := transport.Get()
+	defer transport.Put(packed)
+	var smaller bool
+	saved := int64(0)
+	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
+		saved = int64(len(p) - len(packed.B))
+		first, p = first|rsv1Bit, packed.B
+	}
+	if err := c.enqueue(first, p, room); err != nil {
 		return true, err
 	}
-	if matters {
-		c.wrote(b.queued)
+	c.deflate.saved.Add(saved)
+	if c.transport.Tries() {
+		c.flush(nil, nil, tryOnce)
 	}
-	transport.Put(b.buf)
 	return true, nil
-}
-
-// flushRest writes what is left of frames that were written in part.
-func (c *Conn) flushRest(ctx context.Context, p patience) error {
-	c.mu.Lock()
-	if c.sender.rest == nil {
-		c.unlock()
-		return nil
-	}
-	b := batch{buf: &transport.Buffer{B: c.sender.rest.b}, tail: c.sender.rest.tail, queued: c.sender.rest.queued}
-	c.sender.rest = nil
-	c.unlock()
-	if err := c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail)); err != nil {
-		c.suspend(b, nil)
-		return err
-	}
-	c.wrote(b.queued)
-	return nil
-}
-
-// suspend leaves the rest of a batch to the writer goroutine.
-func (c *Conn) suspend(b batch, f *outFrame) {
-	c.mu.Lock()
-	whole := c.sender.suspend(b, f)
-	if c.closing.ended {
-		c.sender.drop()
-	}
-	c.unlock()
-	if whole {
-		c.wrote(b.queued)
-	}
-}
-
-// wrote is called when all that had begun to leave is written.
-func (c *Conn) wrote(queued int) {
-	c.mu.Lock()
-	pingLeft := c.sender.wrote(queued)
-	a := c.closing.wrote()
-	c.unlock()
-	if pingLeft {
-		taken, outstanding := c.transport.Taken()
-		c.keepalive.PingLeft(now(), taken, outstanding)
-	}
-	c.perform(a)
-}
-
-// send sees an attempt to write b and then tail through, if it has not done all. b.N is how many bytes of both were taken.
-func (c *Conn) send(ctx context.Context, b *transport.Buffer, tail []byte, p patience, done bool) error {
-	switch {
-	case done:
-		return nil
-	case p == tryOnce && b.Err == nil:
-		return errWouldBlock
-	}
-	return c.sendRest(ctx, b, tail, p)
-}
-
-// sendRest waits for the kernel to take the rest.
-func (c *Conn) sendRest(ctx context.Context, b *transport.Buffer, tail []byte, p patience) error {
-	for {
-		// The interruption may have hit the holder of the turn before.
-		if err := c.mayGoOn(ctx, p); err != nil {
-			return err
-		}
-		err := c.transport.Write(c.foreign(ctx), b, tail)
-		if err == nil {
-			return nil
-		}
-		if err != transport.ErrInterrupted {
-			return c.writeFailed(err)
-		}
-	}
-}
-
-// mayGoOn says why a write that may have to wait should not go on, or nil.
-func (c *Conn) mayGoOn(ctx context.Context, p patience) error {
-	c.mu.Lock()
-	over, stopped, ended := c.closing.over, c.closing.stopped(), c.closing.ended
-	c.unlock()
-	switch {
-	case ended, over && p != untilGone, stopped && ctx != nil:
-		return errOver
-	case ctx == nil:
-		return nil
-	}
-	return ctx.Err()
-}
-
-// sendMasked writes b and then f's tail, masked on its way through a borrowed buffer: so a client needs no memory of the
-// message's size. With an error, b holds all that is left of the frame, masked.
-func (c *Conn) sendMasked(ctx context.Context, b *transport.Buffer, f *outFrame, p patience) error {
-	large := transport.GetLarge()
-	defer transport.PutLarge(large)
-	small := b.B[:0]
-	b.B = append(large.B, b.B...)
-	pos, tail := 0, f.tail
-	f.tail = nil
-	for {
-		k := min(cap(b.B)-len(b.B), len(tail))
-		start := len(b.B)
-		b.B = b.B[:start+k]
-		pos = mask.Copy(b.B[start:], tail[:k], f.key, pos)
-		tail = tail[k:]
-		if err := c.send(ctx, b, nil, p, c.transport.TryWrite(b, nil)); err != nil {
-			start = len(b.B)
-			b.B = slices.Concat(b.B, tail)
-			mask.XOR(b.B[start:], f.key, pos)
-			return err
-		}
-		f.committed = true
-		if len(tail) == 0 {
-			b.B = small
-			return nil
-		}
-		b.B = b.B[:0]
-	}
-}
-
-// writeFailed is called when the net.Conn took no more.
-func (c *Conn) writeFailed(err error) error {
-	stalled := c.supervisor.stalled.Load()
-	c.mu.Lock()
-	a := c.closing.noWrite(connectionLost(err), stalled)
-	c.unlock()
-	c.perform(a)
-	return errOver
 }

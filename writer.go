@@ -31,12 +31,12 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if c.has(subscribed) {
 		c.pull()
 	}
-	w := &messageWriter{c: c, ctx: ctx, opcode: op, isText: op == opText}
+	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
-		stopped, first := c.closing.stopped(), c.sender.writer == nil
+		stopped, first := c.closing.stopped(), !c.sender.writerOpen
 		if !stopped && first {
-			c.sender.writer = w
+			c.sender.writerOpen = true
 		}
 		c.unlock()
 		switch {
@@ -53,11 +53,11 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 
 // A messageWriter writes one message in fragments. What follows turn belongs to whoever has it.
 type messageWriter struct {
-	c    *Conn
-	ctx  context.Context
-	gone chan struct{} // closed when others may pass; made when needed, c.mu guards it
+	c   *Conn
+	ctx context.Context
 
 	turn   turn.Turn
+	typ    MessageType
 	opcode opcode // of the next fragment
 	buf    *transport.Buffer
 	isText bool
@@ -65,6 +65,9 @@ type messageWriter struct {
 	closed bool
 	// compressed: the message is, and the compressor is in the middle of it.
 	compressed bool
+	complete   bool  // the last of the message leaves
+	size       int64 // of what has left of the message, not compressed
+	saved      int64 // by how much that is larger than what left
 }
 
 var errWriterClosed = errors.New("websocket: the message's Writer is closed")
@@ -75,11 +78,12 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 		return 0, sending(w.c.failed(w.ctx, w.c.contextErr(w.ctx)))
 	}
 	n, err := w.write(p)
-	w.turn.Release()
 	return n, sending(w.c.failed(w.ctx, err))
 }
 
+// write is Write with w's turn, which it gives back.
 func (w *messageWriter) write(p []byte) (int, error) {
+	defer w.turn.Release()
 	if w.closed {
 		return 0, errWriterClosed
 	}
@@ -147,17 +151,21 @@ func (w *messageWriter) flush() error {
 // Close ends the message.
 func (w *messageWriter) Close() error {
 	w.turn.Await(nil, nil) // a Write under way ends with the context
-	err := w.close()
-	w.turn.Release()
+	sent, err := w.close()
+	if sent {
+		w.ended()
+	}
 	return sending(w.c.failed(w.ctx, err))
 }
 
-func (w *messageWriter) close() error {
+// close is Close with w's turn, which it gives back. It reports whether the message leaves.
+func (w *messageWriter) close() (sent bool, err error) {
+	defer w.turn.Release()
 	if w.closed {
-		return errWriterClosed
+		return false, errWriterClosed
 	}
 	w.closed = true
-	err := w.c.writeErr(w.ctx)
+	err = w.c.writeErr(w.ctx)
 	if err == nil && w.isText && !w.text.Done() {
 		err = errNotText
 	}
@@ -165,7 +173,6 @@ func (w *messageWriter) close() error {
 	if w.buf != nil {
 		payload = w.buf.B
 	}
-	sent := false
 	if err == nil {
 		sent, err = w.fragment(w.ctx, payload, true)
 	}
@@ -182,9 +189,20 @@ func (w *messageWriter) close() error {
 		go func() {
 			w.fragment(w.c.Context(), payload[:w.whole(payload)], true)
 			w.finish()
+			if w.complete {
+				w.ended()
+			}
 		}()
 	}
-	return err
+	return sent, err
+}
+
+// ended counts the message: the last of it leaves.
+func (w *messageWriter) ended() {
+	if w.c.deflate != nil {
+		w.c.deflate.saved.Add(w.saved)
+	}
+	w.c.tellWritten(w.typ, w.size)
 }
 
 // fragment sends one frame of the message. It reports whether the frame leaves, which it may with an error too.
@@ -198,7 +216,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 			return false, err
 		}
 	}
-	first := firstByte(w.opcode)
+	first, size := firstByte(w.opcode), int64(len(payload))
 	if fin {
 		first |= finBit
 	}
@@ -215,13 +233,15 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 		if len(payload) == 0 && !fin {
 			c.holdMessages()
 			c.leaveWrite() // the compressor keeps it for now
+			w.size, w.saved = w.size+size, w.saved+size
 			return true, nil
 		}
 	}
 	whole := fin && w.opcode != opContinuation
 	sent, err = c.writeFrame(ctx, first, payload, w.compressed && (!whole || c.deflate.out.Takeover()))
 	if sent {
-		w.opcode = opContinuation
+		w.opcode, w.complete = opContinuation, fin
+		w.size, w.saved = w.size+size, w.saved+size-int64(len(payload))
 	}
 	return sent, err
 }
@@ -261,102 +281,13 @@ func (w *messageWriter) finish() {
 	}
 	c := w.c
 	c.mu.Lock()
-	c.sender.writer, c.sender.midMessage = nil, false
-	if w.gone != nil {
-		close(w.gone)
+	c.sender.writerOpen, c.sender.midMessage = false, false
+	if m := c.moments; m != nil && m.writerClosed != nil {
+		close(m.writerClosed)
+		m.writerClosed = nil
 	}
 	c.unlock()
 	if c.has(hasPending) {
 		c.wakeWriter()
 	}
-}
-
-// awaitWriter waits until no Writer is open.
-func (c *Conn) awaitWriter(ctx context.Context) error {
-	c.mu.Lock()
-	w := c.sender.writer
-	if w == nil {
-		c.unlock()
-		return nil
-	}
-	if w.gone == nil {
-		w.gone = make(chan struct{})
-	}
-	gone := w.gone
-	c.unlock()
-	stopped := c.awaitable().stopped
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-	case <-stopped:
-	}
-	return c.writeErr(ctx)
-}
-
-// flushNow writes what is pending as far as that takes no waiting, and leaves the rest to the writer goroutine. If
-// somebody has the write turn, that one looks when it lets go.
-func (c *Conn) flushNow() {
-	if !c.transport.Tries() {
-		c.wakeWriter()
-		return
-	}
-	if c.writeTurn.Try() {
-		c.flush(nil, nil, tryOnce)
-		c.leaveWrite()
-	}
-}
-
-// wakeWriter starts the writer goroutine, unless somebody has the write turn.
-func (c *Conn) wakeWriter() {
-	if c.writeTurn.Try() {
-		go c.writeOut()
-	}
-}
-
-// writeOut is the writer goroutine. It has the write turn, and ends when nothing is pending.
-func (c *Conn) writeOut() {
-	for {
-		if c.has(ending) {
-			c.lastWords(untilGone)
-			break
-		}
-		if wrote, err := c.flush(nil, nil, untilContext); err != nil || !wrote {
-			break
-		}
-	}
-	c.leaveWrite()
-}
-
-// leaveWrite gives the write turn back. It is the only function that does, and looks for what waits: whoever makes
-// something pending does that first, and then tries to take the turn.
-func (c *Conn) leaveWrite() {
-	if c.has(ending) {
-		c.lastWords(tryOnce)
-	}
-	c.writeTurn.Release()
-	if c.has(hasPending | ending) {
-		c.wakeWriter()
-	}
-}
-
-// lastWords makes the last attempt to write what is pending, before the net.Conn is closed. If it can't tell whether that
-// has to wait, it leaves it to the writer goroutine.
-func (c *Conn) lastWords(p patience) {
-	c.mu.Lock()
-	due := !c.closing.noWrites && c.sender.waits(&c.closing)
-	c.unlock()
-	if due && p == tryOnce && !c.transport.Tries() {
-		return
-	}
-	wrote := false
-	if due {
-		var err error
-		wrote, err = c.flush(nil, nil, p)
-		wrote = wrote && err == nil
-	}
-	c.mu.Lock()
-	a := c.closing.gone(wrote || c.closing.ours == written)
-	c.unlock()
-	c.perform(a)
 }

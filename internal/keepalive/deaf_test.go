@@ -27,7 +27,7 @@ func TestTakenIsNoAnswer(t *testing.T) {
 	if v, _ := k.Check(1010, 0, 0, false); v != Ask {
 		t.Fatalf("a silent peer: %d", v)
 	}
-	k.PingLeft(1010, 0, 100)
+	k.PingLeft(k.last, 1010, 0, 100)
 	if v, _ := k.Check(1020, 50, 50, false); v != Dead {
 		t.Errorf("it has taken some of it: %d", v)
 	}

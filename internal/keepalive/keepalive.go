@@ -3,6 +3,7 @@ package keepalive
 
 import (
 	"encoding/binary"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,8 +14,9 @@ import (
 type State struct {
 	period time.Duration // 0: off
 
-	hearing atomic.Bool  // bytes have come since heard; who looks next asks for the time
-	heard   atomic.Int64 // when the last bytes came, as far as hearing does not say more
+	hearing atomic.Bool   // bytes have come since heard; who looks next asks for the time
+	rtt     atomic.Uint32 // the last round trip, in microseconds; 0: none was measured
+	heard   atomic.Int64  // when the last bytes came, as far as hearing does not say more
 
 	mu    sync.Mutex
 	probe *probe // nil: the peer owes nothing
@@ -28,13 +30,34 @@ type probe struct {
 	taken int64 // how many it had taken then
 	asked int64 // when our Ping was asked for; 0: none waits for its Pong
 	left  int64 // when it left; 0: it has not
+
+	ping Wait // the same Ping, for the round trip
 }
 
 // A Wait is a Ping that waits for its Pong.
 type Wait struct {
-	next     *Wait
-	number   uint64
 	Answered chan struct{} // closed when the Pong has come
+	Asked    int64         // when the Ping was asked for
+
+	next    *Wait
+	number  uint64
+	written int64 // when it was written; 0: not yet, as far as is known
+}
+
+// wrote notes that the Ping with that number was written, and with it those before that had not been.
+func (w *Wait) wrote(number uint64, t int64) {
+	if w.number <= number && w.written == 0 {
+		w.written = t
+	}
+}
+
+// roundTrip returns how long the Pong with that number, which has come at t, took to come, if it is the answer to just this
+// Ping. A Pong that comes before the Ping is known to be written is taken to have been asked for.
+func (w *Wait) roundTrip(number uint64, t int64) (d time.Duration, ok bool) {
+	if w.number != number {
+		return 0, false
+	}
+	return time.Duration(max(t-max(w.Asked, w.written), 0)), true
 }
 
 // PayloadSize is the size of the number that our Pings carry.
@@ -131,12 +154,18 @@ func (k *State) Heard(t int64) { k.heard.Store(t) }
 // littleOutstanding is taken by any peer that is alive in no time.
 const littleOutstanding = 64 << 10
 
-// PingLeft notes that a Ping was written, at t. If much is outstanding it has not left yet: then what the peer's system takes
-// is a sign of life still.
-func (k *State) PingLeft(t, taken, outstanding int64) {
+// PingLeft notes that the Ping with that number was written, at t. If much is outstanding it has not left yet: then what the
+// peer's system takes is a sign of life still.
+func (k *State) PingLeft(number uint64, t, taken, outstanding int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	for w := k.pings; w != nil; w = w.next {
+		w.wrote(number, t)
+	}
 	p := k.probe
+	if p != nil {
+		p.ping.wrote(number, t)
+	}
 	if p == nil || p.asked == 0 || p.left != 0 {
 		return
 	}
@@ -154,6 +183,8 @@ func (k *State) Next(w *Wait) uint64 {
 	if w != nil {
 		w.number, w.next = k.last, k.pings
 		k.pings = w
+	} else if p := k.probe; p != nil {
+		p.ping = Wait{number: k.last, Asked: p.asked}
 	}
 	return k.last
 }
@@ -170,25 +201,40 @@ func (k *State) Forget(w *Wait) {
 	}
 }
 
-// Answered is called with the payload of a Pong: it wakes the Ping that it answers, and those before.
-func (k *State) Answered(payload []byte) {
+// RTT returns the last round trip that was measured; 0: none was.
+func (k *State) RTT() time.Duration { return time.Duration(k.rtt.Load()) * time.Microsecond }
+
+// Answered is called with the payload of a Pong that has come at t: it wakes the Ping that it answers, and those before. It
+// returns how long the peer took, if it answers a Ping that was not answered before.
+func (k *State) Answered(payload []byte, t int64) (rtt time.Duration, measured bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	probe := k.probe
 	k.probe = nil
 	if len(payload) != PayloadSize {
-		return
+		return 0, false
 	}
 	number := binary.BigEndian.Uint64(payload)
 	if number&mark == 0 || number&^mark > k.last {
-		return
+		return 0, false
 	}
 	number &^= mark
+	if probe != nil && number != 0 {
+		rtt, measured = probe.ping.roundTrip(number, t)
+	}
 	for at := &k.pings; *at != nil; {
 		if w := *at; w.number <= number {
+			if !measured {
+				rtt, measured = w.roundTrip(number, t)
+			}
 			close(w.Answered)
 			*at = w.next
 		} else {
 			at = &w.next
 		}
 	}
+	if measured {
+		k.rtt.Store(uint32(min(int64(rtt/time.Microsecond), math.MaxUint32)))
+	}
+	return rtt, measured
 }

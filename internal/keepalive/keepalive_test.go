@@ -173,9 +173,9 @@ func play(t *testing.T, k *State, line string) {
 	case "heard":
 		k.Heard(now)
 	case "pong":
-		k.Answered(AppendPayload(nil, k.last))
+		k.Answered(AppendPayload(nil, k.last), now)
 	case "left":
-		k.PingLeft(now, taken<<10, outstanding<<10)
+		k.PingLeft(k.last, now, taken<<10, outstanding<<10)
 	case "check", "deaf":
 		v, again := k.Check(now, taken<<10, outstanding<<10, what == "deaf")
 		got := [...]string{Alive: "alive", Ask: "ask", Dead: "dead"}[v]
@@ -218,7 +218,7 @@ func TestSlowTransferNeverDies(t *testing.T) {
 				}
 				if v == Ask {
 					k.Next(nil)
-					k.PingLeft(now, taken, total-taken)
+					k.PingLeft(k.last, now, taken, total-taken)
 				}
 			}
 		}
@@ -253,19 +253,19 @@ func TestPongs(t *testing.T) {
 		}
 	}
 	for _, payload := range []string{"", "hello", "longer than a number", string(AppendPayload(nil, numbers[4]+1)), "\xff\xff\xff\xff\xff\xff\xff\xff"} {
-		k.Answered([]byte(payload))
+		k.Answered([]byte(payload), start)
 		want("a Pong that is no answer", 0)
 	}
-	k.Answered(AppendPayload(nil, numbers[1]))
+	k.Answered(AppendPayload(nil, numbers[1]), start)
 	want("the second", 2)
-	k.Answered(AppendPayload(nil, numbers[1]))
-	k.Answered(AppendPayload(nil, numbers[0]))
+	k.Answered(AppendPayload(nil, numbers[1]), start)
+	k.Answered(AppendPayload(nil, numbers[0]), start)
 	want("again", 2)
 	k.Forget(waits[3])
 	k.Forget(waits[3])
 	k.Forget(waits[0])
 	waits[3] = nil
-	k.Answered(AppendPayload(nil, numbers[4]))
+	k.Answered(AppendPayload(nil, numbers[4]), start)
 	want("the last", 5)
 	if k.pings != nil {
 		t.Error("somebody waits still")
@@ -286,13 +286,13 @@ func TestConcurrentPings(t *testing.T) {
 				w := &Wait{Answered: make(chan struct{})}
 				n := k.Next(w)
 				if (i+j)%3 > 0 {
-					k.Answered(AppendPayload(nil, n))
+					k.Answered(AppendPayload(nil, n), start)
 					<-w.Answered
 				}
 				k.Forget(w)
 				k.Came()
 				k.Check(start+int64(n), int64(n), 0, false)
-				k.PingLeft(start+int64(n), int64(n), 0)
+				k.PingLeft(n, start+int64(n), int64(n), 0)
 			}
 		})
 	}

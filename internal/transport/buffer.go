@@ -29,6 +29,11 @@ type Buffer struct {
 	// Keys are for the frames that a client puts into B.
 	Keys mask.Keys
 
+	// Payload is how much of B is the payload of data frames, as far as whoever fills it keeps count.
+	Payload int
+	// Messages is how many frames with the whole of a message are in B, in the same way.
+	Messages uint32
+
 	// Next is the next piece of what is in several buffers.
 	Next *Buffer
 
@@ -57,11 +62,16 @@ func Get() *Buffer { return pool.Get().(*Buffer) }
 
 // Put gives a buffer back. Its memory may have been replaced.
 func Put(b *Buffer) {
-	if cap(b.B) < BufferSize || cap(b.B) > maxPooled {
-		return
+	if b.reset() {
+		pool.Put(b)
 	}
+}
+
+// reset empties b, and reports whether the pool takes it.
+func (b *Buffer) reset() bool {
+	b.Payload, b.Messages = 0, 0
 	b.B, b.Last = b.B[:0], false
-	pool.Put(b)
+	return cap(b.B) >= BufferSize && cap(b.B) <= maxPooled
 }
 
 // GetLarge borrows an empty buffer that holds LargeSize bytes and a header.
@@ -109,10 +119,19 @@ func (in *Inbox) Clear() { in.r = in.w }
 
 // Release gives the buffer back if it holds nothing.
 func (in *Inbox) Release() {
-	if in.buf != nil && in.r == in.w {
-		Put(in.buf)
-		in.buf, in.r, in.w = nil, 0, 0
+	if b := in.detach(); b != nil {
+		Put(b)
 	}
+}
+
+// detach returns the buffer if there is one and it holds nothing; the inbox then has none.
+func (in *Inbox) detach() *Buffer {
+	if in.r != in.w {
+		return nil
+	}
+	b := in.buf
+	in.buf, in.r, in.w = nil, 0, 0
+	return b
 }
 
 // minRoom is room for any control frame.

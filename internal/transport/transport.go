@@ -248,6 +248,9 @@ func isTimeout(err error) bool {
 	return errors.As(err, &e) && e.Timeout()
 }
 
+// Written returns how many bytes the net.Conn has taken.
+func (t *Conn) Written() int64 { return t.taken.Load() }
+
 // Taken returns how many bytes the peer's system has taken from us, and how many it has not yet; of a net.Conn of which
 // that can't be known, how many that one has taken, and none. If the first has grown, the peer's system is alive.
 func (t *Conn) Taken() (taken, outstanding int64) {

@@ -2,16 +2,14 @@ package browser
 
 import (
 	"bufio"
-	"crypto/sha1"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/closeonce/websocket/internal/proof/mutants"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // The bug that this library exists to end: a server that closes a WebSocket
@@ -64,9 +62,8 @@ func closeTwice(t *testing.T, w http.ResponseWriter, r *http.Request, after bool
 		return
 	}
 	defer nc.Close()
-	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(sum[:]))
+		wiretest.AcceptKey(r.Header.Get("Sec-WebSocket-Key")))
 	const close1008 = "\x88\x02\x03\xf0"
 	skipFrame(t, rw.Reader) // "ping"
 	if !after {
@@ -79,57 +76,27 @@ func closeTwice(t *testing.T, w http.ResponseWriter, r *http.Request, after bool
 	io.Copy(io.Discard, rw)
 }
 
-// skipFrame reads a short masked frame.
+// skipFrame reads a frame.
 func skipFrame(t *testing.T, r *bufio.Reader) {
-	var header [2]byte
-	if _, err := io.ReadFull(r, header[:]); err != nil {
-		t.Error(err)
-		return
+	h, err := wiretest.ReadHeader(r)
+	if err == nil {
+		_, err = r.Discard(int(h.Length))
 	}
-	if _, err := r.Discard(4 + int(header[1]&0x7f)); err != nil {
+	if err != nil {
 		t.Error(err)
 	}
 }
 
-// mutations make of the library one that forgets, when the peer's Close comes,
-// that its own has left already.
-var mutations = []struct{ file, from, to string }{
-	{"close.go", "recvClose: {closed, finish},", "recvClose: {closeReceived, echo},"},
-	{"close.go", "if c.ours == none {", "if true {"},
-}
+// forgetful is a library that forgets, when the peer's Close comes, that its own has
+// left already.
+var forgetful = mutants.Mutant{Name: "forgetful", What: "a second Close frame leaves", Edits: []mutants.Edit{
+	{In: "closeTable", Old: "recvClose: {closed, finish},", New: "recvClose: {closeReceived, echo},"},
+	{In: "closing.received", Old: "if c.ours == none {", New: "if true {"},
+}}
 
 func TestTheTestsSeeASecondCloseFrameOfABrokenBuild(t *testing.T) {
-	dir := t.TempDir()
-	replace := map[string]string{}
-	for _, m := range mutations {
-		path, err := filepath.Abs(filepath.Join("../../..", m.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if replace[path] != "" {
-			path = replace[path] // it is broken in more than one place
-		}
-		source, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := strings.Count(string(source), m.from); n != 1 {
-			t.Fatalf("%s has %q %d times, not once: the library has changed, and how it is broken here must, too", m.file, m.from, n)
-		}
-		broken := filepath.Join(dir, m.file)
-		if err := os.WriteFile(broken, []byte(strings.Replace(string(source), m.from, m.to, 1)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if path != broken {
-			replace[path] = broken
-		}
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	path, err := forgetful.Overlay("../../..", t.TempDir())
 	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(path, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	binary, err := buildChat(path)

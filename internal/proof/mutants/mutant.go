@@ -1,8 +1,8 @@
 // Package mutants is a table of deliberate faults of the library. A suite of
 // tests that claims to guard a promise must find the mutants that break it.
 //
-// A mutant is a few replacements of text, each in one function of one file. It is
-// built with the go command's -overlay flag from copies in another directory; the
+// A mutant is a few replacements of text, each in one function, whichever file has it. It
+// is built with the go command's -overlay flag from copies in another directory; the
 // tree itself is never touched.
 package mutants
 
@@ -24,10 +24,12 @@ type Mutant struct {
 
 // An Edit replaces Old by New. Old stands exactly once in one declaration.
 type Edit struct {
-	File string // below the module's root
-	In   string // a function, "Type.method", or the name of a variable, constant or type
-	Old  string
-	New  string
+	// In is a function, "Type.method", or the name of a variable, constant or type. In
+	// another package than the root it stands behind the package's directory, as in
+	// "internal/keepalive.State.Came".
+	In  string
+	Old string
+	New string
 }
 
 // A Duty is a mutant that forgets one thing which has to be done, and what has to
@@ -60,23 +62,14 @@ func (m Mutant) edit(root string) (map[string]string, error) {
 	}
 	edited := map[string]string{}
 	for _, e := range m.Edits {
-		path := filepath.Join(root, filepath.FromSlash(e.File))
-		text, ok := edited[path]
-		if !ok {
-			b, err := os.ReadFile(path)
-			if err != nil {
-				return nil, fmt.Errorf("mutant %s: %w", m.Name, err)
-			}
-			text = string(b)
-		}
-		from, to, err := extent(text, e.In)
+		p, err := find(root, e.In, edited)
 		if err != nil {
-			return nil, fmt.Errorf("mutant %s: %s: %w", m.Name, e.File, err)
+			return nil, fmt.Errorf("mutant %s: %w", m.Name, err)
 		}
-		if n := strings.Count(text[from:to], e.Old); n != 1 {
-			return nil, fmt.Errorf("mutant %s: %s has in %s %d times, not once, %q", m.Name, e.File, e.In, n, e.Old)
+		if n := strings.Count(p.text[p.from:p.to], e.Old); n != 1 {
+			return nil, fmt.Errorf("mutant %s: %s has %d times, not once, %q", m.Name, e.In, n, e.Old)
 		}
-		edited[path] = text[:from] + strings.Replace(text[from:to], e.Old, e.New, 1) + text[to:]
+		edited[p.path] = p.text[:p.from] + strings.Replace(p.text[p.from:p.to], e.Old, e.New, 1) + p.text[p.to:]
 	}
 	return edited, nil
 }

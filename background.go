@@ -1,0 +1,290 @@
+package websocket
+
+import (
+	"context"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/closeonce/websocket/internal/handshake"
+	"github.com/closeonce/websocket/internal/keepalive"
+	"github.com/closeonce/websocket/internal/supervisor"
+)
+
+// This file is how a connection begins, and what it does by itself: its alarms, and the reader goroutine. (The writer
+// goroutine is writeOut in flush.go.)
+
+// config is what a handshake knows about the connection it made.
+type config struct {
+	client      bool
+	subprotocol string
+	deflate     *compression
+	early       []byte          // frames that came right behind the handshake
+	parent      context.Context // for its values
+	readLimit   int64
+	settings    settings
+}
+
+func newConn(nc net.Conn, cfg config) *Conn {
+	s := &cfg.settings
+	c := &Conn{
+		closeOnCancel: s.cancels,
+		deflate:       cfg.deflate,
+		closeTimeout:  s.closeTimeout,
+		subprotocol:   cfg.subprotocol,
+	}
+	c.setHooks(s)
+	c.lifetime.Init(cfg.parent)
+	c.transport.Init(nc, &c.receiver.inbox)
+	c.receiver.client = cfg.client
+	c.receiver.limit.Store(cfg.readLimit)
+	c.sender.client, c.sender.limit = cfg.client, s.queueLimit
+	c.closing.server = !cfg.client
+	if len(cfg.early) > 0 {
+		c.receiver.inbox.Put(cfg.early)
+		c.receiver.fresh.bytes = uint32(len(cfg.early))
+		c.supervisor.Unread.Store(supervisor.FramesUnread)
+	}
+	t := now()
+	c.keepalive.Init(t, s.keepAlive)
+	c.supervisor.Init((*background)(c))
+	c.mu.Lock()
+	c.sender.counters.opened = time.Now().UnixNano()
+	c.unlock()
+	tell := s.trace != nil && s.trace.HandshakeDone != nil
+	if tell {
+		c.supervisor.Turn.Await(nil, nil) // so that nothing comes before; nobody else knows of the connection
+	}
+	c.alarms.Init(c.ring, t, alarmReader, supervisor.ReaderDelay)
+	if s.keepAlive > 0 {
+		c.alarms.Set(t, alarmKeepAlive, s.keepAlive)
+	}
+	if tell {
+		c.call("Trace.HandshakeDone", func() { s.trace.HandshakeDone(c, HandshakeInfo{cfg.client, cfg.deflate != nil}) })
+		c.releaseRead()
+	}
+	return c
+}
+
+// setHooks binds the callbacks to the connection, if there are any.
+func (c *Conn) setHooks(s *settings) {
+	if s.onPing == nil && s.onPong == nil && s.trace == nil {
+		return
+	}
+	c.hooks = &hooks{onPing: s.onPing, onPong: s.onPong}
+	trace, t := s.trace, &c.hooks.trace
+	if trace == nil {
+		return
+	}
+	if f := trace.FrameRead; f != nil {
+		t.onFrameRead = func(i FrameInfo) { c.call("Trace.FrameRead", func() { f(c, i) }) }
+	}
+	if f := trace.FrameWritten; f != nil {
+		t.onFrameWritten = func(i FrameInfo) { c.tell("FrameWritten", func() { f(c, i) }) }
+	}
+	if f := trace.MessageRead; f != nil {
+		t.onMessageRead = func(m MessageInfo) { c.call("Trace.MessageRead", func() { f(c, m) }) }
+	}
+	if f := trace.MessageWritten; f != nil {
+		t.onMessageWritten = func(m MessageInfo) { c.tell("MessageWritten", func() { f(c, m) }) }
+	}
+	if f := trace.PingAnswered; f != nil {
+		t.onPingAnswered = func(rtt time.Duration) { c.call("Trace.PingAnswered", func() { f(c, rtt) }) }
+	}
+	if f := trace.Slow; f != nil {
+		t.onSlow = func(queued int) { c.tell("Slow", func() { f(c, queued) }) }
+	}
+	if trace.StateChanged != nil || trace.Closed != nil {
+		t.deliver = func() { c.deliver(trace) }
+	}
+}
+
+// tell calls a function of a Trace, without the read turn.
+func (c *Conn) tell(name string, f func()) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		err := &panicError{"Trace." + name, v, debug.Stack()}
+		if v == nil { // runtime.Goexit: whoever writes ends here, and keeps the write turn
+			c.end(err)
+			return
+		}
+		c.closeFor(err, StatusInternalError, "internal error")
+	}()
+	f()
+	returned = true
+}
+
+// deliver tells of what closing has done, in a goroutine of its own.
+func (c *Conn) deliver(trace *Trace) {
+	done := false
+	defer func() {
+		if !done { // a function has ended this goroutine
+			go c.deliver(trace)
+		}
+	}()
+	for {
+		c.mu.Lock()
+		e, some := c.hooks.trace.next()
+		reason := c.closing.cause
+		c.mu.Unlock()
+		switch {
+		case !some:
+			done = true
+			return
+		case e.ended && trace.Closed != nil:
+			c.tell("Closed", func() { trace.Closed(c, reason, c.Stats()) })
+		case !e.ended && trace.StateChanged != nil:
+			c.tell("StateChanged", func() { trace.StateChanged(c, CloseState(e.from), CloseState(e.to)) })
+		}
+	}
+}
+
+// newCompression sets up what was agreed on, for one end.
+func newCompression(agreed handshake.Params, client bool, threshold int) *compression {
+	outBits, outTakeover := agreed.ServerBits, !agreed.ServerNoTakeover
+	inBits, inTakeover := agreed.ClientBits, !agreed.ClientNoTakeover
+	if client {
+		outBits, inBits = inBits, outBits
+		outTakeover, inTakeover = inTakeover, outTakeover
+	}
+	z := &compression{}
+	z.out.Init(outBits, outTakeover, agreed.Effort)
+	z.in.Init(inBits, inTakeover)
+	if outTakeover {
+		z.threshold = orDefault(threshold, 128, 0)
+	} else {
+		z.threshold = orDefault(threshold, 512, 0)
+	}
+	return z
+}
+
+// ring does what is due.
+func (c *Conn) ring() {
+	t := now()
+	due := c.alarms.Take(t)
+	c.keepalive.Listened(t)
+	if due.Has(alarmCork) {
+		c.mu.Lock()
+		c.sender.corked = false
+		c.unlock()
+		if c.has(hasPending) {
+			c.flushNow()
+		}
+	}
+	if due.Has(alarmKeepAlive) {
+		c.checkAlive(t)
+	}
+	if due.Has(alarmClose) {
+		c.mu.Lock()
+		a := c.closing.timedOut(errCloseTimeout)
+		c.unlock()
+		c.perform(a)
+	}
+	if due.Has(alarmReader) {
+		c.supervisor.UseSweeper(c.lifetime.Values())
+		if c.supervisor.Turn.Held() && !c.supervisor.Running.Load() {
+			c.supervisor.Trust()
+		}
+		(*background)(c).Look(t)
+	}
+}
+
+// checkAlive looks for signs of life of the peer.
+func (c *Conn) checkAlive(t int64) {
+	if !c.has(delivering) && c.has(known) {
+		return // no Ping may leave any more, and the close timeout bounds what is left
+	}
+	deaf := c.supervisor.Stalled.Load()
+	taken, outstanding := c.transport.Taken()
+	v, again := c.keepalive.Check(t, taken, outstanding, deaf)
+	switch v {
+	case keepalive.Dead:
+		c.end(ErrPingTimeout)
+		return
+	case keepalive.Ask:
+		c.sendPing(c.keepalive.Next(nil))
+		c.startReader()
+	}
+	c.alarms.Set(t, alarmKeepAlive, again)
+}
+
+// background is a Conn as its supervisor sees it.
+type background Conn
+
+// Look is the look that schedule asked for, or newConn.
+func (b *background) Look(t int64) {
+	c := (*Conn)(b)
+	c.keepalive.Listened(t)
+	away, again := c.supervisor.Away()
+	if c.has(noReads) {
+		return
+	}
+	if again {
+		c.schedule()
+	}
+	if away {
+		c.startReader()
+	}
+}
+
+// ReadAhead is the reader goroutine. It has the read turn, and ends when a call wants to read, when the read-ahead is
+// full, or with the connection.
+func (b *background) ReadAhead() {
+	c := (*Conn)(b)
+	for {
+		err := c.readOneAhead()
+		if err != nil && !(err == errOver && c.receiver.over && !c.has(noReads)) {
+			break
+		}
+	}
+	if a := c.receiver.ahead; a != nil && len(a.bytes) == 0 && len(a.frames) == 0 {
+		c.receiver.ahead = nil
+	}
+	if c.has(hasPending) {
+		c.flushNow()
+	}
+	c.supervisor.Running.Store(false)
+	c.releaseRead()
+}
+
+// readOneAhead reads one frame's header, or a piece of its payload.
+func (c *Conn) readOneAhead() error {
+	r := &c.receiver
+	drops := c.has(dropping)
+	if drops {
+		c.dropUnread()
+	}
+	if r.over { // after the peer's Close all is dropped, until it closes TCP
+		r.inbox.Clear()
+		r.inbox.Release()
+		return c.fill(nil)
+	}
+	if r.ahead == nil {
+		r.ahead = new(readAhead)
+	}
+	a := r.ahead
+	last := &r.message.frame
+	if len(a.frames) > 0 {
+		last = &a.frames[len(a.frames)-1]
+	}
+	if a.full() {
+		c.supervisor.Stalled.Store(true)
+		return errStepAside
+	}
+	if !drops && last.open && r.left > 0 {
+		n, err := c.wirePayload(nil, a.room())
+		a.bytes = a.bytes[:len(a.bytes)+n]
+		last.n += int32(n)
+		return err
+	}
+	last.open = false
+	if err := c.nextWireFrame(nil); err != nil {
+		return err
+	}
+	a.append(r.record())
+	return nil
+}

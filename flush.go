@@ -1,0 +1,375 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/closeonce/websocket/internal/mask"
+	"github.com/closeonce/websocket/internal/transport"
+)
+
+// This file is how frames leave, and what becomes of the connection then. The two call each other, so they stand together:
+// that a Close has left may end the connection, and whatever ends it makes a last attempt to write.
+
+// patience is how long a flush waits.
+type patience uint8
+
+const (
+	tryOnce      patience = iota // not at all
+	untilContext                 // until its context is done, or no message is accepted any more; with none, until the end
+	untilGone                    // until the net.Conn is closed
+)
+
+// flush writes everything that is pending, and f if it is not nil, in one system call. It is the only function that
+// writes frames. The caller has the write turn. It reports whether there was something to write.
+//
+// If it returns early, nothing of f has left, or the rest of it is left for the writer goroutine, which has no context.
+func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, err error) {
+	c.mu.Lock()
+	if c.sender.rest != nil && (f == nil || !c.closing.stopped()) {
+		c.unlock()
+		if err := c.flushRest(ctx, p); err != nil {
+			return true, err
+		}
+		c.mu.Lock()
+	}
+	if f != nil && c.closing.stopped() || c.closing.noWrites {
+		c.unlock()
+		return false, errOver
+	}
+	b := c.sender.collect(&c.closing, f, c.compressor())
+	matters := b.queued > 0 || b.ping != 0 || c.closing.ours == leaving // somebody waits to hear that it is written
+	c.unlock()
+	if b.buf == nil {
+		return false, nil
+	}
+	c.hooks.framesLeave(b.buf.B)
+	c.hooks.framesLeave(b.tail)
+	// Nearly always it is one attempt, which the kernel takes whole. Made here, it needs little stack.
+	if f == nil || f.tail == nil {
+		err = c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail))
+	} else if !c.sender.client {
+		err = c.send(ctx, b.buf, f.tail, p, c.transport.TryWrite(b.buf, f.tail))
+	} else {
+		err = c.sendMasked(ctx, b.buf, f, p)
+	}
+	if err != nil {
+		c.suspend(b, f)
+		return true, err
+	}
+	c.hooks.framesLeft(0)
+	if matters {
+		c.wrote(b)
+	}
+	transport.Put(b.buf)
+	return true, nil
+}
+
+// flushRest writes what is left of frames that were written in part.
+func (c *Conn) flushRest(ctx context.Context, p patience) error {
+	c.mu.Lock()
+	if c.sender.rest == nil {
+		c.unlock()
+		return nil
+	}
+	r := c.sender.rest
+	b := batch{buf: &transport.Buffer{B: r.b}, tail: r.tail, ping: r.ping, queued: r.queued}
+	c.sender.rest = nil
+	c.unlock()
+	if err := c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail)); err != nil {
+		c.suspend(b, nil)
+		return err
+	}
+	c.hooks.framesLeft(0)
+	c.wrote(b)
+	return nil
+}
+
+// suspend leaves the rest of a batch to the writer goroutine.
+func (c *Conn) suspend(b batch, f *outFrame) {
+	c.mu.Lock()
+	whole := c.sender.suspend(b, f)
+	left, ended := 0, c.closing.ended
+	if !whole {
+		left = len(c.sender.rest.b) + len(c.sender.rest.tail)
+	}
+	if ended {
+		c.sender.drop()
+	}
+	c.unlock()
+	c.hooks.framesSuspended(f != nil && !f.committed, left, ended)
+	if whole {
+		c.wrote(b)
+	}
+}
+
+// wrote is called when all that had begun to leave is written.
+func (c *Conn) wrote(b batch) {
+	c.mu.Lock()
+	c.sender.wrote(b.queued)
+	a := c.closing.wrote()
+	c.unlock()
+	if b.ping != 0 {
+		taken, outstanding := c.transport.Taken()
+		c.keepalive.PingLeft(b.ping, now(), taken, outstanding)
+	}
+	c.perform(a)
+}
+
+var errWouldBlock = errors.New("would block")
+
+// send sees an attempt to write b and then tail through, if it has not done all. b.N is how many bytes of both were taken.
+func (c *Conn) send(ctx context.Context, b *transport.Buffer, tail []byte, p patience, done bool) error {
+	switch {
+	case done:
+		return nil
+	case p == tryOnce && b.Err == nil:
+		return errWouldBlock
+	}
+	return c.sendRest(ctx, b, tail, p)
+}
+
+// sendRest waits for the kernel to take the rest.
+func (c *Conn) sendRest(ctx context.Context, b *transport.Buffer, tail []byte, p patience) error {
+	for {
+		// The interruption may have hit the holder of the turn before.
+		if err := c.mayGoOn(ctx, p); err != nil {
+			return err
+		}
+		err := c.transport.Write(c.lifetime.Foreign(ctx), b, tail)
+		if err == nil {
+			return nil
+		}
+		if err != transport.ErrInterrupted {
+			return c.writeFailed(err)
+		}
+	}
+}
+
+// mayGoOn says why a write that may have to wait should not go on, or nil.
+func (c *Conn) mayGoOn(ctx context.Context, p patience) error {
+	c.mu.Lock()
+	over, stopped, ended := c.closing.over, c.closing.stopped(), c.closing.ended
+	c.unlock()
+	switch {
+	case ended, over && p != untilGone, stopped && ctx != nil:
+		return errOver
+	case ctx == nil:
+		return nil
+	}
+	return ctx.Err()
+}
+
+// sendMasked writes b and then f's tail, masked on its way through a borrowed buffer: so a client needs no memory of the
+// message's size. With an error, b holds all that is left of the frame, masked.
+func (c *Conn) sendMasked(ctx context.Context, b *transport.Buffer, f *outFrame, p patience) error {
+	large := transport.GetLarge()
+	defer transport.PutLarge(large)
+	small := b.B[:0]
+	b.B = append(large.B, b.B...)
+	pos, tail := 0, f.tail
+	f.tail = nil
+	for {
+		k := min(cap(b.B)-len(b.B), len(tail))
+		start := len(b.B)
+		b.B = b.B[:start+k]
+		pos = mask.Copy(b.B[start:], tail[:k], f.key, pos)
+		tail = tail[k:]
+		if err := c.send(ctx, b, nil, p, c.transport.TryWrite(b, nil)); err != nil {
+			start = len(b.B)
+			b.B = slices.Concat(b.B, tail)
+			mask.XOR(b.B[start:], f.key, pos)
+			return err
+		}
+		f.committed = true
+		if len(tail) == 0 {
+			b.B = small
+			return nil
+		}
+		b.B = b.B[:0]
+	}
+}
+
+// writeFailed is called when the net.Conn took no more.
+func (c *Conn) writeFailed(err error) error {
+	stalled := c.supervisor.Stalled.Load()
+	c.mu.Lock()
+	a := c.closing.noWrite(connectionLost(err), stalled)
+	c.unlock()
+	c.perform(a)
+	return errOver
+}
+
+// flushNow writes what is pending as far as that takes no waiting, and leaves the rest to the writer goroutine. If
+// somebody has the write turn, that one looks when it lets go.
+func (c *Conn) flushNow() {
+	if !c.transport.Tries() {
+		c.wakeWriter()
+		return
+	}
+	if c.writeTurn.Try() {
+		c.flush(nil, nil, tryOnce)
+		c.leaveWrite()
+	}
+}
+
+// wakeWriter starts the writer goroutine, unless somebody has the write turn.
+func (c *Conn) wakeWriter() {
+	if c.writeTurn.Try() {
+		go c.writeOut()
+	}
+}
+
+// writeOut is the writer goroutine. It has the write turn, and ends when nothing is pending.
+func (c *Conn) writeOut() {
+	for {
+		if c.has(ending) {
+			c.lastWords(untilGone)
+			break
+		}
+		if wrote, err := c.flush(nil, nil, untilContext); err != nil || !wrote {
+			break
+		}
+	}
+	c.leaveWrite()
+}
+
+// leaveWrite gives the write turn back. It is the only function that does, and looks for what waits: whoever makes
+// something pending does that first, and then tries to take the turn.
+func (c *Conn) leaveWrite() {
+	if c.has(ending) {
+		c.lastWords(tryOnce)
+	}
+	c.writeTurn.Release()
+	if c.has(hasPending | ending) {
+		c.wakeWriter()
+	}
+}
+
+// lastWords makes the last attempt to write what is pending, before the net.Conn is closed. If it can't tell whether that
+// has to wait, it leaves it to the writer goroutine.
+func (c *Conn) lastWords(p patience) {
+	c.mu.Lock()
+	due := !c.closing.noWrites && c.sender.waits(&c.closing)
+	c.unlock()
+	if due && p == tryOnce && !c.transport.Tries() {
+		return
+	}
+	wrote := false
+	if due {
+		var err error
+		wrote, err = c.flush(nil, nil, p)
+		wrote = wrote && err == nil
+	}
+	c.mu.Lock()
+	a := c.closing.gone(wrote || c.closing.ours == written)
+	c.unlock()
+	c.perform(a)
+}
+
+// perform does what closing wants done. The caller may hold either turn, but not mu.
+func (c *Conn) perform(a acts) {
+	if a&bound != 0 {
+		c.alarms.SetOnce(now(), alarmClose, orDefault(c.closeTimeout, lingerTime, 0))
+	}
+	if a&hurry != 0 {
+		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
+	}
+	// Whoever takes a turn from here on looks before it waits.
+	if a&interruptWrite != 0 && c.writeTurn.Held() {
+		c.transport.InterruptWrite()
+	}
+	if a&interruptRead != 0 && c.supervisor.Turn.Held() {
+		c.transport.InterruptRead()
+	}
+	if a&keepReading != 0 {
+		c.supervisor.Expecting.Add(1) // for as long as the connection lives
+		c.rest()
+	}
+	if a&wakeWriter != 0 {
+		c.flushNow()
+	}
+	if a&endContext != 0 { // before Close is told
+		c.leaveGroups()
+		c.lifetime.Finish(&c.closing.cause)
+	}
+	if a&lastTry != 0 {
+		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
+		if c.writeTurn.Try() {
+			c.leaveWrite()
+		}
+		if c.has(ending) { // the attempt is made in the background; Close does not wait for it
+			c.mu.Lock()
+			c.closing.hungUp = true
+			c.unlock()
+		}
+	}
+	if a&(closeGently|closeHard|linger) != 0 {
+		c.hangUp(a)
+	}
+}
+
+// end ends the connection without a closing handshake.
+func (c *Conn) end(reason error) {
+	c.mu.Lock()
+	a := c.closing.end(reason)
+	c.unlock()
+	c.perform(a)
+}
+
+// closeFor closes the connection because of a rule of our own.
+func (c *Conn) closeFor(cause error, code StatusCode, reason string) {
+	c.mu.Lock()
+	a := c.closing.begin(cause, string(appendClose(nil, code, reason)))
+	c.unlock()
+	c.perform(a)
+}
+
+// fail closes the connection because the peer did what it must not do (RFC 6455, section 7.1.7), and returns errOver.
+func (c *Conn) fail(err error) error {
+	code, reason := StatusProtocolError, err.Error()
+	switch err := err.(type) {
+	case ProtocolError:
+		code, reason = err.Code, err.Reason
+	case sizeError:
+		code, reason = StatusMessageTooBig, err.reason()
+	}
+	payload := string(appendClose(nil, code, reason[:min(len(reason), maxCloseReason)]))
+	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
+	a := c.closing.fail(err, payload)
+	c.unlock()
+	c.perform(a)
+	return errOver
+}
+
+// failed returns the error of a call of the application's under ctx, or nil if err is.
+func (c *Conn) failed(ctx context.Context, err error) error {
+	if err == nil { // so far it is inlined
+		return nil
+	}
+	return c.failedUnder(ctx, err)
+}
+
+// failedUnder explains the error. With CloseOnCancel it ends the connection as CloseNow does, if it is ctx that has ended
+// the call. Calls that are pending then, and later ones, do not return ctx's error: theirs may be alive.
+func (c *Conn) failedUnder(ctx context.Context, err error) error {
+	err = c.explain(ctx, err)
+	// After the end there is only the server's close of TCP to wait for; contexts of ours have ended with the connection.
+	if c.closeOnCancel && !c.lifetime.Past() && errors.Is(err, ctx.Err()) {
+		c.end(errClosed{fmt.Sprintf("the connection was closed here, since the context of a call ended (%v)", context.Cause(ctx))})
+	}
+	return err
+}
+
+// unsent returns the error of a Write under ctx. cancels says that CloseOnCancel goes for ctx.
+//
+//go:noinline
+func (c *Conn) unsent(ctx context.Context, err error, cancels bool) error {
+	if cancels {
+		return sending(c.failedUnder(ctx, err))
+	}
+	return sending(c.explain(ctx, err))
+}

@@ -1,0 +1,371 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/closeonce/websocket/internal/transport"
+)
+
+// This file is how frames come: the read turn as calls take it, the wait for bytes, and the way to the next data frame and
+// through its payload.
+
+// beginRead is takeRead, and returns the call's error.
+func (c *Conn) beginRead(ctx context.Context) error {
+	if err := c.takeRead(ctx); err != nil {
+		return c.failedUnder(ctx, err)
+	}
+	return nil
+}
+
+// endRead is leaveRead, and returns the call's error.
+func (c *Conn) endRead(ctx context.Context, err error) error {
+	c.leaveRead()
+	return c.failed(ctx, err)
+}
+
+// takeRead waits for the read turn.
+func (c *Conn) takeRead(ctx context.Context) error {
+	if ctx.Err() != nil {
+		if err := c.readContextErr(ctx); err != nil {
+			return err
+		}
+	}
+	// Who calls Read again and again must not keep the reader goroutine from what it has to do.
+	if c.has(closedByUs) || c.has(deaf) && c.supervisor.Unread.Load() == 0 {
+		return errOver
+	}
+	if !c.supervisor.Turn.Try() {
+		if err := c.awaitRead(ctx); err != nil {
+			return err
+		}
+	}
+	if c.has(closedByUs) { // what still comes is not for the application
+		c.leaveRead()
+		return errOver
+	}
+	return nil
+}
+
+// readContextErr returns why a read under ctx, which is done, fails, or nil. A context that is done because the connection
+// has ended is no reason while there are messages to read.
+func (c *Conn) readContextErr(ctx context.Context) error {
+	c.mu.Lock()
+	cause, ours := c.closing.cause, c.closing.by == us
+	c.unlock()
+	switch {
+	case cause == nil:
+		return ctx.Err()
+	case ours, c.supervisor.Unread.Load() == 0:
+		return errOver
+	case c.lifetime.Is(ctx), context.Cause(ctx) == cause:
+		return nil
+	}
+	return ctx.Err()
+}
+
+// awaitRead is takeRead when somebody has the turn. If that is the reader goroutine, it is asked to step aside.
+func (c *Conn) awaitRead(ctx context.Context) error {
+	s := &c.supervisor
+	s.Wanting.Add(1)
+	if s.Running.Load() {
+		c.transport.InterruptRead()
+	}
+	var err error
+	got := s.Turn.Await(ctx.Done(), nil)
+	if !got {
+		if err = c.readContextErr(ctx); err == nil { // the connection has ended: whoever has the turn lets go
+			got = s.Turn.Await(nil, nil)
+		}
+	}
+	s.Wanting.Add(-1)
+	if !got {
+		c.rest() // the reader goroutine may have stepped aside for us
+	}
+	return err
+}
+
+// leaveRead gives the read turn back after a call of the application's.
+func (c *Conn) leaveRead() {
+	if !c.supervisor.ReadSince.Load() {
+		c.supervisor.ReadSince.Store(true)
+	}
+	if c.has(hasPending) {
+		c.flushNow() // Pongs do not wait for the application
+	}
+	c.releaseRead()
+}
+
+// receive waits for bytes and reads them: into dst, or into the inbox if dst is nil. It returns early if ctx is done, or,
+// without ctx, if the reader goroutine is to step aside; nothing is lost then.
+func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
+	// Whoever ends the wait changes the state first and then interrupts, and only we, who have the turn, can be hit: so
+	// while nothing has begun to end, waiting is safe.
+	quiet := ctx != nil && c.has(delivering) && ctx.Err() == nil
+	for {
+		if !quiet {
+			if err := c.mayWait(ctx); err != nil {
+				return 0, err
+			}
+		}
+		quiet = false
+		if c.has(hasPending | hasCorked) {
+			c.flushNow() // nobody comes any more to share a system call with
+		}
+		if c.receiver.fresh != (fresh{}) {
+			c.publish()
+		}
+		n, err := c.transport.Read(c.lifetime.Foreign(ctx), dst)
+		if n > 0 {
+			c.receiver.fresh.bytes += uint32(n)
+			c.heard(ctx)
+			return n, nil
+		}
+		if c.readFailed(err) {
+			return 0, errOver
+		}
+	}
+}
+
+// fill reads more bytes into the inbox.
+func (c *Conn) fill(ctx context.Context) error {
+	_, err := c.receive(ctx, nil)
+	return err
+}
+
+// heard notes that bytes have come.
+func (c *Conn) heard(ctx context.Context) {
+	if ctx == nil {
+		c.keepalive.Heard(now())
+	} else {
+		c.keepalive.Came()
+	}
+}
+
+// errStepAside: the reader goroutine shall let go of the read turn.
+var errStepAside = errors.New("step aside")
+
+// mayWait says why the read turn's holder should not wait for bytes, or nil.
+func (c *Conn) mayWait(ctx context.Context) error {
+	switch {
+	case c.has(noReads):
+		return errOver
+	case ctx == nil && (c.supervisor.Wanting.Load() > 0 || c.has(dropping) && c.receiver.ahead.some()):
+		return errStepAside // for a call, or to look at what was read ahead for nobody
+	case ctx == nil:
+		return nil
+	case c.has(known):
+		return errOver
+	case ctx.Err() != nil:
+		return c.contextErr(ctx)
+	}
+	return nil
+}
+
+// readFailed is called when a read brought nothing, and reports whether it is the net.Conn that failed.
+func (c *Conn) readFailed(err error) bool {
+	if err == nil || err == transport.ErrInterrupted {
+		return false
+	}
+	c.noteUnread()
+	c.mu.Lock()
+	c.sender.counters.take(&c.receiver.fresh)
+	a := c.closing.noRead(connectionLost(c.receiver.cutOff(err)), err == io.EOF)
+	c.unlock()
+	c.perform(a)
+	return true
+}
+
+// nextFrame goes to the next data frame: in the read-ahead, then on the wire.
+func (c *Conn) nextFrame(ctx context.Context) error {
+	r := &c.receiver
+	if c.has(dropping) {
+		c.dropUnread()
+	}
+	var frame record
+	if r.ahead.some() {
+		frame = r.ahead.pop()
+	} else {
+		if err := c.nextWireFrame(ctx); err != nil {
+			return err
+		}
+		frame = r.record()
+	}
+	if err := r.enter(frame); err != nil {
+		return c.refuse(err)
+	}
+	return nil
+}
+
+// morePayload reports whether the message has more payload, going to its next frame if need be.
+func (c *Conn) morePayload(ctx context.Context) (bool, error) {
+	for c.receiver.announced() == 0 {
+		if c.receiver.message.frame.fin {
+			return false, nil
+		}
+		if err := c.nextFrame(ctx); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// payload reads at least one byte of the current frame's payload into dst.
+func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
+	if f := &c.receiver.message.frame; f.n > 0 {
+		n := c.receiver.ahead.take(dst[:min(len(dst), int(f.n))])
+		f.n -= int32(n)
+		return n, nil
+	}
+	return c.wirePayload(ctx, dst)
+}
+
+// nextWireFrame reads to the next data frame's payload, past control frames and data that is for nobody.
+func (c *Conn) nextWireFrame(ctx context.Context) error {
+	r := &c.receiver
+	for {
+		for r.left > 0 { // of a frame that is not wanted
+			if r.skipBuffered(); r.left > 0 {
+				if err := c.fill(ctx); err != nil {
+					return err
+				}
+			}
+		}
+		if r.over {
+			return errOver
+		}
+		what, op, payload, err := r.next(c.deflate != nil)
+		c.hooks.frameRead(what, op, len(payload), &r.frame)
+		switch {
+		case err != nil:
+			return c.failRead(err)
+		case what == needBytes:
+			if !r.inMessage {
+				r.inbox.Release() // who waits for a message, and has met a Ping, waits without a buffer
+			}
+			err = c.fill(ctx)
+		case what == controlFrame:
+			err = c.control(op, payload)
+		case c.has(delivering) || c.wanted(op):
+			return nil
+		default:
+			r.checking = false
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// wanted asks closing whether a data frame is for the application.
+func (c *Conn) wanted(op opcode) bool {
+	c.mu.Lock()
+	delivers, closeRead := c.closing.delivers(), c.closing.closeRead
+	c.unlock()
+	if closeRead && op != opContinuation {
+		c.unexpected()
+	}
+	return delivers
+}
+
+// wirePayload reads at least one byte of the payload of the frame on the wire, unmasked, into dst. The frame has some left.
+func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
+	r := &c.receiver
+	if int64(len(dst)) > r.left {
+		dst = dst[:r.left]
+	}
+	if r.inbox.Empty() && len(dst) >= directRead {
+		n, err := c.receive(ctx, directPiece(dst))
+		if err != nil {
+			return 0, err
+		}
+		if err := r.take(dst[:n], dst); err != nil {
+			return 0, c.failRead(err)
+		}
+		return n, nil
+	}
+	for r.inbox.Empty() {
+		if err := c.fill(ctx); err != nil {
+			return 0, err
+		}
+	}
+	n, err := r.takeBuffered(dst)
+	if err != nil {
+		return 0, c.failRead(err)
+	}
+	return n, nil
+}
+
+// directRead is from which size on a payload's rest is read straight to where it is wanted, past the inbox.
+const directRead = transport.BufferSize
+
+// maxDirectRead is about how much is read so at once, to be unmasked and checked while it is in the CPU's cache.
+const maxDirectRead = 128 << 10
+
+// directPiece returns how much of dst the next such read is for. It leaves no small rest.
+func directPiece(dst []byte) []byte {
+	if len(dst) < maxDirectRead+directRead {
+		return dst
+	}
+	return dst[:maxDirectRead]
+}
+
+// takeSimple takes payload of a frame that begins a message. If there is more of the message, readMessage goes on with it.
+func (c *Conn) takeSimple(dst, src []byte) (whole bool, err error) {
+	r := &c.receiver
+	r.begin()
+	c.hooks.frameRead(dataFrame, r.frame.opcode, 0, &r.frame)
+	if err := r.enter(r.record()); err != nil {
+		return false, c.refuse(err)
+	}
+	if err := r.take(dst, src); err != nil {
+		return false, c.failRead(err)
+	}
+	if r.left > 0 || !r.frame.fin {
+		r.message.resume = true
+		return false, nil
+	}
+	c.endMessage()
+	return true, nil
+}
+
+// endMessage: the message was read to its end.
+func (c *Conn) endMessage() {
+	m := &c.receiver.message
+	size := m.size
+	if m.compressed {
+		size = c.deflate.message.size
+		c.deflate.message.end()
+	}
+	if !m.counted {
+		c.countMessage(size)
+		c.hooks.messageRead(MessageType(m.typ), size)
+	}
+	m.end()
+}
+
+// countMessage counts a message that was read to its end.
+func (c *Conn) countMessage(size int64) {
+	if !c.receiver.fresh.addMessage(size) {
+		c.mu.Lock()
+		c.sender.counters.add(payloadRead, size)
+		c.mu.Unlock()
+	}
+}
+
+// dropUnread forgets what came before the application wanted no more messages. A message that came before CloseRead is
+// one that it does not expect.
+func (c *Conn) dropUnread() {
+	if c.receiver.message.compressed {
+		c.deflate.message.end()
+	}
+	some := c.receiver.dropAhead()
+	c.supervisor.Stalled.Store(false)
+	c.mu.Lock()
+	unexpected := some && c.closing.closeRead
+	c.unlock()
+	if unexpected {
+		c.unexpected()
+	}
+}

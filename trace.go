@@ -1,0 +1,227 @@
+package websocket
+
+import (
+	"context"
+	"time"
+)
+
+// This file is what a connection with callbacks has more, and where a Trace is called from. It does not know the connection:
+// newConn binds the functions to it.
+
+// HandshakeInfo is what a handshake agreed on, besides [Conn.Subprotocol].
+type HandshakeInfo struct {
+	Client     bool // this end is the client: the connection comes from Dial
+	Compressed bool // permessage-deflate was agreed on
+}
+
+// FrameInfo describes a frame (RFC 6455, section 5.2).
+type FrameInfo struct {
+	Opcode     Opcode
+	Fin        bool
+	Compressed bool  // RSV1 is set: the frame begins a compressed message
+	Length     int64 // of the payload, as it is on the wire
+}
+
+// MessageInfo describes a message.
+type MessageInfo struct {
+	Type MessageType
+	Size int64 // not compressed
+}
+
+// CloseState is how far the closing handshake has come (RFC 6455, section 7.1).
+type CloseState uint8
+
+const (
+	// StateOpen: neither end has sent a Close frame.
+	StateOpen = CloseState(open)
+	// StateCloseSent: this end's Close frame has begun to leave.
+	StateCloseSent = CloseState(closeSent)
+	// StateCloseReceived: the peer's has come, and is not answered yet.
+	StateCloseReceived = CloseState(closeReceived)
+	// StateClosed: both are through, or the connection was lost, failed, or ended by CloseNow.
+	StateClosed = CloseState(closed)
+)
+
+// String returns "open", "close sent", "close received" or "closed".
+func (s CloseState) String() string {
+	if names := [...]string{"open", "close sent", "close received", "closed"}; int(s) < len(names) {
+		return names[s]
+	}
+	return "CloseState(?)"
+}
+
+// hooks are the callbacks of the application, bound to a connection. Its methods are called where something happens, on nil
+// if there are none.
+type hooks struct {
+	onPing func(ctx context.Context, payload []byte) bool
+	onPong func(ctx context.Context, payload []byte)
+	trace  tracing
+}
+
+// tracing is a Trace, bound to a connection, and what it needs to know. A function that is nil is not wanted.
+type tracing struct {
+	onFrameRead, onFrameWritten     func(FrameInfo)
+	onMessageRead, onMessageWritten func(MessageInfo)
+	onPingAnswered                  func(rtt time.Duration)
+	onSlow                          func(queued int)
+
+	// leaving are the frames of which the net.Conn has not taken all yet. It belongs to the holder of the write turn.
+	leaving []leavingFrame
+
+	// The rest is for StateChanged and Closed. Conn.mu guards it.
+	deliver    func()     // tells of events; nil: nobody wants to know
+	state      closeState // the last one that was noted
+	ended      bool       // the end was noted
+	delivering bool       // deliver runs
+	events     []closeNote
+}
+
+// A leavingFrame is a frame and its size, with its header.
+type leavingFrame struct {
+	FrameInfo
+	size int64
+}
+
+// A closeNote is an event to be told: a step of the close machine, or the end.
+type closeNote struct {
+	from, to closeState
+	ended    bool
+}
+
+// info describes a frame.
+func (h *header) info() FrameInfo {
+	return FrameInfo{Opcode: Opcode(h.opcode), Fin: h.fin, Compressed: h.rsv1, Length: h.length}
+}
+
+// frameRead tells of a frame that came, if one did: a control frame with so much payload, or the data frame data.
+func (h *hooks) frameRead(what found, op opcode, length int, data *header) {
+	if h != nil && h.trace.onFrameRead != nil {
+		h.trace.frameRead(what, op, length, data)
+	}
+}
+
+func (t *tracing) frameRead(what found, op opcode, length int, data *header) {
+	switch what {
+	case controlFrame:
+		t.onFrameRead(FrameInfo{Opcode: Opcode(op), Fin: true, Length: int64(length)})
+	case dataFrame:
+		t.onFrameRead(data.info())
+	}
+}
+
+// messageRead tells of a message that was read to its end.
+func (h *hooks) messageRead(typ MessageType, size int64) {
+	if h != nil && h.trace.onMessageRead != nil {
+		h.trace.onMessageRead(MessageInfo{typ, size})
+	}
+}
+
+// messageWritten tells of a message that was taken.
+func (h *hooks) messageWritten(typ MessageType, size int64) {
+	if h != nil && h.trace.onMessageWritten != nil {
+		h.trace.onMessageWritten(MessageInfo{typ, size})
+	}
+}
+
+// pingAnswered tells of a Pong.
+func (h *hooks) pingAnswered(rtt time.Duration) {
+	if h != nil && h.trace.onPingAnswered != nil {
+		h.trace.onPingAnswered(rtt)
+	}
+}
+
+// queueFull tells that the queue is full.
+func (h *hooks) queueFull(queued int) {
+	if h != nil && h.trace.onSlow != nil {
+		h.trace.onSlow(queued)
+	}
+}
+
+// framesLeave notes the frames in a batch that is about to leave; the payload of the last may lie elsewhere.
+func (h *hooks) framesLeave(b []byte) {
+	if h != nil && h.trace.onFrameWritten != nil {
+		h.trace.framesLeave(b)
+	}
+}
+
+func (t *tracing) framesLeave(b []byte) {
+	for len(b) > 0 {
+		h, n, _ := parseHeader(b)
+		size := int64(n) + h.length
+		t.leaving = append(t.leaving, leavingFrame{h.info(), size})
+		b = b[min(size, int64(len(b))):]
+	}
+}
+
+// framesLeft tells of the frames that the net.Conn has taken, when unwritten bytes of them are still to be written.
+func (h *hooks) framesLeft(unwritten int) {
+	if h != nil && h.trace.onFrameWritten != nil {
+		h.trace.framesLeft(unwritten)
+	}
+}
+
+func (t *tracing) framesLeft(unwritten int) {
+	behind := int64(0)
+	for _, f := range t.leaving {
+		behind += f.size
+	}
+	for len(t.leaving) > 0 {
+		f := t.leaving[0]
+		if behind -= f.size; behind < int64(unwritten) {
+			return
+		}
+		t.leaving = t.leaving[1:]
+		t.onFrameWritten(f.FrameInfo)
+	}
+	t.leaving = nil
+}
+
+// framesSuspended is framesLeft for a batch that is left to the writer goroutine, if the connection has not ended. takenBack
+// says that its last frame is not sent.
+func (h *hooks) framesSuspended(takenBack bool, unwritten int, ended bool) {
+	if h == nil || h.trace.onFrameWritten == nil {
+		return
+	}
+	t := &h.trace
+	if n := len(t.leaving); takenBack && n > 0 {
+		t.leaving = t.leaving[:n-1]
+	}
+	t.framesLeft(unwritten)
+	if ended {
+		t.leaving = nil
+	}
+}
+
+// closingMoved notes what closing has done since it was last called, and has it told: by a goroutine of its own, since
+// whoever moves the close machine may hold a turn, or both. The caller holds Conn.mu.
+func (h *hooks) closingMoved(c *closing) {
+	if h != nil && h.trace.deliver != nil {
+		h.trace.note(c)
+	}
+}
+
+func (t *tracing) note(c *closing) {
+	if t.state != c.state {
+		t.events = append(t.events, closeNote{from: t.state, to: c.state})
+		t.state = c.state
+	}
+	if c.ended && c.hungUp && !t.ended {
+		t.ended = true
+		t.events = append(t.events, closeNote{ended: true})
+	}
+	if len(t.events) > 0 && !t.delivering {
+		t.delivering = true
+		go t.deliver()
+	}
+}
+
+// next returns the next event. The caller holds Conn.mu.
+func (t *tracing) next() (e closeNote, some bool) {
+	if len(t.events) == 0 {
+		t.delivering = false
+		return e, false
+	}
+	e = t.events[0]
+	t.events = t.events[1:]
+	return e, true
+}
