@@ -34,8 +34,7 @@ type account struct {
 
 // A batch is what leaves in one system call, besides the frame's tail.
 type batch struct {
-	buf    *transport.Buffer // nil: nothing leaves
-	tail   []byte            // a large frame that others send, too; there is no frame besides then
+	buf    *transport.Buffer // nil: nothing leaves. With a Tail, which others send too, there is no frame besides
 	own    int               // where the frame begins
 	queued int               // bytes that were in the queue and the backlog
 	ping   uint64            // the number of the Ping; 0: there is none
@@ -270,7 +269,7 @@ func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compres
 		b.abandon(a)
 		return
 	}
-	for b.waits() && out.tail == nil {
+	for b.waits() && (out.buf == nil || out.buf.Tail == nil) {
 		g := b.first()
 		n, large := 0, false
 		if g.own != nil {
@@ -287,7 +286,7 @@ func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compres
 		}
 		out.queued += n
 		if large {
-			out.tail = g.form.frame
+			out.buf.Tail = g.form.frame
 		}
 		a.encode(g, out, z)
 		b.pop()
@@ -309,7 +308,7 @@ func (a *account) encode(g *segment, out *batch, z *deflate.Compressor) {
 	switch {
 	case a.client:
 		a.appendFrame(out.buf, g.form.first(), g.form.payload())
-	case out.tail == nil:
+	case out.buf.Tail == nil:
 		out.buf.B = append(out.buf.B, g.form.frame...)
 	}
 	if g.form.packed {

@@ -45,11 +45,10 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	if b.buf == nil {
 		return false, nil
 	}
-	c.hooks.framesLeave(b.buf.B)
-	c.hooks.framesLeave(b.tail)
+	c.hooks.framesLeave(b.buf)
 	// Nearly always it is one attempt, which the kernel takes whole. Made here, it needs little stack.
 	if f == nil || f.tail == nil {
-		err = c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail))
+		err = c.send(ctx, b.buf, b.buf.Tail, p, c.transport.TryWrite(b.buf, b.buf.Tail))
 	} else if !c.sender.client {
 		err = c.send(ctx, b.buf, f.tail, p, c.transport.TryWrite(b.buf, f.tail))
 	} else {
@@ -75,10 +74,10 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 		return nil
 	}
 	r := c.sender.rest
-	b := batch{buf: &transport.Buffer{B: r.b}, tail: r.tail, ping: r.ping, queued: r.queued}
+	b := batch{buf: &transport.Buffer{B: r.b, Tail: r.tail}, ping: r.ping, queued: r.queued}
 	c.sender.rest = nil
 	c.unlock()
-	if err := c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail)); err != nil {
+	if err := c.send(ctx, b.buf, r.tail, p, c.transport.TryWrite(b.buf, r.tail)); err != nil {
 		c.suspend(b, nil)
 		return err
 	}

@@ -460,7 +460,7 @@ func TestGroupPolicies(t *testing.T) {
 					default:
 						want = strings.Fields("0 1 2 3 4 5 6 7")
 					}
-					if member != (policy != CloseSlow) || policy != CloseSlow && (s.Dropped != 12 || s.Queued != 8) {
+					if member != (policy != CloseSlow) || policy != CloseSlow && (s.Dropped != 12 || s.Queued != 8 || s.Bytes > 100) {
 						t.Errorf("the slow member: %+v, %v", s, member)
 					}
 					if told[slow.c] != 1 || len(told) != 1 {
@@ -510,6 +510,7 @@ func TestGroupGrace(t *testing.T) {
 		if s := g.Stats(); s.Closed != 0 || s.Dropped != 6 {
 			t.Errorf("%+v", s)
 		}
+		time.Sleep(2 * defaultGrace)
 		// Nothing more is broadcast, and the grace ends all the same.
 		m.stall(t, 8<<10)
 		for range 5 {
@@ -990,6 +991,23 @@ func TestGroupCloseBehindBacklog(t *testing.T) {
 		m.p.Close()
 		if err := <-closing; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestGroupUntaken: what a member has not taken when it ends is counted.
+func TestGroupUntaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g Group
+		m := joinedMember(t, &g, config{}, 0)
+		g.mu.Lock()
+		g.delivering = true // as if a round had passed by
+		g.mu.Unlock()
+		broadcast(t, &g, "one")
+		broadcast(t, &g, "two")
+		m.c.CloseNow()
+		if s := g.Stats(); s.Unsent != 2 || s.Members != 0 {
+			t.Errorf("%+v", s)
 		}
 	})
 }

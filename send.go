@@ -78,7 +78,7 @@ func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batc
 		f.head = nil
 		s.count(f, 1)
 	}
-	if b.tail == nil && (s.midMessage || !s.backlog.waits()) && c.leave() {
+	if (b.buf == nil || b.buf.Tail == nil) && (s.midMessage || !s.backlog.waits()) && c.leave() {
 		if b.buf == nil {
 			b.buf = transport.Get()
 		}
@@ -160,9 +160,9 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	var left, tail []byte // what was not written
 	switch {
 	case f == nil && n < len(b.buf.B):
-		left, tail = b.buf.B[n:], b.tail
-	case f == nil && b.tail != nil:
-		tail = b.tail[n-len(b.buf.B):]
+		left, tail = b.buf.B[n:], b.buf.Tail
+	case f == nil && b.buf.Tail != nil:
+		tail = b.buf.Tail[n-len(b.buf.B):]
 	case f == nil:
 	case n <= b.own && !f.mustSend && !f.committed:
 		left = b.buf.B[n:b.own]

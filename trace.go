@@ -3,6 +3,8 @@ package websocket
 import (
 	"context"
 	"time"
+
+	"github.com/closeonce/websocket/internal/transport"
 )
 
 // This file is what a connection with callbacks has more, and where a Trace is called from. It does not know the connection:
@@ -138,9 +140,10 @@ func (h *hooks) queueFull(queued int) {
 }
 
 // framesLeave notes the frames in a batch that is about to leave; the payload of the last may lie elsewhere.
-func (h *hooks) framesLeave(b []byte) {
+func (h *hooks) framesLeave(b *transport.Buffer) {
 	if h != nil && h.trace.onFrameWritten != nil {
-		h.trace.framesLeave(b)
+		h.trace.framesLeave(b.B)
+		h.trace.framesLeave(b.Tail)
 	}
 }
 

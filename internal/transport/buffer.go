@@ -37,6 +37,9 @@ type Buffer struct {
 	// Next is the next piece of what is in several buffers.
 	Next *Buffer
 
+	// Tail is what leaves behind B though it lies elsewhere, or nil. It is no more than a note to whoever writes.
+	Tail []byte
+
 	// Last says that nothing follows B: the end of the stream may leave with it.
 	Last bool
 
@@ -69,7 +72,7 @@ func Put(b *Buffer) {
 
 // reset empties b, and reports whether the pool takes it.
 func (b *Buffer) reset() bool {
-	b.Payload, b.Messages = 0, 0
+	b.Payload, b.Messages, b.Tail = 0, 0, nil
 	b.B, b.Last = b.B[:0], false
 	return cap(b.B) >= BufferSize && cap(b.B) <= maxPooled
 }

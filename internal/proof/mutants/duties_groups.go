@@ -20,8 +20,8 @@ var groupsDuties = []Duty{
 	{Mutant{"backlog-inside-message", "the backlog leaves inside a fragmented message", []Edit{{"sender.collect", "f == nil && s.backlog.waits() && !s.midMessage", "f == nil && s.backlog.waits()"}}}, By{".", "TestGroupWhileWriterIsOpen"}},
 	{Mutant{"backlog-inside-compressor", "the backlog leaves while the compressor is inside a message", []Edit{{"Conn.holdMessages", "c.sender.midMessage = true", ""}}}, By{".", "TestGroupWhileWriterIsOpen"}},
 	{Mutant{"backlog-held", "a message that nothing has left of holds the backlog for ever", []Edit{{"messageWriter.finish", "c.sender.writerOpen, c.sender.midMessage = false, false", "c.sender.writerOpen = false"}}}, By{".", "TestGroupAfterWriterAbandoned"}},
-	{Mutant{"shared-tail-lost", "what is left of a large shared frame is dropped", []Edit{{"sender.suspend", "tail = b.tail[n-len(b.buf.B):]", "tail = nil"}}}, By{".", "TestPreparedMessage"}},
-	{Mutant{"shared-rest-lost", "the large frame behind what is left of a batch is dropped", []Edit{{"sender.suspend", "left, tail = b.buf.B[n:], b.tail", "left = b.buf.B[n:]"}}}, By{".", "TestPreparedCut"}},
+	{Mutant{"shared-tail-lost", "what is left of a large shared frame is dropped", []Edit{{"sender.suspend", "tail = b.buf.Tail[n-len(b.buf.B):]", "tail = nil"}}}, By{".", "TestPreparedMessage"}},
+	{Mutant{"shared-rest-lost", "the large frame behind what is left of a batch is dropped", []Edit{{"sender.suspend", "left, tail = b.buf.B[n:], b.buf.Tail", "left = b.buf.B[n:]"}}}, By{".", "TestPreparedCut"}},
 	{Mutant{"backlog-not-recorded", "what leaves the backlog compressed is not in the compressor's window", []Edit{{"account.encode", "z.Record(g.message.payload())", "_ = z"}}}, By{".", "TestGroupCompressed"}},
 	{Mutant{"prepared-not-recorded", "a prepared message that leaves compressed is not in the compressor's window", []Edit{{"Conn.writePrepared", "c.deflate.out.Record(m.payload())", ""}}}, By{".", "TestPreparedCompressed"}},
 	{Mutant{"reference-takes-no-room", "a reference takes no room in the queue", []Edit{{"backlog.add", "a.size += a.cost(g.form)", ""}}}, By{".", "TestTryWritePreparedLimits"}},
@@ -31,7 +31,7 @@ var groupsDuties = []Duty{
 
 	// What is counted.
 	{Mutant{"unsent-uncounted", "what waits for a member that ends is not counted", []Edit{{"backlog.abandon", "g.topic.rules.unsent.Add(1)", ""}}}, By{".", "TestGroupUnsent"}},
-	{Mutant{"untaken-uncounted", "what a member has not taken when it ends is not counted", []Edit{{"topic.skip", "t.rules.unsent.Add(n)", ""}}}, By{".", "TestGroupShutdown"}},
+	{Mutant{"untaken-uncounted", "what a member has not taken when it ends is not counted", []Edit{{"topic.skip", "t.rules.unsent.Add(n)", ""}}}, By{".", "TestGroupUntaken"}},
 	{Mutant{"policy-uncounted", "what a policy drops is not counted", []Edit{{"topic.drop", "t.rules.dropped.Add(1)", ""}}}, By{".", "TestGroupPolicies"}},
 
 	// Who is slow.

@@ -9,7 +9,7 @@ var writingDuties = []Duty{
 	{Mutant{"pongs-unbounded", "any number of Pongs waits", []Edit{{"sender.addPong", "if p.count == maxPongs {", "if p.count < 0 {"}}}, By{".", "TestPongsCoalesce"}},
 	{Mutant{"pongs-behind-queue", "Pongs leave behind what is queued", []Edit{{"sender.collectQueue", "control.B = append(control.B, queue.B...)", "control.B = slices.Concat(queue.B, control.B)"}}}, By{".", "TestPongBeforeAnswer"}},
 	{Mutant{"pongs-behind-data", "a message does not bring the Pongs with it that are pending", []Edit{{"sender.collect", "if s.pongsWait() || s.ping != 0 {", "if (s.pongsWait() || s.ping != 0) && f == nil {"}}}, By{".", "TestPongBeforeAnswer"}},
-	{Mutant{"rest-dropped", "what is left of a batch of the writer goroutine's is dropped", []Edit{{"sender.suspend", "left, tail = b.buf.B[n:], b.tail", "left, tail = b.buf.B[:0], b.tail"}}}, By{".", "TestQueueHasRoomAgain"}},
+	{Mutant{"rest-dropped", "what is left of a batch of the writer goroutine's is dropped", []Edit{{"sender.suspend", "left, tail = b.buf.B[n:], b.buf.Tail", "left, tail = b.buf.B[:0], b.buf.Tail"}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"rest-keeps-room", "what is left of a batch keeps its room in the queue for ever", []Edit{{"Conn.flushRest", "queued: r.queued}", "queued: 0}"}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"sent-keeps-room", "what has left the queue keeps its room", []Edit{{"sender.wrote", "s.size -= queued", ""}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"refused-keeps-room", "what is refused of the queue keeps its room", []Edit{{"sender.enqueue", "s.size -= reserved", ""}}}, By{".", "TestQueueHasRoomAgain"}},
