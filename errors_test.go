@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
@@ -147,7 +148,7 @@ func TestWordsOfErrors(t *testing.T) {
 		}, []string{"context canceled"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			runConnTest(t, config{}, func(t *connTest) {
+			runConnTest(t, config{settings: newSettings(0, 100*time.Millisecond, 0)}, func(t *connTest) {
 				go func() {
 					for {
 						if _, err := t.p.Conn.Read(make([]byte, 100)); err != nil {

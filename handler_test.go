@@ -158,7 +158,7 @@ func TestHandlerPanics(t *testing.T) {
 		logs string // with the start of what is logged
 	}{
 		{"an error", func(*websocket.Conn) { panic(errors.New("oops")) }, "websocket: panic serving client:1: oops\n"},
-		{"nil", func(*websocket.Conn) { panic(nil) }, "websocket: panic serving client:1: panic called with nil argument"},
+		{"nil", func(*websocket.Conn) { panic(nil) }, "websocket: panic serving client:1: " + new(runtime.PanicNilError).Error() + "\n"},
 		{"a fault", func(*websocket.Conn) { var s []int; s[runtime.NumCPU()]++ }, "websocket: panic serving client:1: runtime error: index out of range ["},
 		{"on purpose", func(*websocket.Conn) { panic(http.ErrAbortHandler) }, ""},
 		{"after a write", func(c *websocket.Conn) {

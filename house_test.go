@@ -294,6 +294,9 @@ func exportedReceiver(recv *ast.FieldList) bool {
 
 // sources parses the Go files of this module, by their names with slashes.
 func sources(t *testing.T) map[string]*ast.File {
+	if testing.Short() {
+		t.Skip("reads every file of the repository")
+	}
 	files := map[string]*ast.File{}
 	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {

@@ -2,6 +2,7 @@ package deflate
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -99,13 +100,18 @@ func (v *conversation) record(msg []byte) {
 	}
 }
 
+var every = flag.Bool("every", false, "long messages in small windows, too")
+
 func TestCompressRoundTrip(t *testing.T) {
-	most := 80000
-	if raceEnabled {
-		most = 15000
-	}
 	for name, msg := range sampleMessages() {
 		for bits := minWindowBits; bits <= maxWindowBits; bits++ {
+			most := 80000
+			switch {
+			case raceEnabled:
+				most = 15000
+			case !*every:
+				most = min(most, max(20000, 4<<bits)) // it moves through the window several times
+			}
 			for _, takeover := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%d/%t", name, bits, takeover), func(t *testing.T) {
 					t.Parallel()

@@ -60,12 +60,16 @@ func Get() *Buffer { return pool.Get().(*Buffer) }
 
 // Put gives a buffer back. Its memory may have been replaced.
 func Put(b *Buffer) {
-	if cap(b.B) < BufferSize || cap(b.B) > maxPooled {
-		return
+	if b.reset() {
+		pool.Put(b)
 	}
+}
+
+// reset empties b, and reports whether the pool takes it.
+func (b *Buffer) reset() bool {
 	b.Payload = 0
 	b.B, b.Last = b.B[:0], false
-	pool.Put(b)
+	return cap(b.B) >= BufferSize && cap(b.B) <= maxPooled
 }
 
 // GetLarge borrows an empty buffer that holds LargeSize bytes and a header.
@@ -113,10 +117,19 @@ func (in *Inbox) Clear() { in.r = in.w }
 
 // Release gives the buffer back if it holds nothing.
 func (in *Inbox) Release() {
-	if in.buf != nil && in.r == in.w {
-		Put(in.buf)
-		in.buf, in.r, in.w = nil, 0, 0
+	if b := in.detach(); b != nil {
+		Put(b)
 	}
+}
+
+// detach returns the buffer if there is one and it holds nothing; the inbox then has none.
+func (in *Inbox) detach() *Buffer {
+	if in.r != in.w {
+		return nil
+	}
+	b := in.buf
+	in.buf, in.r, in.w = nil, 0, 0
+	return b
 }
 
 // minRoom is room for any control frame.

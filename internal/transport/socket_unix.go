@@ -38,7 +38,10 @@ func (t *Conn) readReady(fd uintptr) bool {
 			continue
 		case wouldBlock(err):
 			if t.dst == nil {
-				t.in.Release()
+				// Release would do it, and needs more of the stack, too.
+				if b := t.in.detach(); b != nil && b.reset() {
+					pool.Put(b)
+				}
 			}
 			return false
 		case err != nil:

@@ -2,13 +2,14 @@ package browser
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // A relay stands between a page and a server, and notes what the messages of
@@ -124,31 +125,18 @@ func (s *stream) Write(p []byte) (int, error) {
 
 // frame takes a frame off, if there is a whole one.
 func (s *stream) frame() bool {
-	b := s.rest
-	if len(b) < 14 {
-		b = append(bytes.Clone(b), make([]byte, 14)...) // a header is no longer
-	}
-	size, header := int(b[1]&0x7f), 2
-	switch size {
-	case 126:
-		size, header = int(binary.BigEndian.Uint16(b[2:])), 4
-	case 127:
-		size, header = int(binary.BigEndian.Uint64(b[2:])), 10
-	}
-	if b[1]&0x80 != 0 {
-		header += 4
-	}
-	if len(s.rest) < header+size {
+	h, n := wiretest.ParseHeader(s.rest)
+	if n == 0 || uint64(len(s.rest)-n) < h.Length {
 		return false
 	}
-	if opcode := b[0] & 0xf; opcode < 8 {
+	if !h.Control() {
 		if !s.open {
-			s.messages = append(s.messages, sent{compressed: b[0]&0x40 != 0})
+			s.messages = append(s.messages, sent{compressed: h.RSV1})
 		}
-		s.messages[len(s.messages)-1].size += size
-		s.open = b[0]&0x80 == 0
+		s.messages[len(s.messages)-1].size += int(h.Length)
+		s.open = !h.FIN
 	}
-	s.rest = s.rest[header+size:]
+	s.rest = s.rest[n+int(h.Length):]
 	return true
 }
 

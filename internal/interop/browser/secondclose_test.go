@@ -2,8 +2,6 @@ package browser
 
 import (
 	"bufio"
-	"crypto/sha1"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/closeonce/websocket/internal/proof/mutants"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // The bug that this library exists to end: a server that closes a WebSocket
@@ -63,9 +62,8 @@ func closeTwice(t *testing.T, w http.ResponseWriter, r *http.Request, after bool
 		return
 	}
 	defer nc.Close()
-	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(sum[:]))
+		wiretest.AcceptKey(r.Header.Get("Sec-WebSocket-Key")))
 	const close1008 = "\x88\x02\x03\xf0"
 	skipFrame(t, rw.Reader) // "ping"
 	if !after {
@@ -78,14 +76,13 @@ func closeTwice(t *testing.T, w http.ResponseWriter, r *http.Request, after bool
 	io.Copy(io.Discard, rw)
 }
 
-// skipFrame reads a short masked frame.
+// skipFrame reads a frame.
 func skipFrame(t *testing.T, r *bufio.Reader) {
-	var header [2]byte
-	if _, err := io.ReadFull(r, header[:]); err != nil {
-		t.Error(err)
-		return
+	h, err := wiretest.ReadHeader(r)
+	if err == nil {
+		_, err = r.Discard(int(h.Length))
 	}
-	if _, err := r.Discard(4 + int(header[1]&0x7f)); err != nil {
+	if err != nil {
 		t.Error(err)
 	}
 }

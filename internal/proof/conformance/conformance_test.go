@@ -10,9 +10,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -58,9 +55,9 @@ func listen(t *testing.T, overTLS bool) (net.Listener, *tls.Config) {
 	return tls.NewListener(ln, config), &tls.Config{RootCAs: roots}
 }
 
-// checkReport compares a report's verdicts with a golden file and fails for
+// checkReport compares a report's verdicts with the golden file and fails for
 // each case that is failed or non-strict, golden or not.
-func checkReport(t *testing.T, r *suite.Report, golden string) {
+func checkReport(t *testing.T, r *suite.Report, run string, all, chosen []*suite.Case) {
 	t.Helper()
 	t.Logf("%d cases in %.1f s: %d strict, %d not negotiated", len(r.Results), r.Seconds, r.Count(suite.Strict), r.Count(suite.NotNegotiated))
 	for _, res := range r.Results {
@@ -68,34 +65,29 @@ func checkReport(t *testing.T, r *suite.Report, golden string) {
 			t.Errorf("%s %s: %s: %s\n%s: %q\n%s\nreceived %q", res.Number, res.Verdict, res.Name, res.Reason, res.Section, res.Rule, res.Sends, res.Received)
 		}
 	}
-	path := filepath.Join("testdata", golden)
 	if *update && !t.Failed() && !light() {
-		if err := os.WriteFile(path, []byte(r.Verdicts()), 0o644); err != nil {
+		if err := writeVerdicts(run, expected(r.Results)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(path)
+	runs, err := readVerdicts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	verdicts := map[string]string{}
-	for line := range strings.Lines(string(want)) {
-		number, verdict, _ := strings.Cut(strings.TrimSpace(line), " ")
-		verdicts[number] = verdict
-	}
-	for _, res := range r.Results {
-		if verdicts[res.Number] != string(res.Verdict) {
-			t.Errorf("%s is %s, in %s %q: %s", res.Number, res.Verdict, golden, verdicts[res.Number], res.Reason)
-		}
-		delete(verdicts, res.Number)
-	}
-	if len(verdicts) > 0 && !light() {
-		t.Errorf("%s has %d cases that did not run", golden, len(verdicts))
+	for _, difference := range runs[run].differences(numbers(all), numbers(chosen), r.Results) {
+		t.Errorf("%s: %s; %s", run, difference, verdictsGolden)
 	}
 }
 
+// selected returns the cases of a run: all of them, and those that are played now.
+func selected(o suite.Options, role suite.Role, overTLS bool) (all, chosen []*suite.Case) {
+	chosen = o.Select(role, overTLS)
+	o.Light = false
+	return o.Select(role, overTLS), chosen
+}
+
 // runServer tests our server in a mode.
-func runServer(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden string) {
+func runServer(t *testing.T, mode ours.Mode, overTLS bool, only []string, run string) {
 	ln, trust := listen(t, overTLS)
 	srv := &http.Server{
 		Handler:  mode.Handler(),
@@ -117,11 +109,12 @@ func runServer(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkReport(t, &r, golden)
+	all, chosen := selected(o, suite.Server, overTLS)
+	checkReport(t, &r, run, all, chosen)
 }
 
 // runClient tests our client in a mode.
-func runClient(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden string) {
+func runClient(t *testing.T, mode ours.Mode, overTLS bool, only []string, run string) {
 	ln, trust := listen(t, overTLS)
 	o := patient()
 	o.Run = only
@@ -146,10 +139,11 @@ func runClient(t *testing.T, mode ours.Mode, overTLS bool, only []string, golden
 		t.Fatal(err)
 	}
 	r := d.Report("ours")
-	checkReport(t, &r, golden)
+	all, chosen := selected(o, suite.Client, overTLS)
+	checkReport(t, &r, run, all, chosen)
 }
 
-// suffixes are those of the golden files: which cases of compression are
+// suffixes are those of the runs' names: which cases of compression are
 // negotiated is all in which the modes may differ.
 var suffixes = map[websocket.CompressionMode]string{
 	websocket.CompressionDisabled:          "",
@@ -158,37 +152,41 @@ var suffixes = map[websocket.CompressionMode]string{
 }
 
 // inModes runs test in each mode.
-func inModes(t *testing.T, test func(t *testing.T, mode ours.Mode, golden string)) {
+func inModes(t *testing.T, test func(t *testing.T, mode ours.Mode, suffix string)) {
 	for _, m := range ours.Modes {
 		t.Run(m.Name, func(t *testing.T) {
 			if light() && (m.Compression == websocket.CompressionNoContextTakeover || m.Streams && m.Compression != websocket.CompressionDisabled) {
 				t.Skip("-every plays it; most of it is in the other modes")
 			}
-			test(t, m, suffixes[m.Compression]+".golden")
+			test(t, m, suffixes[m.Compression])
 		})
 	}
 }
 
 func TestServer(t *testing.T) {
-	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
-		runServer(t, mode, false, nil, "server"+golden)
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode ours.Mode, suffix string) {
+		runServer(t, mode, false, nil, "server"+suffix)
 	})
 }
 
 func TestClient(t *testing.T) {
-	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
-		runClient(t, mode, false, nil, "client"+golden)
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode ours.Mode, suffix string) {
+		runClient(t, mode, false, nil, "client"+suffix)
 	})
 }
 
 func TestServerTLS(t *testing.T) {
-	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
-		runServer(t, mode, true, []string{"13"}, "server-tls"+golden)
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode ours.Mode, suffix string) {
+		runServer(t, mode, true, []string{"13"}, "server-tls"+suffix)
 	})
 }
 
 func TestClientTLS(t *testing.T) {
-	inModes(t, func(t *testing.T, mode ours.Mode, golden string) {
-		runClient(t, mode, true, []string{"13"}, "client-tls"+golden)
+	t.Parallel()
+	inModes(t, func(t *testing.T, mode ours.Mode, suffix string) {
+		runClient(t, mode, true, []string{"13"}, "client-tls"+suffix)
 	})
 }

@@ -120,6 +120,7 @@ func playClient(t *testing.T, f faulty.Fault, opts suite.Options) suite.Report {
 // Without a fault the endpoint is strict throughout: what the suite catches in
 // the others is the fault.
 func TestSound(t *testing.T) {
+	t.Parallel()
 	for _, r := range []suite.Report{playServer(t, "", patient()), playClient(t, "", patient())} {
 		t.Logf("%s: %d cases in %.1f s, %d strict", r.Role, len(r.Results), r.Seconds, r.Count(suite.Strict))
 		for _, res := range r.Results {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"crypto/sha1"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +9,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // The first bytes of frames (RFC 6455, section 5.2).
@@ -18,12 +18,12 @@ const (
 	fin        = 0x80
 	compressed = 0x40
 
-	continuation = 0x0
-	text         = 0x1
-	binaryFrame  = 0x2
-	closeFrame   = 0x8
-	ping         = 0x9
-	pong         = 0xA
+	continuation = wiretest.OpContinuation
+	text         = wiretest.OpText
+	binaryFrame  = wiretest.OpBinary
+	closeFrame   = wiretest.OpClose
+	ping         = wiretest.OpPing
+	pong         = wiretest.OpPong
 )
 
 // key is the masking key of all attackers.
@@ -31,33 +31,17 @@ var key = [4]byte{0x37, 0xFA, 0x21, 0x3D}
 
 // header appends a frame's header, with the length in its shortest form.
 func header(b []byte, first byte, length uint64, masked bool) []byte {
-	mask := byte(0)
-	if masked {
-		mask = 0x80
-	}
-	switch {
-	case length < 126:
-		b = append(b, first, mask|byte(length))
-	case length < 1<<16:
-		b = binary.BigEndian.AppendUint16(append(b, first, mask|126), uint16(length))
-	default:
-		b = binary.BigEndian.AppendUint64(append(b, first, mask|127), length)
-	}
-	if masked {
-		b = append(b, key[:]...)
-	}
-	return b
+	h := wiretest.First(first)
+	h.Length, h.Masked, h.Key = length, masked, key
+	return h.Append(b)
 }
 
 // frame appends a whole frame.
 func frame(b []byte, first byte, payload []byte, masked bool) []byte {
 	b = header(b, first, uint64(len(payload)), masked)
-	for i, c := range payload {
-		if masked {
-			c ^= key[i%4]
-		}
-		b = append(b, c)
-	}
+	start := len(b)
+	b = append(b, payload...)
+	wiretest.Header{Masked: masked, Key: key}.Mask(b[start:])
 	return b
 }
 
@@ -93,7 +77,7 @@ func (p *peer) Write(b []byte) (int, error) {
 }
 
 // nonce is the key of all handshakes.
-const nonce = "dGhlIHNhbXBsZSBub25jZQ=="
+const nonce = wiretest.SampleKey
 
 // handshake is a proper request, but for the fields in extra.
 func handshake(extra string) string {
@@ -157,41 +141,16 @@ func gone(err error) string {
 
 // next reads a frame.
 func (p *peer) next() (opcode byte, payload []byte, err error) {
-	var head [14]byte
-	if _, err := io.ReadFull(p.r, head[:2]); err != nil {
+	h, err := wiretest.ReadHeader(p.r)
+	if err != nil {
 		return 0, nil, err
 	}
-	length, masked := uint64(head[1]&0x7F), head[1]&0x80 != 0
-	more := 0
-	switch length {
-	case 126:
-		more = 2
-	case 127:
-		more = 8
-	}
-	ahead := head[2 : 2+more]
-	if masked {
-		ahead = head[2 : 2+more+4]
-	}
-	if _, err := io.ReadFull(p.r, ahead); err != nil {
-		return 0, nil, err
-	}
-	switch more {
-	case 2:
-		length = uint64(binary.BigEndian.Uint16(ahead))
-	case 8:
-		length = binary.BigEndian.Uint64(ahead)
-	}
-	payload = make([]byte, length)
+	payload = make([]byte, h.Length)
 	if _, err := io.ReadFull(p.r, payload); err != nil {
 		return 0, nil, err
 	}
-	if masked {
-		for i := range payload {
-			payload[i] ^= ahead[more+i%4]
-		}
-	}
-	return head[0] & 0xF, payload, nil
+	h.Mask(payload)
+	return h.Opcode, payload, nil
 }
 
 // verdict reads on until the connection ends, and returns how: with the code of
@@ -262,7 +221,6 @@ func (p *peer) floodFor(b []byte, size int, wait time.Duration) bool {
 func acceptance(head, extra string) string {
 	_, rest, _ := strings.Cut(head, "Sec-WebSocket-Key: ")
 	nonce, _, _ := strings.Cut(rest, "\r\n")
-	sum := sha1.Sum([]byte(nonce + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n" + extra + "\r\n"
+		"Sec-WebSocket-Accept: " + wiretest.AcceptKey(nonce) + "\r\n" + extra + "\r\n"
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // A frame as the observer saw it.
@@ -144,102 +146,60 @@ func (o *observer) broken(code int, at int64, format string, args ...any) int {
 	return 0
 }
 
-// head is a frame's header.
-type head struct {
-	fin    bool
-	rsv    byte
-	opcode byte
-	masked bool
-	key    [4]byte
-	length uint64
-	size   int // of the header itself
-}
-
-// readHead reads a header, if b holds it whole.
-func readHead(b []byte) (h head, shortest, ok bool) {
-	if len(b) < 2 {
-		return h, false, false
-	}
-	h = head{fin: b[0]&0x80 != 0, rsv: b[0] >> 4 & 7, opcode: b[0] & 15, masked: b[1]&0x80 != 0, length: uint64(b[1] & 0x7f), size: 2}
-	shortest = true
-	switch h.length {
-	case 126:
-		if len(b) < 4 {
-			return h, false, false
-		}
-		h.length, h.size = uint64(binary.BigEndian.Uint16(b[2:])), 4
-		shortest = h.length > 125
-	case 127:
-		if len(b) < 10 {
-			return h, false, false
-		}
-		h.length, h.size = binary.BigEndian.Uint64(b[2:]), 10
-		shortest = h.length > 65535
-	}
-	if !shortest || h.length>>63 != 0 {
-		return h, shortest, true // whatever follows
-	}
-	if h.masked {
-		if len(b) < h.size+4 {
-			return h, false, false
-		}
-		copy(h.key[:], b[h.size:])
-		h.size += 4
-	}
-	return h, shortest, true
-}
+// illegalLength reports whether a length can be told to be illegal, be the header whole or not.
+func illegalLength(h wiretest.Header) bool { return h.LengthForm != 0 || h.Length>>63 != 0 }
 
 // next parses one frame from the start of b and returns its size, or 0 if there
 // is none yet or none any more.
 func (o *observer) next(b []byte) int {
-	h, shortest, ok := readHead(b)
-	if !ok {
+	h, n := wiretest.ParseHeader(b)
+	at := o.parsed + int64(n)
+	switch {
+	case illegalLength(h):
+		at = o.parsed + int64(h.LengthEnd()) // whatever follows
+	case n == 0:
 		return 0
 	}
-	at := o.parsed + int64(h.size)
+	rsv := h.First() >> 4 & 7
 	bad := func(format string, args ...any) int { return o.broken(1002, at, format, args...) }
-	control := h.opcode >= 8
+	control := h.Control()
 	switch {
 	case o.closes > 0:
-		return bad("a frame (opcode %d) after the Close frame", h.opcode)
-	case !shortest:
-		return bad("a length of %d that is not in its shortest form", h.length)
-	case h.length>>63 != 0:
+		return bad("a frame (opcode %d) after the Close frame", h.Opcode)
+	case h.LengthForm != 0:
+		return bad("a length of %d that is not in its shortest form", h.Length)
+	case h.Length>>63 != 0:
 		return bad("a length with its top bit set")
-	case h.rsv != 0 && !(o.deflate && h.rsv == 4 && (h.opcode == 1 || h.opcode == 2)):
-		return bad("RSV bits %03b", h.rsv)
-	case h.opcode > 2 && h.opcode < 8, h.opcode > 10:
-		return bad("the reserved opcode %d", h.opcode)
-	case h.masked != o.fromClient:
-		return bad("a frame with mask=%t", h.masked)
-	case control && h.length > 125:
-		return bad("a control frame with %d bytes", h.length)
-	case control && !h.fin:
+	case rsv != 0 && !(o.deflate && rsv == 4 && (h.Opcode == 1 || h.Opcode == 2)):
+		return bad("RSV bits %03b", rsv)
+	case h.Opcode > 2 && h.Opcode < 8, h.Opcode > 10:
+		return bad("the reserved opcode %d", h.Opcode)
+	case h.Masked != o.fromClient:
+		return bad("a frame with mask=%t", h.Masked)
+	case control && h.Length > 125:
+		return bad("a control frame with %d bytes", h.Length)
+	case control && !h.FIN:
 		return bad("a fragmented control frame")
-	case h.opcode == 0 && o.open == nil:
+	case h.Opcode == 0 && o.open == nil:
 		return bad("a continuation of nothing")
-	case !control && h.opcode != 0 && o.open != nil:
+	case !control && h.Opcode != 0 && o.open != nil:
 		return bad("a new message inside another")
 	}
 	if !control {
-		size := int64(h.length)
+		size := int64(h.Length)
 		if o.open != nil {
 			size += int64(len(o.open.data))
 		}
 		o.largest = max(o.largest, size)
 	}
-	o.half = !control && uint64(len(b)-h.size) < h.length && (h.rsv != 0 || o.open != nil && o.open.packed)
-	if uint64(len(b)-h.size) < h.length {
+	o.half = !control && uint64(len(b)-n) < h.Length && (rsv != 0 || o.open != nil && o.open.packed)
+	if uint64(len(b)-n) < h.Length {
 		return 0
 	}
-	p := append([]byte(nil), b[h.size:h.size+int(h.length)]...)
-	if h.masked {
-		for i := range p {
-			p[i] ^= h.key[i&3]
-		}
-	}
-	size := h.size + len(p)
-	f := frame{at: o.trace.since(), start: o.httpBytes + o.parsed, end: o.httpBytes + o.parsed + int64(size), fin: h.fin, packed: h.rsv != 0, opcode: h.opcode, payload: p}
+	p := append([]byte(nil), b[n:n+int(h.Length)]...)
+	h.Mask(p)
+	size := n + len(p)
+	f := frame{at: o.trace.since(), start: o.httpBytes + o.parsed, end: o.httpBytes + o.parsed + int64(size), fin: h.FIN, packed: rsv != 0, opcode: h.Opcode, payload: p}
 	if bad, code := o.frame(f); bad != "" {
 		return o.broken(code, o.parsed+int64(size), "%s", bad)
 	}
@@ -315,11 +275,11 @@ func (o *observer) inflate(p []byte) ([]byte, error) {
 // early looks into the payload of a frame that is not whole yet: text that can't
 // be UTF-8 any more is a breach already.
 func (o *observer) early(b []byte) {
-	h, _, ok := readHead(b)
-	if !ok || h.opcode > 2 || h.length > 1<<24 {
+	h, n := wiretest.ParseHeader(b)
+	if n == 0 || h.Opcode > 2 || h.Length > 1<<24 {
 		return
 	}
-	text := h.opcode == 1 || h.opcode == 0 && o.open != nil && o.open.opcode == 1
+	text := h.Opcode == 1 || h.Opcode == 0 && o.open != nil && o.open.opcode == 1
 	if !text {
 		return
 	}
@@ -327,12 +287,9 @@ func (o *observer) early(b []byte) {
 	if o.open != nil {
 		data = append(data, o.open.data...)
 	}
-	for i, c := range b[h.size:] {
-		if h.masked {
-			c ^= h.key[i&3]
-		}
-		data = append(data, c)
-	}
+	came := append([]byte(nil), b[n:]...)
+	h.Mask(came)
+	data = append(data, came...)
 	if !couldBeText(data) {
 		o.broken(1007, o.parsed+int64(len(b)), "text that is not UTF-8, in a frame that is not whole")
 	}

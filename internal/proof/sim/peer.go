@@ -3,8 +3,6 @@ package sim
 import (
 	"bufio"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // options are those of both doors that the simulation draws.
@@ -166,13 +165,8 @@ func answer(nc net.Conn) (*bufio.Reader, error) {
 		return nil, err
 	}
 	_, err = io.WriteString(nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
-		acceptKey(r.Header.Get("Sec-Websocket-Key"))+"\r\n\r\n")
+		wiretest.AcceptKey(r.Header.Get("Sec-Websocket-Key"))+"\r\n\r\n")
 	return br, err
-}
-
-func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // A peer is one of our Conns, with all that the checks want to know of it.

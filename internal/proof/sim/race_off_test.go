@@ -4,5 +4,5 @@ package sim
 
 const (
 	raceEnabled  = false
-	defaultSeeds = 2000
+	defaultSeeds = 1000
 )

@@ -4,5 +4,5 @@ package sim
 
 const (
 	raceEnabled  = true
-	defaultSeeds = 500 // the race detector makes each ten times as dear
+	defaultSeeds = 250 // the race detector makes each ten times as dear
 )

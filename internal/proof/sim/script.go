@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // A raw peer keeps no rules: it writes what its script says.
@@ -40,28 +42,16 @@ func (r *raw) frameOf(first byte, p []byte) []byte {
 // encode encodes a frame. form is how the length is written: 0 for the shortest, or
 // 16 or 64 bits.
 func (r *raw) encode(first byte, p []byte, masked bool, form int) []byte {
-	b := []byte{first}
-	var bit byte
+	h := wiretest.First(first)
+	h.Masked, h.Length, h.LengthForm = masked, uint64(len(p)), form
 	if masked {
-		bit = 0x80
+		h.Key = [4]byte{byte(r.draw.Uint32()), byte(r.draw.Uint32()), byte(r.draw.Uint32()), byte(r.draw.Uint32())}
 	}
-	switch n := len(p); {
-	case form == 64 || n > 65535:
-		b = binary.BigEndian.AppendUint64(append(b, bit|127), uint64(n))
-	case form == 16 || n > 125:
-		b = binary.BigEndian.AppendUint16(append(b, bit|126), uint16(n))
-	default:
-		b = append(b, bit|byte(n))
-	}
-	if masked {
-		key := [4]byte{byte(r.draw.Uint32()), byte(r.draw.Uint32()), byte(r.draw.Uint32()), byte(r.draw.Uint32())}
-		b = append(b, key[:]...)
-		for i, c := range p {
-			b = append(b, c^key[i&3])
-		}
-		return b
-	}
-	return append(b, p...)
+	b := h.Append(nil)
+	n := len(b)
+	b = append(b, p...)
+	h.Mask(b[n:])
+	return b
 }
 
 func (r *raw) random(n int) []byte {
@@ -170,11 +160,9 @@ func (r *raw) illegal() segment {
 
 // lie returns the header of a frame that claims a length, and a few bytes.
 func (r *raw) lie(what string, length uint64) segment {
-	b := []byte{0x82, 127}
-	if r.masks {
-		b[1] |= 0x80
-	}
-	b = binary.BigEndian.AppendUint64(b, length)
+	h := wiretest.First(0x82)
+	h.Length, h.LengthForm, h.Masked = length, 64, r.masks
+	b := h.Append(nil)[:h.LengthEnd()] // the random bytes are its masking key, too
 	return segment{what: what, bytes: append(b, r.random(40)...)}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // poll asks a question until the answer is yes, or for too long, or until dead is closed.
@@ -99,7 +100,7 @@ func (e *end) hears(when string) bool {
 	n := e.heard.pings.add(payload)
 	ctx, cancel := context.WithTimeout(context.Background(), w.storm.config.Hearing)
 	defer cancel()
-	e.heard.inject(opPing, payload)
+	e.heard.inject(wiretest.Ping(payload))
 	if e.heard.pings.wait(ctx, n) {
 		return true
 	}

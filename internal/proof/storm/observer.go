@@ -11,16 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/closeonce/websocket"
-)
-
-// The opcodes of RFC 6455, section 5.2.
-const (
-	opContinuation = 0
-	opText         = 1
-	opBinary       = 2
-	opClose        = 8
-	opPing         = 9
-	opPong         = 10
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // An observer parses what one end writes. It shares no code with the library.
@@ -107,81 +98,38 @@ func (o *observer) breach(kind, format string, args ...any) int {
 	return 0
 }
 
-// header is a frame's header.
-type header struct {
-	fin, packed, masked bool
-	rsv, opcode         byte
-	length              uint64
-	key                 [4]byte
-	size                int // of the header
-	shortest            bool
-}
-
-// readHeader reads a header if b holds it whole; its size is 0 otherwise.
-func readHeader(b []byte) (h header) {
-	if len(b) < 2 {
-		return header{}
-	}
-	h = header{fin: b[0]&0x80 != 0, packed: b[0]&0x40 != 0, rsv: b[0] >> 4 & 3, opcode: b[0] & 15, masked: b[1]&0x80 != 0,
-		length: uint64(b[1] & 0x7f), shortest: true}
-	size := 2
-	switch {
-	case h.length == 126 && len(b) >= 4:
-		h.length, size = uint64(binary.BigEndian.Uint16(b[2:])), 4
-		h.shortest = h.length > 125
-	case h.length == 127 && len(b) >= 10:
-		h.length, size = binary.BigEndian.Uint64(b[2:]), 10
-		h.shortest = h.length > 0xFFFF
-	case h.length > 125:
-		return header{}
-	}
-	if h.masked {
-		if len(b) < size+4 {
-			return header{}
-		}
-		copy(h.key[:], b[size:])
-		size += 4
-	}
-	h.size = size
-	return h
-}
-
 // next parses one frame and returns its size, or 0 if it is not whole or not legal.
 func (o *observer) next(b []byte) int {
-	h := readHeader(b)
-	if h.size == 0 {
+	h, n := wiretest.ParseHeader(b)
+	if n == 0 {
 		return 0
 	}
-	control := h.opcode >= 8
+	control := h.Control()
 	switch {
-	case o.closes > 0 && h.opcode == opClose:
+	case o.closes > 0 && h.Opcode == wiretest.OpClose:
 		return o.breach("after-close", "a second Close frame")
 	case o.closes > 0:
-		return o.breach("after-close", "a frame with opcode %d after the Close frame", h.opcode)
-	case h.rsv != 0, h.packed && (!o.deflate || h.opcode != opText && h.opcode != opBinary):
-		return o.breach("illegal", "RSV bits in a frame with opcode %d", h.opcode)
-	case h.opcode > opBinary && h.opcode < opClose, h.opcode > opPong:
-		return o.breach("illegal", "the reserved opcode %d", h.opcode)
-	case h.masked != o.fromClient:
-		return o.breach("illegal", "a frame with mask=%t", h.masked)
-	case !h.shortest, h.length > 1<<30:
-		return o.breach("illegal", "the length %d, or its form", h.length)
-	case control && (h.length > 125 || !h.fin):
-		return o.breach("illegal", "a control frame with %d bytes, fin=%t", h.length, h.fin)
-	case h.opcode == opContinuation && !o.open:
+		return o.breach("after-close", "a frame with opcode %d after the Close frame", h.Opcode)
+	case h.RSV2, h.RSV3, h.RSV1 && (!o.deflate || h.Opcode != wiretest.OpText && h.Opcode != wiretest.OpBinary):
+		return o.breach("illegal", "RSV bits in a frame with opcode %d", h.Opcode)
+	case h.Opcode > wiretest.OpBinary && h.Opcode < wiretest.OpClose, h.Opcode > wiretest.OpPong:
+		return o.breach("illegal", "the reserved opcode %d", h.Opcode)
+	case h.Masked != o.fromClient:
+		return o.breach("illegal", "a frame with mask=%t", h.Masked)
+	case h.LengthForm != 0, h.Length > 1<<30:
+		return o.breach("illegal", "the length %d, or its form", h.Length)
+	case control && (h.Length > 125 || !h.FIN):
+		return o.breach("illegal", "a control frame with %d bytes, fin=%t", h.Length, h.FIN)
+	case h.Opcode == wiretest.OpContinuation && !o.open:
 		return o.breach("interleaved", "a continuation of nothing")
-	case !control && h.opcode != opContinuation && o.open:
+	case !control && h.Opcode != wiretest.OpContinuation && o.open:
 		return o.breach("interleaved", "a new message inside one of which %d bytes came", len(o.data))
-	case uint64(len(b)-h.size) < h.length:
+	case uint64(len(b)-n) < h.Length:
 		return 0
 	}
-	size := h.size + int(h.length)
-	payload := bytes.Clone(b[h.size:size])
-	if h.masked {
-		for i := range payload {
-			payload[i] ^= h.key[i&3]
-		}
-	}
+	size := n + int(h.Length)
+	payload := bytes.Clone(b[n:size])
+	h.Mask(payload)
 	o.frames++
 	if control {
 		return o.control(h, payload, size)
@@ -190,13 +138,13 @@ func (o *observer) next(b []byte) int {
 }
 
 // control takes a whole control frame.
-func (o *observer) control(h header, payload []byte, size int) int {
-	switch h.opcode {
-	case opPing:
+func (o *observer) control(h wiretest.Header, payload []byte, size int) int {
+	switch h.Opcode {
+	case wiretest.OpPing:
 		o.onPing(string(payload))
-	case opPong:
+	case wiretest.OpPong:
 		o.onPong(string(payload))
-	case opClose:
+	case wiretest.OpClose:
 		o.closes++
 		o.closeCode, o.closeInside, o.closeAt = 1005, o.open, time.Now()
 		if len(payload) == 1 || len(payload) > 2 && !utf8.Valid(payload[2:]) {
@@ -210,16 +158,16 @@ func (o *observer) control(h header, payload []byte, size int) int {
 }
 
 // fragment takes a whole data frame.
-func (o *observer) fragment(h header, payload []byte, size int) int {
-	if h.opcode != opContinuation {
-		o.typ, o.packed, o.data = h.opcode, h.packed, nil
+func (o *observer) fragment(h wiretest.Header, payload []byte, size int) int {
+	if h.Opcode != wiretest.OpContinuation {
+		o.typ, o.packed, o.data = h.Opcode, h.RSV1, nil
 	}
 	if o.data == nil {
 		o.data = payload
 	} else {
 		o.data = append(o.data, payload...)
 	}
-	o.open = !h.fin
+	o.open = !h.FIN
 	if o.open {
 		return size
 	}
@@ -231,7 +179,7 @@ func (o *observer) fragment(h header, payload []byte, size int) int {
 			return o.breach("corrupt", "a compressed message can't be inflated: %v", err)
 		}
 	}
-	if o.typ == opText && !utf8.Valid(data) {
+	if o.typ == wiretest.OpText && !utf8.Valid(data) {
 		return o.breach("corrupt", "text that is not UTF-8: %.60q", data)
 	}
 	o.onMessage(data, websocket.MessageType(o.typ))

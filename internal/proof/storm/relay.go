@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // A relay stands between the two ends of a connection.
@@ -123,13 +125,9 @@ func (p *pipe) end() {
 
 // inject sends a frame of the relay's own to the end behind dst, between two frames of src's.
 // It may come late when bytes are on their way. The client's frames are masked, with a key of zeros.
-func (p *pipe) inject(opcode byte, payload string) {
-	frame := []byte{0x80 | opcode, byte(len(payload))}
-	if p.seen.fromClient {
-		frame[1] |= 0x80
-		frame = append(frame, 0, 0, 0, 0)
-	}
-	frame = append(frame, payload...)
+func (p *pipe) inject(f wiretest.Frame) {
+	f.Masked = p.seen.fromClient
+	frame := f.Append(nil)
 	p.writing.Lock()
 	defer p.writing.Unlock()
 	if p.seen.aligned() {

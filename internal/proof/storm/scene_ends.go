@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // ends is short lives: who closes when, with what, and what comes right behind.
@@ -161,7 +162,7 @@ func (p *pair) violated() {
 	})
 	spin(r.IntN(50_000))
 	e.violated.Store(true)
-	e.heard.inject(3, "")
+	e.heard.inject(wiretest.Frame{FIN: true, Opcode: 3})
 	p.doomed()
 	pause(r.upTo(3*time.Millisecond), w.dead)
 	close(stop)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // flood is more than the peer takes: full queues, stalls, contexts that end while a
@@ -91,7 +92,7 @@ func (p *pipe) storms(r random, pings *pipe, fair <-chan struct{}) {
 		}
 		p.stall()
 		if r.chance(50) {
-			pings.inject(opPing, "weather")
+			pings.inject(wiretest.Ping("weather"))
 		}
 		pause(r.upTo(one(r, time.Millisecond, 10*time.Millisecond, 60*time.Millisecond)), fair)
 		p.flow()

@@ -25,8 +25,8 @@ func Listen() *Listener {
 	return &Listener{dialed: make(chan *Conn), closed: make(chan struct{})}
 }
 
-// Dial connects to the listener and returns the client's end. It waits until the other is accepted, ctx is
-// done, or the listener is closed; the error then wraps ctx's error or syscall.ECONNREFUSED.
+// Dial connects to the listener and returns the client's end. It waits until Accept returns the server's end. If ctx is
+// done first, the error wraps ctx.Err(). If the listener is closed, it wraps syscall.ECONNREFUSED.
 func (l *Listener) Dial(ctx context.Context) (*Conn, error) {
 	client, server := pipe(DefaultBufferSize, Addr(fmt.Sprintf("client:%d", l.dials.Add(1))), l.address())
 	select {
@@ -39,8 +39,7 @@ func (l *Listener) Dial(ctx context.Context) (*Conn, error) {
 	}
 }
 
-// DialContext is Dial for the field of that name in an http.Transport. It has no use for network and addr:
-// all names lead here.
+// DialContext is Dial, in the form that an http.Transport's DialContext field needs. It ignores network and addr.
 func (l *Listener) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := l.Dial(ctx)
 	if err != nil {
@@ -60,7 +59,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends all pending and later calls of Accept and Dial. Connections that were accepted live on.
+// Close makes all pending and later calls of Accept and Dial fail. Accepted connections stay open.
 func (l *Listener) Close() error {
 	err := l.closedError("close")
 	l.once.Do(func() {
@@ -70,7 +69,7 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// Addr returns the address that all accepted connections have.
+// Addr returns the local address of the accepted connections.
 func (l *Listener) Addr() net.Addr { return l.address() }
 
 func (l *Listener) address() Addr { return "server:80" }

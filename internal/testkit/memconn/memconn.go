@@ -1,8 +1,9 @@
-// Package memconn is a network in memory: pairs of net.Conn with bounded buffers, and a net.Listener.
+// Package memconn provides network connections in memory: pairs of net.Conn with bounded buffers, and a net.Listener.
 //
-// Unlike the ends of net.Pipe they buffer as a socket does, may be half closed or reset, and allow
-// concurrent Reads and Writes. All waiting is on a sync.Cond or a channel and all timers are package time's, so that
-// everything works in a bubble of testing/synctest, with its clock.
+// Unlike the ends of net.Pipe, these connections have buffers, as sockets do. They can be half closed and reset. They
+// work in synctest bubbles: all waiting is on a sync.Cond or a channel, and all timers are those of package time.
+//
+// TestClose and TestHTTP are good first examples.
 package memconn
 
 import (
@@ -12,12 +13,11 @@ import (
 	"time"
 )
 
-// DefaultBufferSize is the size of the buffers of connections made by a [Listener], and of [Pipe] when
-// it is given none.
+// DefaultBufferSize is the size of the buffers that a [Listener] uses, and that [Pipe] uses if it is given none.
 const DefaultBufferSize = 64 << 10
 
-// A Conn is one end of a connection in memory. Its methods may be called concurrently. Its errors are
-// those of a TCP connection: io.EOF as it is, others in a *net.OpError.
+// A Conn is one end of a connection in memory. Its methods may be called concurrently. It returns the errors that a TCP
+// connection returns: io.EOF itself, and other errors wrapped in a *net.OpError.
 type Conn struct {
 	in, out       *stream
 	local, remote Addr
@@ -25,8 +25,8 @@ type Conn struct {
 
 var _ net.Conn = (*Conn)(nil)
 
-// Pipe returns the two ends of a connection that holds up to bufSize bytes each way. Zero or less means
-// [DefaultBufferSize].
+// Pipe returns the two ends of a connection with a buffer of bufSize bytes in each direction. If bufSize is not
+// positive, it is [DefaultBufferSize].
 func Pipe(bufSize int) (a, b *Conn) {
 	return pipe(bufSize, "a:1", "b:2")
 }
@@ -41,25 +41,24 @@ func pipe(bufSize int, addrA, addrB Addr) (a, b *Conn) {
 	return a, b
 }
 
-// Read waits for at least one byte. It returns io.EOF after the peer's Close or CloseWrite, once everything
-// the peer wrote has been read; errors that wrap os.ErrDeadlineExceeded after the read deadline,
-// net.ErrClosed after the own Close, and syscall.ECONNRESET after a Reset.
+// Read waits for at least one byte. After the peer's Close or CloseWrite it returns what the peer wrote, and then
+// io.EOF. Its error wraps os.ErrDeadlineExceeded after the read deadline, net.ErrClosed after Close on this end, and
+// syscall.ECONNRESET after a Reset.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.in.read(p)
 	return n, c.opError("read", err)
 }
 
-// Write waits until all of p is in the buffer; n tells how much of it was when the error came. Two Writes
-// at the same time do not mix their bytes. The error wraps os.ErrDeadlineExceeded after the write
-// deadline, net.ErrClosed after the own Close, syscall.EPIPE after the own CloseWrite or the peer's Close, and
-// syscall.ECONNRESET after a Reset.
+// Write waits until all of p is in the buffer. If it fails, n is the number of bytes that are. Concurrent Writes do not
+// mix their bytes. The error wraps os.ErrDeadlineExceeded after the write deadline, net.ErrClosed after Close on this
+// end, syscall.EPIPE after CloseWrite on this end or the peer's Close, and syscall.ECONNRESET after a Reset.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	n, err = c.out.write(p)
 	return n, c.opError("write", err)
 }
 
-// Close ends both directions: the peer still reads what is in the buffer, what it wrote itself and nobody
-// read is lost.
+// Close closes both directions. The peer can still read what this end has written. What the peer has written and this
+// end has not read is lost.
 func (c *Conn) Close() error {
 	// One of the two decides which of several Closes was the first.
 	err := c.in.closeRead()
@@ -67,14 +66,14 @@ func (c *Conn) Close() error {
 	return c.opError("close", err)
 }
 
-// CloseWrite ends the direction to the peer, which reads what is in the buffer and then io.EOF. Reading
-// goes on.
+// CloseWrite closes the direction to the peer. The peer reads what is in the buffer and then io.EOF. This end can still
+// read.
 func (c *Conn) CloseWrite() error {
 	return c.opError("close", c.out.closeWrite(syscall.EPIPE))
 }
 
-// Reset breaks the connection, as the RST of TCP does: what is in the buffers is lost, and all calls on both
-// ends fail with an error that wraps syscall.ECONNRESET, until the end is closed.
+// Reset breaks the connection, as a TCP reset does. What is in the buffers is lost. All calls on an end fail with an
+// error that wraps syscall.ECONNRESET, until that end is closed.
 func (c *Conn) Reset() {
 	c.in.reset()
 	c.out.reset()
@@ -94,21 +93,21 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// SetReadDeadline sets the time after which Read fails, also one that is waiting now; zero means
-// never. A later deadline lets reading go on, with no byte lost.
+// SetReadDeadline sets the time after which Read fails. It applies to calls that are waiting, too. The zero time means
+// no deadline. After a deadline has passed, a new one makes reading possible again, and no byte is lost.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.opError("set", c.in.setReadDeadline(t))
 }
 
-// SetWriteDeadline sets the time after which Write fails, also one that is waiting now; zero means
-// never. A later deadline lets writing go on.
+// SetWriteDeadline sets the time after which Write fails. It applies to calls that are waiting, too. The zero time means
+// no deadline. After a deadline has passed, a new one makes writing possible again.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.opError("set", c.out.setWriteDeadline(t))
 }
 
-// WriteDeadlineResumes marks a connection that an expired write deadline leaves usable: Write has told how
-// many bytes went out, and goes on behind them once the deadline has been moved. This is so for TCP, but not
-// for TLS. The method does nothing.
+// WriteDeadlineResumes does nothing. It marks a connection that is still usable after a write deadline has passed:
+// Write has returned how many bytes it wrote, and a later Write may continue after them. This holds for TCP, but not
+// for TLS.
 func (c *Conn) WriteDeadlineResumes() {}
 
 func (c *Conn) opError(op string, err error) error {
@@ -118,7 +117,7 @@ func (c *Conn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.local.Network(), Source: c.local, Addr: c.remote, Err: err}
 }
 
-// An Addr is the address of an end, in the form host:port, which servers expect to be able to split.
+// An Addr is the address of one end, in the form host:port, which net/http servers expect.
 type Addr string
 
 // Network returns "mem".

@@ -22,37 +22,36 @@ type Frame struct {
 	Opcode                byte // four bits
 	Masked                bool
 	Key                   [4]byte // used if Masked
-	Payload               []byte  // not masked
+	Payload               []byte  // unmasked
 
-	// LengthForm forces the form of the length: 0 is the shortest, as the RFC demands, 16 is "7+16 bits", 64
-	// is "7+64 bits". In a frame that came from the wire it is 0 if the form was the shortest.
+	// LengthForm is the form of the length, as in Header.
 	LengthForm int
-	// Length, if not 0, is written in place of the length of Payload: a lie.
+	// Length, if not 0, is sent as the length instead of len(Payload).
 	Length uint64
 }
 
-// Text is a whole text message in one frame.
+// Text returns a text message in one frame.
 func Text(s string) Frame { return Frame{FIN: true, Opcode: OpText, Payload: []byte(s)} }
 
-// Binary is a whole binary message in one frame.
+// Binary returns a binary message in one frame.
 func Binary(s string) Frame { return Frame{FIN: true, Opcode: OpBinary, Payload: []byte(s)} }
 
-// Continuation is the last fragment of a message; Continuation(s).More() is one in its middle.
+// Continuation returns the last fragment of a message. Continuation(s).More() is a fragment in the middle.
 func Continuation(s string) Frame { return Frame{FIN: true, Payload: []byte(s)} }
 
-// Ping is a ping.
+// Ping returns a Ping frame.
 func Ping(s string) Frame { return Frame{FIN: true, Opcode: OpPing, Payload: []byte(s)} }
 
-// Pong is a pong.
+// Pong returns a Pong frame.
 func Pong(s string) Frame { return Frame{FIN: true, Opcode: OpPong, Payload: []byte(s)} }
 
-// Close is a Close frame with a status code.
+// Close returns a Close frame with a status code.
 func Close(code int, reason string) Frame {
 	payload := binary.BigEndian.AppendUint16(nil, uint16(code))
 	return Frame{FIN: true, Opcode: OpClose, Payload: append(payload, reason...)}
 }
 
-// EmptyClose is a Close frame without a status code.
+// EmptyClose returns a Close frame without a status code.
 func EmptyClose() Frame { return Frame{FIN: true, Opcode: OpClose} }
 
 // More returns the frame without FIN: more fragments follow.
@@ -67,110 +66,45 @@ func (f Frame) Compressed() Frame {
 	return f
 }
 
-// Append appends the frame to b exactly as its fields say, Masked and Key included.
+// Header returns the frame's header.
+func (f Frame) Header() Header {
+	h := Header{f.FIN, f.RSV1, f.RSV2, f.RSV3, f.Opcode, f.Masked, f.Key, f.Length, f.LengthForm}
+	if h.Length == 0 {
+		h.Length = uint64(len(f.Payload))
+	}
+	return h
+}
+
+// Append appends the frame to b. It does not correct any field.
 func (f Frame) Append(b []byte) []byte {
-	first := f.Opcode & 0x0F
-	for i, bit := range []bool{f.RSV3, f.RSV2, f.RSV1, f.FIN} {
-		if bit {
-			first |= 0x10 << i
-		}
-	}
-	length := f.Length
-	if length == 0 {
-		length = uint64(len(f.Payload))
-	}
-	form := f.LengthForm
-	if form == 0 {
-		form = shortestForm(length)
-	}
-	maskBit := byte(0)
-	if f.Masked {
-		maskBit = 0x80
-	}
-	b = append(b, first)
-	switch form {
-	case 7:
-		b = append(b, maskBit|byte(length))
-	case 16:
-		b = append(b, maskBit|126)
-		b = binary.BigEndian.AppendUint16(b, uint16(length))
-	case 64:
-		b = append(b, maskBit|127)
-		b = binary.BigEndian.AppendUint64(b, length)
-	default:
-		panic(fmt.Sprintf("wiretest: a length has no form of %d bits", form))
-	}
-	if !f.Masked {
-		return append(b, f.Payload...)
-	}
-	b = append(b, f.Key[:]...)
-	for i, c := range f.Payload {
-		b = append(b, c^f.Key[i%4])
-	}
+	h := f.Header()
+	b = h.Append(b)
+	start := len(b)
+	b = append(b, f.Payload...)
+	h.Mask(b[start:])
 	return b
 }
 
-// shortestForm returns how many bits a length takes: "the minimal number of bytes MUST be used".
-func shortestForm(length uint64) int {
-	switch {
-	case length <= 125:
-		return 7
-	case length <= 0xFFFF:
-		return 16
-	default:
-		return 64
-	}
-}
-
-// maxPayload is far more than a test sends. A length above it is a mistake, for the rest of which nobody waits.
+// maxPayload is far more than any test sends. ParseFrame returns an error for a greater length instead of waiting for the payload.
 const maxPayload = 64 << 20
 
-// ParseFrame takes the first frame off b. It returns n = 0 as long as the frame is not whole.
+// ParseFrame parses the frame at the start of b and returns its size, or n = 0 if b does not hold all of it.
 func ParseFrame(b []byte) (f Frame, n int, err error) {
-	if len(b) < 2 {
+	h, n := ParseHeader(b)
+	if h.Length > maxPayload {
+		return f, 0, fmt.Errorf("a frame of %d bytes", h.Length)
+	}
+	if n == 0 || uint64(len(b)-n) < h.Length {
 		return f, 0, nil
 	}
-	f.FIN, f.RSV1, f.RSV2, f.RSV3 = b[0]&0x80 != 0, b[0]&0x40 != 0, b[0]&0x20 != 0, b[0]&0x10 != 0
-	f.Opcode = b[0] & 0x0F
-	f.Masked = b[1]&0x80 != 0
-
-	length, form := uint64(b[1]&0x7F), 7
-	n = 2
-	switch {
-	case length == 126 && len(b) >= 4:
-		length, form, n = uint64(binary.BigEndian.Uint16(b[2:])), 16, 4
-	case length == 127 && len(b) >= 10:
-		length, form, n = binary.BigEndian.Uint64(b[2:]), 64, 10
-	case length > 125:
-		return f, 0, nil
-	}
-	if form != shortestForm(length) {
-		f.LengthForm = form
-	}
-	if length > maxPayload {
-		return f, 0, fmt.Errorf("a frame of %d bytes", length)
-	}
-	if f.Masked {
-		if len(b) < n+4 {
-			return f, 0, nil
-		}
-		f.Key = [4]byte(b[n:])
-		n += 4
-	}
-	if len(b)-n < int(length) {
-		return f, 0, nil
-	}
-	f.Payload = make([]byte, length)
-	for i := range f.Payload {
-		f.Payload[i] = b[n+i]
-		if f.Masked {
-			f.Payload[i] ^= f.Key[i%4]
-		}
-	}
-	return f, n + int(length), nil
+	end := n + int(h.Length)
+	f = Frame{FIN: h.FIN, RSV1: h.RSV1, RSV2: h.RSV2, RSV3: h.RSV3, Opcode: h.Opcode, Masked: h.Masked, Key: h.Key, LengthForm: h.LengthForm}
+	f.Payload = append([]byte{}, b[n:end]...)
+	h.Mask(f.Payload)
+	return f, end, nil
 }
 
-// String describes the frame for people: all that two frames may differ in.
+// String describes the frame for a failure message.
 func (f Frame) String() string {
 	var s strings.Builder
 	name, ok := map[byte]string{OpContinuation: "continuation", OpText: "text", OpBinary: "binary",
@@ -198,7 +132,7 @@ func (f Frame) String() string {
 	return s.String()
 }
 
-// quote quotes b, of which it leaves the middle out when it is long.
+// quote quotes b. It leaves out the middle of a long b.
 func quote(b []byte) string {
 	if len(b) <= 100 {
 		return fmt.Sprintf("%q", b)

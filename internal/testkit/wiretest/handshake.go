@@ -23,9 +23,9 @@ func AcceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// ClientHandshake sends the opening handshake of a client for path, with header added to it or put in
-// place of its own fields (a field with no values is left out), and returns the response. When the status is 101,
-// it asserts that the response completes the handshake; otherwise resp.Body is what Content-Length says.
+// ClientHandshake sends a client's opening handshake for path and returns the response. Fields of header are added to
+// the request, or replace those that the request has; a field without values is left out. If the status is 101,
+// ClientHandshake asserts that the response completes the handshake. Otherwise resp.Body has Content-Length bytes.
 func (p *Peer) ClientHandshake(path string, header http.Header) *http.Response {
 	p.t.Helper()
 	fields := http.Header{
@@ -49,8 +49,8 @@ func (p *Peer) ClientHandshake(path string, header http.Header) *http.Response {
 	return resp
 }
 
-// ServeHandshake reads a client's opening handshake, asserts that it is one, and accepts it with
-// header added to the response or put in place of its own fields (a field with no values is left out).
+// ServeHandshake reads a client's opening handshake, asserts that it is valid, and accepts it. Fields of header are
+// added to the response, or replace those that the response has; a field without values is left out.
 func (p *Peer) ServeHandshake(header http.Header) *http.Request {
 	p.t.Helper()
 	req := p.ReadRequest()
@@ -73,7 +73,7 @@ func (p *Peer) ServeHandshake(header http.Header) *http.Request {
 	return req
 }
 
-// ReadRequest reads the head of a request, and answers nothing.
+// ReadRequest reads the head of a request. It does not answer it.
 func (p *Peer) ReadRequest() *http.Request {
 	p.t.Helper()
 	head := p.readHead("a request")
@@ -124,7 +124,7 @@ func (p *Peer) readHead(what string) []byte {
 	}
 }
 
-// sendHead sends a start line and fields, over which those of header win; fields is what it sent.
+// sendHead sends a start line and fields. It first copies the fields of header into fields.
 func (p *Peer) sendHead(start string, fields, header http.Header) {
 	p.t.Helper()
 	for name, values := range header {

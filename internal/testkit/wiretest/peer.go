@@ -1,7 +1,9 @@
-// Package wiretest is a raw WebSocket peer with a voice: it sends whatever a test wants, legal or not, and
-// says in a sentence what did not come back. It shares no code with the library that it tests.
+// Package wiretest provides a WebSocket peer for tests. The peer sends any frame that a test asks for, legal or not,
+// and asserts what the other end sends back. The package shares no code with the library that it tests.
 //
-// TestPeer teaches how to use it.
+// Header and Frame are the codec below the peer. The programs in internal/proof that look at the wire use them too.
+//
+// TestPeer shows how to use a peer. TestConnTest, in the root package, is a short test of the library with one.
 package wiretest
 
 import (
@@ -11,7 +13,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -19,45 +20,53 @@ import (
 type Role string
 
 const (
-	Client Role = "client" // masks what it sends, and gets unmasked frames
-	Server Role = "server" // the reverse
+	Client Role = "client" // sends masked frames and receives unmasked ones
+	Server Role = "server" // sends unmasked frames and receives masked ones
 )
 
-// DefaultTimeout is how long a peer waits. It is longer than the time in which the library gives up
-// a close handshake by itself, so that a test sees the library do so.
+// DefaultTimeout is how long a peer waits for bytes. It is longer than the library's own time-out of the close
+// handshake, so that a test can see that time-out.
 const DefaultTimeout = 10 * time.Second
 
-// A Peer speaks to the library over a net.Conn. It does nothing by itself: it answers no ping and no Close.
+// A TB is the part of testing.TB that a Peer needs. It keeps package testing out of programs that only use the codec.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+}
+
+// A Peer is one end of a WebSocket connection; the other end is the library. A Peer sends and reads only when a test
+// tells it to. In particular, it does not answer a Ping or a Close frame by itself.
 //
-// Methods whose name begins with Want take first the sentence that the test asserts. When
-// it does not hold, they end the test with that sentence, what was wanted and what came instead. All methods must
-// be called from the goroutine of the test, except for the Sends, which may come from one other.
+// Methods whose names begin with Want assert something. Their first argument is a sentence that says what. If the
+// assertion fails, the test ends, and the failure shows the sentence, what was wanted, and what was received.
+//
+// Call the methods from the test's goroutine. The Send methods may be called from one other goroutine instead.
 type Peer struct {
 	Conn    net.Conn
 	Role    Role
 	Timeout time.Duration // of each call; DefaultTimeout at first
 
-	t        testing.TB
-	received []byte // came, but not yet asked for
+	t        TB
+	received []byte // bytes that no method has returned yet
 	closed   bool   // a Close frame has been received: nothing may follow
 	sent     byte   // counts frames, for their masking keys
 }
 
-// NewPeer returns a peer that plays role on conn, which is closed when the test ends. The library at the other
-// end of conn plays the other role.
-func NewPeer(t testing.TB, conn net.Conn, role Role) *Peer {
+// NewPeer returns a peer with this role on conn. The library has the other end of conn and the other role. conn is
+// closed when the test ends.
+func NewPeer(t TB, conn net.Conn, role Role) *Peer {
 	t.Cleanup(func() { conn.Close() })
 	return &Peer{Conn: conn, Role: role, Timeout: DefaultTimeout, t: t}
 }
 
-// Send sends a frame, masked as the role demands. A client takes f.Key, or a key of its own if
-// that is zero.
+// Send sends a frame. It is masked if the peer is a client, with f.Key, or with another key if f.Key is zero.
 func (p *Peer) Send(f Frame) {
 	p.t.Helper()
 	p.SendRaw(p.Encode(f))
 }
 
-// SendExactly sends a frame masked or not as f.Masked says, against the role if need be.
+// SendExactly sends a frame that is masked if f.Masked is set, whatever the peer's role.
 func (p *Peer) SendExactly(f Frame) {
 	p.t.Helper()
 	p.SendRaw(f.Append(nil))
@@ -116,8 +125,8 @@ func (p *Peer) SendRaw(b []byte) {
 	}
 }
 
-// SendPieces sends bytes in pieces of n, and calls between, if not nil, after each but the last. In a bubble of
-// testing/synctest that is to be synctest.Wait: then the library has taken in each piece before the next comes.
+// SendPieces sends bytes in pieces of n bytes. If between is not nil, it is called after each piece but the last. In a
+// synctest bubble, pass synctest.Wait: the library then handles each piece before the next one is sent.
 func (p *Peer) SendPieces(b []byte, n int, between func()) {
 	p.t.Helper()
 	for len(b) > n {

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// next waits for a frame, and holds it against what RFC 6455 demands of every frame of the library's.
+// next waits for a frame and checks what RFC 6455 demands of every frame.
 func (p *Peer) next(why, want string) Frame {
 	p.t.Helper()
 	deadline := time.Now().Add(p.Timeout)
@@ -35,7 +35,7 @@ func (p *Peer) next(why, want string) Frame {
 	}
 }
 
-// fault says what is wrong with a frame whatever the test is about, or nothing.
+// fault says what is illegal about a frame, or returns "".
 func (p *Peer) fault(f Frame) string {
 	control := f.Opcode&0x8 != 0
 	switch {
@@ -55,13 +55,13 @@ func (p *Peer) fault(f Frame) string {
 	return ""
 }
 
-// ReadFrame returns the next frame, whatever it is.
+// ReadFrame returns the next frame. It must be legal.
 func (p *Peer) ReadFrame(why string) Frame {
 	p.t.Helper()
 	return p.next(why, "a frame")
 }
 
-// WantFrame asserts that the next frame is want: FIN, the RSV bits, opcode and payload.
+// WantFrame asserts that the next frame has the FIN bit, RSV bits, opcode and payload of want.
 func (p *Peer) WantFrame(why string, want Frame) {
 	p.t.Helper()
 	want.LengthForm = 0
@@ -90,7 +90,7 @@ func (p *Peer) WantPong(why, text string) {
 	p.WantFrame(why, Pong(text))
 }
 
-// WantMessage asserts that the next frames are an uncompressed message, in however many fragments, with no control frame
+// WantMessage asserts that the next frames are an uncompressed message in one or more fragments, without a control frame
 // between them. It returns the number of fragments.
 func (p *Peer) WantMessage(why string, opcode byte, payload string) (fragments int) {
 	p.t.Helper()
@@ -111,8 +111,8 @@ func (p *Peer) WantMessage(why string, opcode byte, payload string) (fragments i
 	return fragments
 }
 
-// WantClose asserts that the next frame is a legal Close frame with the code, and returns its reason. Code 1005
-// stands for a Close frame without a code, as in RFC 6455, section 7.1.5.
+// WantClose asserts that the next frame is a legal Close frame with this status code, and returns its reason. Code 1005
+// means a Close frame without a status code (RFC 6455, section 7.1.5).
 func (p *Peer) WantClose(why string, code int) (reason string) {
 	p.t.Helper()
 	want := fmt.Sprintf("a Close frame with code %d", code)
@@ -133,8 +133,8 @@ func (p *Peer) WantClose(why string, code int) (reason string) {
 	return reason
 }
 
-// WantClosed asserts that the next frame is a Close frame with the code, and that then the stream ends. It returns
-// the reason.
+// WantClosed asserts that the next frame is a Close frame with this status code, and that the stream ends after it. It
+// returns the reason.
 func (p *Peer) WantClosed(why string, code int) (reason string) {
 	p.t.Helper()
 	reason = p.WantClose(why, code)
@@ -142,7 +142,7 @@ func (p *Peer) WantClosed(why string, code int) (reason string) {
 	return reason
 }
 
-// WantEOF asserts that the stream ends with io.EOF and that no byte comes before.
+// WantEOF asserts that the stream ends with io.EOF, without another byte.
 func (p *Peer) WantEOF(why string) {
 	p.t.Helper()
 	if err := p.wantNoByte(why, "the end of the stream", p.Timeout); err != io.EOF {
@@ -150,8 +150,8 @@ func (p *Peer) WantEOF(why string) {
 	}
 }
 
-// WantGone asserts that the stream ends, with io.EOF or a reset, and that no byte comes before. A TCP
-// connection that is closed with bytes unread resets.
+// WantGone asserts that the stream ends with io.EOF or a reset, without another byte. A TCP connection that is closed
+// while it has unread bytes is reset.
 func (p *Peer) WantGone(why string) {
 	p.t.Helper()
 	err := p.wantNoByte(why, "the end of the stream or a reset", p.Timeout)
@@ -160,7 +160,7 @@ func (p *Peer) WantGone(why string) {
 	}
 }
 
-// WantIdle asserts that for d no byte comes and the stream does not end.
+// WantIdle asserts that no byte arrives within d, and that the stream does not end.
 func (p *Peer) WantIdle(why string, d time.Duration) {
 	p.t.Helper()
 	want := fmt.Sprintf("nothing for %v", d)

@@ -15,16 +15,16 @@ import (
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
-// TestPeer teaches the harness. Here a second peer stands where otherwise the library does, so that both
-// roles are seen; in a test of the library the other end of the pipe is given to it.
+// TestPeer shows how to use a peer. It connects two peers, so that both roles can be seen. A test of the library gives
+// one end of the pipe to the library instead.
 func TestPeer(t *testing.T) {
-	// In a bubble time is free: waiting for an hour of silence takes no time at all.
+	// In a synctest bubble the clock is fake: an hour of silence takes no time.
 	synctest.Test(t, func(t *testing.T) {
 		clientConn, serverConn := memconn.Pipe(0)
 		client := wiretest.NewPeer(t, clientConn, wiretest.Client)
 		server := wiretest.NewPeer(t, serverConn, wiretest.Server)
 
-		// A handshake needs two sides at work. Without one, frames can be sent at once.
+		// Both sides of a handshake must run at the same time. Frames can also be sent without a handshake.
 		go client.ClientHandshake("/chat", http.Header{"Sec-WebSocket-Protocol": {"soap"}})
 		request := server.ServeHandshake(http.Header{"Sec-WebSocket-Protocol": {"soap"}})
 		if request.URL.Path != "/chat" || request.Host != "example.com" {
@@ -32,13 +32,13 @@ func TestPeer(t *testing.T) {
 		}
 		synctest.Wait() // the client has read the response
 
-		// Every Want begins with the sentence that it asserts.
+		// The first argument of every Want is the sentence that it asserts.
 		client.SendText("hello")
 		server.WantText("a client's text arrives", "hello")
 		server.SendBinary("\x00\xff")
 		client.WantBinary("a server's bytes arrive", "\x00\xff")
 
-		// Masking follows from the role. The masking key can be chosen.
+		// A client masks, a server does not. A test may choose the masking key.
 		client.Send(wiretest.Frame{FIN: true, Opcode: wiretest.OpText, Payload: []byte("Hello"), Key: [4]byte{1, 2, 3, 4}})
 		if f := server.ReadFrame("a frame can be looked at"); !f.Masked || f.Key != [4]byte{1, 2, 3, 4} {
 			t.Errorf("masked %t with %v, want the chosen key", f.Masked, f.Key)
@@ -54,19 +54,19 @@ func TestPeer(t *testing.T) {
 		server.WantFrame("a ping may come between fragments", wiretest.Ping("between"))
 		server.WantFrame("the last has FIN", wiretest.Continuation("three"))
 
-		// The same, where only the message matters. Encode gives bytes for SendRaw and SendPieces.
+		// The same message, where the fragments do not matter. Encode returns the bytes for SendRaw and SendPieces.
 		bytes := client.Encode(wiretest.Text("one ").More(), wiretest.Continuation("two"))
 		client.SendPieces(bytes, 1, synctest.Wait)
 		if n := server.WantMessage("fragments make up a message", wiretest.OpText, "one two"); n != 2 {
 			t.Errorf("%d fragments, want 2", n)
 		}
 
-		// "Nothing" is asserted as loudly as "something".
+		// A test can also assert that nothing is sent.
 		server.WantIdle("a ping is answered only by those who want to", time.Hour)
 		server.SendPong("between")
 		client.WantPong("a pong carries the payload of the ping", "between")
 
-		// The end.
+		// The close handshake.
 		client.SendClose(1000, "bye")
 		if reason := server.WantClose("a Close frame arrives", 1000); reason != "bye" {
 			t.Errorf("reason %q, want %q", reason, "bye")
@@ -78,7 +78,7 @@ func TestPeer(t *testing.T) {
 	})
 }
 
-// TestPeerOnTCP does without a bubble: the deadlines of a real connection end the waiting.
+// TestPeerOnTCP uses real connections, whose deadlines end the waiting.
 func TestPeerOnTCP(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -113,15 +113,6 @@ func (r *Report) total() row {
 	return t
 }
 
-// Verdicts is a line for each case: its number and its verdict.
-func (r *Report) Verdicts() string {
-	var b strings.Builder
-	for _, res := range r.Results {
-		fmt.Fprintf(&b, "%s %s\n", res.Number, res.Verdict)
-	}
-	return b.String()
-}
-
 // WriteJSON writes the report as JSON.
 func (r *Report) WriteJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
