@@ -90,7 +90,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		nc.Close()
 		return nil, fmt.Errorf("websocket: the bytes behind the handshake were not read: %w", err)
 	}
-	return opts.newConn(nc, early, r, &agreed), nil
+	return joined(r.Context(), opts.newConn(nc, early, r, &agreed))
 }
 
 // The handshake's steps are functions of their own, one beside the other rather than one below the other. A handler that
@@ -316,7 +316,7 @@ func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http
 		}
 		run := serve
 		if opts != nil && opts.EndOnShutdown && server != nil {
-			run = untilShutdown(shutdown.Context(server), serve)
+			run = untilShutdown(shutdown.Context(server), groupOf(r.Context()), serve)
 		}
 		go serveConn(server, c, run)
 	})
@@ -324,10 +324,13 @@ func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http
 
 // untilShutdown returns serve with a context that ends at the server's shutdown, too. A
 // connection that serve leaves then is closed with 1001.
-func untilShutdown(down context.Context, serve func(context.Context, *Conn)) func(context.Context, *Conn) {
+func untilShutdown(down context.Context, g *Group, serve func(context.Context, *Conn)) func(context.Context, *Conn) {
 	return func(ctx context.Context, c *Conn) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
+		if g != nil {
+			g.tellInstead(c, func() { cancel(http.ErrServerClosed) })
+		}
 		defer context.AfterFunc(down, func() { cancel(http.ErrServerClosed) })()
 		serve(ctx, c)
 		if context.Cause(ctx) == http.ErrServerClosed {

@@ -66,6 +66,8 @@ const (
 	hasPending                      // something is to be written now
 	hasCorked                       // something waits briefly to be written
 	writerIsOpen                    // other messages wait for a Writer
+	backlogged                      // messages that others send, too, wait to be written
+	subscribed                      // groups may have messages for it
 )
 
 // moments are closed when what they are named after has come. They are made when somebody waits.
@@ -140,7 +142,8 @@ func (c *Conn) Context() context.Context { return &c.lifetime }
 // unlock lets go of mu, and makes flags and moments what closing and sender are.
 func (c *Conn) unlock() {
 	cl, s := &c.closing, &c.sender
-	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writerOpen)
+	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writerOpen) |
+		bit(backlogged, s.backlog.waits()) | bit(subscribed, s.backlog != nil && s.backlog.topics != nil)
 	if cl.quiet() {
 		f |= delivering
 	} else {
@@ -356,3 +359,30 @@ func (c *Conn) hangUp(how acts) {
 	c.closing.hungUp = true
 	c.unlock()
 }
+
+// leaveGroups has the connection leave its groups: it has ended.
+func (c *Conn) leaveGroups() {
+	if !c.has(subscribed) {
+		return
+	}
+	c.mu.Lock()
+	t := c.sender.backlog.topics
+	c.sender.backlog.topics = nil
+	c.unlock()
+	for t != nil {
+		next := t.next
+		t.of.left()
+		t = next
+	}
+}
+
+// compressor returns what compresses messages, or nil. It belongs to the write turn.
+func (c *Conn) compressor() *deflate.Compressor {
+	if c.deflate == nil {
+		return nil
+	}
+	return &c.deflate.out
+}
+
+// stoppedLocked reports whether no message is accepted any more. The caller holds mu.
+func (c *Conn) stoppedLocked() bool { return c.closing.stopped() }

@@ -40,6 +40,9 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	if hungUp, result := c.outcome(); hungUp { // a deferred Close, mostly: it costs no more than the question
 		return cmp.Or(misuse, result)
 	}
+	if c.has(subscribed) {
+		c.pull()
+	}
 	c.closeFor(errClosed{fmt.Sprintf("the connection was closed here with %v", code)}, code, reason)
 	hungUp := c.awaitable().hungUp
 

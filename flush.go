@@ -39,16 +39,17 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		c.unlock()
 		return false, errOver
 	}
-	b := c.sender.collect(&c.closing, f)
+	b := c.sender.collect(&c.closing, f, c.compressor())
 	matters := b.queued > 0 || b.ping != 0 || c.closing.ours == leaving // somebody waits to hear that it is written
 	c.unlock()
 	if b.buf == nil {
 		return false, nil
 	}
 	c.hooks.framesLeave(b.buf.B)
+	c.hooks.framesLeave(b.tail)
 	// Nearly always it is one attempt, which the kernel takes whole. Made here, it needs little stack.
 	if f == nil || f.tail == nil {
-		err = c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil))
+		err = c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail))
 	} else if !c.sender.client {
 		err = c.send(ctx, b.buf, f.tail, p, c.transport.TryWrite(b.buf, f.tail))
 	} else {
@@ -73,10 +74,11 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 		c.unlock()
 		return nil
 	}
-	b := batch{buf: &transport.Buffer{B: c.sender.rest.b}, ping: c.sender.rest.ping, queued: c.sender.rest.queued}
+	r := c.sender.rest
+	b := batch{buf: &transport.Buffer{B: r.b}, tail: r.tail, ping: r.ping, queued: r.queued}
 	c.sender.rest = nil
 	c.unlock()
-	if err := c.send(ctx, b.buf, nil, p, c.transport.TryWrite(b.buf, nil)); err != nil {
+	if err := c.send(ctx, b.buf, b.tail, p, c.transport.TryWrite(b.buf, b.tail)); err != nil {
 		c.suspend(b, nil)
 		return err
 	}
@@ -91,7 +93,7 @@ func (c *Conn) suspend(b batch, f *outFrame) {
 	whole := c.sender.suspend(b, f)
 	left, ended := 0, c.closing.ended
 	if !whole {
-		left = len(c.sender.rest.b)
+		left = len(c.sender.rest.b) + len(c.sender.rest.tail)
 	}
 	if ended {
 		c.sender.drop()
@@ -290,6 +292,7 @@ func (c *Conn) perform(a acts) {
 		c.flushNow()
 	}
 	if a&endContext != 0 { // before Close is told
+		c.leaveGroups()
 		c.lifetime.Finish(&c.closing.cause)
 	}
 	if a&lastTry != 0 {

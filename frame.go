@@ -325,3 +325,10 @@ func checkClose(code StatusCode, reason string) (StatusCode, string, error) {
 	}
 	return code, reason, nil
 }
+
+// A firstByte is the first byte of a frame of ours: FIN, RSV1 and the opcode.
+type firstByte byte
+
+func (f firstByte) opcode() opcode { return opcode(f & 0x0F) }
+func (f firstByte) fin() bool      { return f&finBit != 0 }
+func (f firstByte) rsv1() bool     { return f&rsv1Bit != 0 }

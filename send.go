@@ -3,6 +3,7 @@ package websocket
 import (
 	"slices"
 
+	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/keepalive"
 	"github.com/closeonce/websocket/internal/mask"
 	"github.com/closeonce/websocket/internal/transport"
@@ -10,17 +11,7 @@ import (
 
 // A sender is what is pending: frames in, one batch out. It does no I/O. Conn.mu guards it.
 type sender struct {
-	limit int // of size, in bytes
-
-	client bool
-	// corked: what is queued may wait briefly for more, so that they share a system call.
-	corked bool
-	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
-	midMessage bool
-	// writerOpen: other messages wait for a Writer.
-	writerOpen bool
-	// messages is how many are in queue.
-	messages uint32
+	account
 	// queue holds data frames, encoded and whole, that Write and TryWrite left.
 	queue *transport.Buffer
 	// pongs are to be sent, and control frames of the application's; nil: there was none yet.
@@ -29,18 +20,9 @@ type sender struct {
 	ping uint64
 	// rest is what is left of frames that were written in part. It goes first.
 	rest *rest
-	// size counts the bytes in queue, those of it that are on their way, and what is reserved.
-	size int
-
-	counters counters // of both directions
+	// backlog waits behind the queue; nil: there was none yet.
+	backlog *backlog
 }
-
-// A firstByte is the first byte of a frame of ours: FIN, RSV1 and the opcode.
-type firstByte byte
-
-func (f firstByte) opcode() opcode { return opcode(f & 0x0F) }
-func (f firstByte) fin() bool      { return f&finBit != 0 }
-func (f firstByte) rsv1() bool     { return f&rsv1Bit != 0 }
 
 // An outFrame is a data frame that leaves besides what is pending.
 type outFrame struct {
@@ -51,13 +33,14 @@ type outFrame struct {
 	payload   int               // how much of it is payload
 	mustSend  bool              // its compression has moved the window that the peer has too
 	committed bool              // it leaves, though its caller may not wait for it
+	shared    bool              // nobody changes the tail
 }
 
-// A rest is what is left of a batch; queued and ping are the batch's.
+// A rest is what is left of a batch; queued and ping are the batch's. Nobody changes the tail.
 type rest struct {
-	b      []byte
-	queued int
-	ping   uint64
+	b, tail []byte
+	queued  int
+	ping    uint64
 }
 
 // pongs holds the payloads of Pongs, each behind its length.
@@ -68,46 +51,19 @@ type pongs struct {
 	some  bool   // there are Pongs, or own frames
 }
 
-// A batch is what leaves in one system call, besides the frame's tail.
-type batch struct {
-	buf    *transport.Buffer // nil: nothing leaves
-	own    int               // where the frame begins
-	queued int               // bytes that were in the queue
-	ping   uint64            // the number of the Ping; 0: there is none
-}
-
-// appendStart appends the header of a frame, with a key if we are the client.
-func (s *sender) appendStart(b *transport.Buffer, first firstByte, length int) (key mask.Key) {
-	h := header{fin: first.fin(), rsv1: first.rsv1(), opcode: first.opcode(), length: int64(length)}
-	if s.client {
-		key = b.Keys.Next()
-		h.masked, h.key = true, key
-	}
-	b.B = appendHeader(b.B, h)
-	return key
-}
-
-// appendFrame appends a whole frame, masked if we are the client.
-func (s *sender) appendFrame(b *transport.Buffer, first firstByte, payload []byte) {
-	key := s.appendStart(b, first, len(payload))
-	if !s.client {
-		b.B = append(b.B, payload...)
-		return
-	}
-	n := len(b.B)
-	b.B = slices.Grow(b.B, len(payload))[:n+len(payload)]
-	mask.Copy(b.B[n:], payload, key, 0)
-}
-
 // collect asks the close machine for each frame that is pending, and for f, and puts those that may leave into one
 // buffer: control frames first, our Close last. It is the only place where frames begin to leave. The caller holds the
-// write turn, and nothing is left of frames before.
-func (s *sender) collect(c *closing, f *outFrame) (b batch) {
+// write turn, to which z belongs, and nothing is left of frames before. If it has a frame, it has waited for what was in the
+// backlog before that.
+func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batch) {
 	if s.pongsWait() || s.ping != 0 {
 		b = s.collectControl(c)
 	}
 	if s.queue != nil && !s.midMessage {
 		s.collectQueue(c, &b)
+	}
+	if f == nil && s.backlog.waits() && !s.midMessage {
+		s.backlog.collect(c, &b, &s.account, z)
 	}
 	s.corked = s.corked && s.queue != nil
 	if f != nil && c.mayLeave(sendData) {
@@ -122,7 +78,7 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 		f.head = nil
 		s.count(f, 1)
 	}
-	if c.leave() {
+	if b.tail == nil && (s.midMessage || !s.backlog.waits()) && c.leave() {
 		if b.buf == nil {
 			b.buf = transport.Get()
 		}
@@ -173,8 +129,9 @@ func (s *sender) collectControl(c *closing) batch {
 
 // collectQueue puts what is queued behind the control frames in b.
 func (s *sender) collectQueue(c *closing, b *batch) {
-	queue, messages := s.queue, int64(s.messages)
-	s.queue, s.messages = nil, 0
+	queue, messages := s.queue, int64(s.queue.Messages)
+	s.queue = nil
+	s.messages -= queue.Messages
 	if !c.mayLeave(sendQueued) {
 		s.size -= len(queue.B)
 		s.counters.add(messagesDropped, messages)
@@ -202,8 +159,11 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	n := b.buf.N
 	var left, tail []byte // what was not written
 	switch {
+	case f == nil && n < len(b.buf.B):
+		left, tail = b.buf.B[n:], b.tail
+	case f == nil && b.tail != nil:
+		tail = b.tail[n-len(b.buf.B):]
 	case f == nil:
-		left = b.buf.B[n:]
 	case n <= b.own && !f.mustSend && !f.committed:
 		left = b.buf.B[n:b.own]
 		s.midMessage = f.first.opcode() == opContinuation
@@ -216,7 +176,12 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 		tail = f.tail[n-len(b.buf.B):]
 	}
 	if whole = len(left)+len(tail) == 0; !whole {
-		s.rest = &rest{slices.Concat(left, tail), b.queued, b.ping}
+		if f == nil || f.shared {
+			left = slices.Clone(left)
+		} else {
+			left, tail = slices.Concat(left, tail), nil
+		}
+		s.rest = &rest{left, tail, b.queued, b.ping}
 	}
 	transport.Put(b.buf)
 	return whole
@@ -237,18 +202,24 @@ func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) b
 	if len(payload) > limit-s.size-maxHeader {
 		return false
 	}
-	if s.queue == nil {
-		s.queue = transport.Get()
+	at := &s.queue
+	if reserved == 0 { // else it was compressed before what is in the backlog now
+		at = s.backlog.behind(at)
 	}
-	before := len(s.queue.B)
-	if need := before + maxHeader + len(payload); need > cap(s.queue.B) {
-		grown := make([]byte, before, min(max(need, 2*cap(s.queue.B)), max(need, limit)))
-		copy(grown, s.queue.B)
-		s.queue.B = grown
+	if *at == nil {
+		*at = transport.Get()
 	}
-	s.appendFrame(s.queue, first, payload)
-	s.size += len(s.queue.B) - before
-	s.queue.Payload += len(payload)
+	q := *at
+	before := len(q.B)
+	if need := before + maxHeader + len(payload); need > cap(q.B) {
+		grown := make([]byte, before, min(max(need, 2*cap(q.B)), max(need, limit)))
+		copy(grown, q.B)
+		q.B = grown
+	}
+	s.appendFrame(q, first, payload)
+	s.size += len(q.B) - before
+	q.Payload += len(payload)
+	q.Messages++
 	s.messages++
 	return true
 }
@@ -321,19 +292,51 @@ func (s *sender) pending(c *closing) bool {
 		return false
 	}
 	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() && !s.corked ||
-		s.queue != nil && !s.corked && !s.midMessage
+		(s.queue != nil || s.backlog.waits()) && !s.corked && !s.midMessage
 }
 
 // waits reports whether something is pending at all, corked or not.
 func (s *sender) waits(c *closing) bool {
-	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() || s.queue != nil && !s.midMessage
+	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() ||
+		(s.queue != nil || s.backlog.waits()) && !s.midMessage
 }
 
 // drop forgets what is pending: the connection has ended.
 func (s *sender) drop() {
 	if s.queue != nil {
+		s.counters.add(messagesDropped, int64(s.queue.Messages))
 		transport.Put(s.queue)
-		s.counters.add(messagesDropped, int64(s.messages))
+	}
+	if s.backlog.waits() {
+		s.backlog.abandon(&s.account)
 	}
 	s.queue, s.rest, s.pongs, s.ping, s.corked, s.size, s.messages = nil, nil, nil, 0, false, 0, 0
+}
+
+// made returns the backlog, which it makes when it is needed first.
+func (s *sender) made() *backlog {
+	if s.backlog == nil {
+		s.backlog = new(backlog)
+	}
+	return s.backlog
+}
+
+// refer leaves a reference to a message behind everything that waits, if there is room. No policy drops it.
+func (s *sender) refer(m *shared, f *form) bool {
+	if !s.fits(s.cost(f)) {
+		return false
+	}
+	s.made().add(segment{message: m, form: f}, &s.account)
+	s.corked = false
+	return true
+}
+
+// take is the backlog's. What it takes does not wait for company.
+func (s *sender) take(c *closing, z *deflate.Compressor, threshold int, tried bool) taking {
+	if s.backlog == nil {
+		return taking{}
+	}
+	at := s.backlog.take(c, &s.account, z, threshold, tried)
+	s.corked = s.corked && !s.backlog.waits()
+	return at
 }

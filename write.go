@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +55,9 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 		return false, c.unsent(ctx, err, cancels)
 	}
 	first := finBit | firstByte(op)
+	if c.has(subscribed) {
+		c.pull()
+	}
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, first, p)
@@ -85,6 +87,9 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 		return err
 	}
 	first := finBit | firstByte(op)
+	if c.has(subscribed) {
+		c.pull()
+	}
 	done := false
 	if c.deflate != nil && len(p) >= c.deflate.threshold {
 		done, err = c.tryWriteCompressed(first, p)
@@ -100,12 +105,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	case ErrQueueFull:
 		c.tellSlow()
 	}
-	if err == errOver {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return sending(cmp.Or(c.closing.cause, c.closing.result))
-	}
-	return err
+	return c.queued(err)
 }
 
 // tryTakeWrite takes the write turn for a message, if it is free.
@@ -113,21 +113,21 @@ func (c *Conn) tryTakeWrite() bool {
 	if !c.writeTurn.Try() {
 		return false
 	}
-	if c.has(writerIsOpen) {
+	if c.has(writerIsOpen | backlogged) {
 		c.leaveWrite()
 		return false
 	}
 	return true
 }
 
-// takeWrite waits for the write turn, and until no Writer is open.
+// takeWrite waits for the write turn, until no Writer is open, and for what was in the backlog before.
 func (c *Conn) takeWrite(ctx context.Context) error {
 	for {
 		if err := c.awaitWrite(ctx); err != nil {
 			return err
 		}
 		if !c.has(writerIsOpen) {
-			return nil
+			return c.clearBacklog(ctx)
 		}
 		c.leaveWrite()
 		if err := c.awaitWriter(ctx); err != nil {
@@ -173,7 +173,7 @@ func (c *Conn) awaitWriter(ctx context.Context) error {
 // writeErr returns why a write under ctx can't begin.
 func (c *Conn) writeErr(ctx context.Context) error {
 	c.mu.Lock()
-	stopped := c.closing.stopped()
+	stopped := c.stoppedLocked()
 	c.unlock()
 	if stopped {
 		return errOver
@@ -202,7 +202,7 @@ func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent 
 func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
 	c.mu.Lock()
 	defer c.unlock()
-	if c.closing.stopped() {
+	if c.stoppedLocked() {
 		return errOver
 	}
 	if !c.sender.enqueue(first, p, c.sender.limit, reserved) {
@@ -221,7 +221,7 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 	}
 	c.mu.Lock()
 	s := &c.sender
-	queued := !c.closing.stopped() && !s.writerOpen && (s.corked || s.queue == nil && !s.pongsWait()) &&
+	queued := !c.stoppedLocked() && !s.writerOpen && !c.has(backlogged) && (s.corked || s.queue == nil && !s.pongsWait()) &&
 		s.enqueue(first, p, min(corkLimit, s.limit), 0)
 	cork := queued && !s.corked
 	s.corked = s.corked || queued
@@ -310,7 +310,7 @@ func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	defer c.leaveWrite()
 	room := len(p) + maxHeader + deflateSlack
 	c.mu.Lock()
-	stopped := c.closing.stopped()
+	stopped := c.stoppedLocked()
 	reserved := !stopped && c.sender.reserve(room)
 	c.unlock()
 	switch {

@@ -28,6 +28,9 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if ctx.Err() != nil {
 		return nil, sending(c.failed(ctx, c.contextErr(ctx)))
 	}
+	if c.has(subscribed) {
+		c.pull()
+	}
 	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
@@ -208,6 +211,11 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	if err := c.awaitWrite(ctx); err != nil {
 		return false, err
 	}
+	if w.opcode != opContinuation {
+		if err := c.clearBacklog(ctx); err != nil {
+			return false, err
+		}
+	}
 	first, size := firstByte(w.opcode), int64(len(payload))
 	if fin {
 		first |= finBit
@@ -223,6 +231,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 			first |= rsv1Bit
 		}
 		if len(payload) == 0 && !fin {
+			c.holdMessages()
 			c.leaveWrite() // the compressor keeps it for now
 			w.size, w.saved = w.size+size, w.saved+size
 			return true, nil
@@ -272,7 +281,7 @@ func (w *messageWriter) finish() {
 	}
 	c := w.c
 	c.mu.Lock()
-	c.sender.writerOpen = false
+	c.sender.writerOpen, c.sender.midMessage = false, false
 	if m := c.moments; m != nil && m.writerClosed != nil {
 		close(m.writerClosed)
 		m.writerClosed = nil

@@ -13,31 +13,15 @@ import (
 // maxPublish is how many bytes may be published at once.
 const maxPublish = 8 << 10
 
-// A subscriber is a connection on which the server only writes.
-type subscriber struct {
-	conn *websocket.Conn
-	drop context.CancelCauseFunc
-}
-
-// subscribe is a WebSocket that gets whatever is published.
+// subscribe is a WebSocket that gets whatever is published. A client that sends a
+// message is closed with 1008; its Close is seen, and pings are answered, though
+// nobody reads.
 func (h *hub) subscribe(w http.ResponseWriter, r *http.Request) {
-	h.accept(w, r, func(ctx context.Context, c *websocket.Conn) {
-		ctx, drop := context.WithCancelCause(ctx)
-		defer drop(nil)
-		s := &subscriber{conn: c, drop: drop}
-		h.mu.Lock()
-		h.feed[s] = true
-		h.mu.Unlock()
-
-		// A client that sends a message is closed with 1008; its Close is seen,
-		// and pings are answered, though nobody reads.
-		ctx = c.CloseRead(ctx)
+	h.accept(w, r, func(c *websocket.Conn) error {
+		h.feed.Add(c)
+		ctx := c.CloseRead(c.Context())
 		<-ctx.Done()
-
-		h.mu.Lock()
-		delete(h.feed, s)
-		h.mu.Unlock()
-		h.farewell(c, context.Cause(ctx))
+		return context.Cause(ctx)
 	})
 }
 
@@ -54,13 +38,6 @@ func (h *hub) publish(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the body is not UTF-8", http.StatusBadRequest)
 		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for s := range h.feed {
-		if errors.Is(s.conn.TryWrite(websocket.MessageText, p), websocket.ErrQueueFull) {
-			delete(h.feed, s)
-			s.drop(errSlow)
-		}
-	}
+	h.feed.Broadcast(websocket.MessageText, p)
 	w.WriteHeader(http.StatusAccepted)
 }

@@ -50,9 +50,7 @@ func subscribe(t *testing.T, s *chatServer) *websocket.Conn {
 }
 
 func subscribers(s *chatServer) int {
-	s.hub.mu.Lock()
-	defer s.hub.mu.Unlock()
-	return len(s.hub.feed)
+	return s.hub.feed.Len()
 }
 
 func wantMessage(t *testing.T, c *websocket.Conn, want string) {

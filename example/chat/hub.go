@@ -27,30 +27,30 @@ const (
 
 // A hub is the whole of the server: rooms, and the subscribers of a feed.
 //
-// One mutex guards it all. That is no bottleneck, for nothing waits while it is
-// held: TryWrite never does. And it gives everybody in a room the same order of
-// events.
+// One mutex guards the rooms. That is no bottleneck, for nothing waits while it is
+// held: Broadcast and TryWrite never do. And it gives everybody in a room the same
+// order of events.
 type hub struct {
 	stopping context.Context // ends when the server shall stop
-	running  sync.WaitGroup  // counts WebSockets
+	all      websocket.Group // every WebSocket, to close them in the end
+	feed     websocket.Group // those that get what is published
 
 	mu       sync.Mutex
 	lastID   int
 	lastSeen int // counts visits to rooms, for room.seen
 	rooms    map[string]*room
-	feed     map[*subscriber]bool
 }
 
 func newHub(stopping context.Context) *hub {
-	return &hub{
-		stopping: stopping,
-		rooms:    make(map[string]*room),
-		feed:     make(map[*subscriber]bool),
-	}
+	h := &hub{stopping: stopping, rooms: make(map[string]*room)}
+	h.feed.Policy = websocket.CloseSlow
+	context.AfterFunc(stopping, h.wait)
+	return h
 }
 
-// wait returns when all WebSockets have been closed.
-func (h *hub) wait() { h.running.Wait() }
+// wait closes all WebSockets with 1001, and returns when they are closed. Those that
+// come later are closed, too.
+func (h *hub) wait() { h.all.Shutdown(context.Background()) }
 
 func (h *hub) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -74,53 +74,42 @@ func (h *hub) chat(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	h.accept(w, r, func(ctx context.Context, c *websocket.Conn) {
-		ctx, drop := context.WithCancelCause(ctx)
-		defer drop(nil)
-		m := &member{conn: c, drop: drop}
+	h.accept(w, r, func(c *websocket.Conn) error {
+		m := &member{conn: c}
 		m.Name = cleanName(r.URL.Query().Get("name"))
-		why := h.join(name, m)
-		if why == nil {
-			why = h.listen(ctx, m)
-			h.leave(m)
+		if err := h.join(name, m); err != nil {
+			return err
 		}
-		h.farewell(c, why)
+		defer h.leave(m)
+		return h.listen(m)
 	})
 }
 
-// accept accepts a WebSocket and runs serve with a context that ends when the
-// server shall stop. Cancelling a context does not end the connection: serve
-// can still say goodbye.
-func (h *hub) accept(w http.ResponseWriter, r *http.Request, serve func(context.Context, *websocket.Conn)) {
-	h.running.Add(1)
-	defer h.running.Done()
+// accept accepts a WebSocket, runs serve, and closes it for the reason that serve
+// returns. If it is closed already, because the server stops or the peer reads too
+// slowly, that stands.
+func (h *hub) accept(w http.ResponseWriter, r *http.Request, serve func(*websocket.Conn) error) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{ReadLimit: readLimit, QueueLimit: queueLimit})
 	if err != nil {
 		return // Accept has answered
 	}
-	defer c.CloseNow()
-	serve(h.stopping, c)
-}
-
-var (
-	errSlow   = errors.New("you read too slowly")
-	errFull   = errors.New("there is no room left")
-	errNoJSON = errors.New("a message is not the JSON that was expected")
-)
-
-// farewell closes a connection, for the reason that ended its serving.
-func (h *hub) farewell(c *websocket.Conn, why error) {
+	if h.all.Add(c) == nil {
+		err = serve(c)
+	}
 	switch {
-	case h.stopping.Err() != nil:
-		c.Close(websocket.StatusGoingAway, "the server is stopping")
-	case errors.Is(why, errSlow), errors.Is(why, errFull):
-		c.Close(websocket.StatusTryAgainLater, why.Error())
-	case errors.Is(why, errNoJSON):
-		c.Close(websocket.StatusInvalidFramePayloadData, why.Error())
+	case errors.Is(err, errFull):
+		c.Close(websocket.StatusTryAgainLater, err.Error())
+	case errors.Is(err, errNoJSON):
+		c.Close(websocket.StatusInvalidFramePayloadData, err.Error())
 	default: // the peer has closed it, or is gone
 		c.Close(websocket.StatusNormalClosure, "")
 	}
 }
+
+var (
+	errFull   = errors.New("there is no room left")
+	errNoJSON = errors.New("a message is not the JSON that was expected")
+)
 
 // join lets m into a room: it learns who is here and what was said, the others
 // learn of it.
@@ -152,6 +141,7 @@ func (h *hub) room(name string) (*room, error) {
 			return nil, errFull
 		}
 		r = &room{members: make(map[int]*member), history: make([]remark, 0)}
+		r.everybody.Policy = websocket.CloseSlow
 		h.rooms[name] = r
 	}
 	h.lastSeen++
@@ -183,12 +173,9 @@ func (h *hub) leave(m *member) {
 	m.room.seen = h.lastSeen
 }
 
-// listen does what m's page asks for, until the connection or ctx ends.
-func (h *hub) listen(ctx context.Context, m *member) error {
-	for message, err := range m.conn.Messages(ctx) {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+// listen does what m's page asks for, until the connection ends.
+func (h *hub) listen(m *member) error {
+	for message, err := range m.conn.Messages(context.Background()) {
 		if err != nil {
 			return err
 		}
@@ -205,9 +192,6 @@ func (h *hub) listen(ctx context.Context, m *member) error {
 func (h *hub) handle(m *member, q request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if m.room.members[m.ID] != m {
-		return // dropped a moment ago
-	}
 	switch {
 	case q.Type == "say" && q.Text != "":
 		m.room.say(m, q.Text, q.Tag, time.Now())

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -13,9 +11,10 @@ import (
 // A room is the people who are here and what they said last. The hub's mutex
 // guards it.
 type room struct {
-	members map[int]*member // by person.ID
-	history []remark        // at most historySize, the oldest first
-	seen    int             // the hub's count when somebody last came or left
+	everybody websocket.Group
+	members   map[int]*member // by person.ID
+	history   []remark        // at most historySize, the oldest first
+	seen      int             // the hub's count when somebody last came or left
 }
 
 // A member is a person with a connection.
@@ -23,28 +22,28 @@ type member struct {
 	person
 	room *room
 	conn *websocket.Conn
-	drop context.CancelCauseFunc // ends the serving of the connection
 }
 
-// join welcomes m and tells the others.
+// join welcomes m and tells the others. An error means that the connection has
+// ended, of which listen learns as well.
 func (r *room) join(m *member) {
-	m.take(encode(welcome{Type: "welcome", You: m.person, Here: append(r.here(), m.person), History: r.history}))
-	r.tellAll(presence{Type: "join", person: m.person})
+	m.conn.TryWritePrepared(prepare(welcome{Type: "welcome", You: m.person, Here: append(r.here(), m.person), History: r.history}))
+	r.tell(presence{Type: "join", person: m.person})
 	r.members[m.ID] = m
+	r.everybody.Add(m.conn)
 }
 
-// leave tells the others that m is gone, unless it has been dropped before.
+// leave tells the others that m is gone.
 func (r *room) leave(m *member) {
-	if r.members[m.ID] == m {
-		delete(r.members, m.ID)
-		r.tellAll(presence{Type: "leave", person: m.person})
-	}
+	delete(r.members, m.ID)
+	r.everybody.Remove(m.conn)
+	r.tell(presence{Type: "leave", person: m.person})
 }
 
 // rename gives m another name.
 func (r *room) rename(m *member, name string) {
 	m.Name = name
-	r.tellAll(presence{Type: "rename", person: m.person})
+	r.tell(presence{Type: "rename", person: m.person})
 }
 
 // say remembers what m says and tells everybody, m included: to m it is the
@@ -53,15 +52,16 @@ func (r *room) rename(m *member, name string) {
 func (r *room) say(m *member, text, tag string, at time.Time) {
 	again := func(old remark) bool { return tag != "" && old.Tag == tag }
 	if i := slices.IndexFunc(r.history, again); i >= 0 {
-		m.take(encode(spoken{Type: "say", remark: r.history[i]}))
+		m.conn.TryWritePrepared(r.history[i].event) // if it does not fit, m is too slow for more
 		return
 	}
 	if len(r.history) == historySize {
 		r.history = slices.Delete(r.history, 0, 1)
 	}
 	said := remark{From: m.person, Text: text, Tag: tag, At: at.UnixMilli()}
+	said.event = prepare(spoken{Type: "say", remark: said})
 	r.history = append(r.history, said)
-	r.tellAll(spoken{Type: "say", remark: said})
+	r.everybody.BroadcastPrepared(said.event)
 }
 
 // here returns the people in the room, in the order in which they came.
@@ -73,30 +73,16 @@ func (r *room) here() []person {
 	return people
 }
 
-// tellAll sends an event to everybody, without waiting for anybody: those who
-// lag too far behind are dropped, and the rest told so.
-func (r *room) tellAll(event any) {
-	for events := []any{event}; len(events) > 0; events = events[1:] {
-		p := encode(events[0])
-		for _, id := range slices.Sorted(maps.Keys(r.members)) {
-			if m := r.members[id]; !m.take(p) {
-				delete(r.members, id)
-				events = append(events, presence{Type: "leave", person: m.person})
-			}
-		}
-	}
-}
+// tell sends an event to everybody, without waiting for anybody: what the network
+// does not take now the connection queues, up to a limit, and beyond that the group
+// closes it. Its page comes back and finds the history.
+func (r *room) tell(what any) { r.everybody.BroadcastPrepared(prepare(what)) }
 
-// take sends p to m, and reports whether m keeps up. It never waits: what the
-// network does not take now the connection queues, up to a limit, and beyond
-// that m is dropped. Its page comes back and finds the history.
-func (m *member) take(p []byte) bool {
-	err := m.conn.TryWrite(websocket.MessageText, p)
-	if errors.Is(err, websocket.ErrQueueFull) {
-		m.drop(errSlow)
-		return false
+// prepare prepares an event to be sent.
+func prepare(what any) *websocket.PreparedMessage {
+	m, err := websocket.NewPreparedMessage(websocket.MessageText, encode(what))
+	if err != nil {
+		panic(err) // JSON is UTF-8
 	}
-	// Any other error means that the connection has ended, of which listen
-	// learns as well.
-	return true
+	return m
 }

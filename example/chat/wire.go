@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"unicode"
+
+	"github.com/closeonce/websocket"
 )
 
 // What goes over the WebSocket: one JSON object in each text message.
@@ -47,6 +49,8 @@ type remark struct {
 	Text string `json:"text"`
 	Tag  string `json:"tag"`
 	At   int64  `json:"at"` // milliseconds since 1970
+
+	event *websocket.PreparedMessage // that tells it
 }
 
 // maxTag is how long a tag may be; pages use 36 bytes.

@@ -104,6 +104,15 @@ func cases(sc scope, procs int, cpus, all []int) []testCase {
 		return testCase{name: name, title: title, unit: unit, target: goal, latency: true, takes: canDial,
 			open: func(l *library) (subject, error) { return openClient(l, o, t) }}
 	}
+	group := func(name, title string, conns, burst int, o order, goal target) testCase {
+		return testCase{name: name, title: title, unit: perMessage, target: goal, takes: isNoBatch, alone: conns > 1000,
+			open: func(l *library) (subject, error) {
+				o := o
+				o.Broadcast, o.Group = true, true
+				s, err := openServer(l, o, traffic{conns: conns, size: broadcastSize})
+				return broadcast{s, burst}, err
+			}}
+	}
 	secure := with(func(o *order) { o.TLS = true })
 	deflate := with(func(o *order) { o.Deflate = true })
 	takeover := with(func(o *order) { o.Deflate, o.Takeover = true, true })
@@ -124,9 +133,14 @@ func cases(sc scope, procs int, cpus, all []int) []testCase {
 			open: func(l *library) (subject, error) {
 				o := with(func(o *order) { o.Broadcast = true })
 				s, err := openServer(l, o, traffic{conns: 1000, size: broadcastSize})
-				return broadcast{s}, err
+				return broadcast{s, 0}, err
 			},
 		},
+		group("group256", "256 B to a group of 1,000", 1000, 0, base, target{ratio: 0.80}),
+		group("group256x10k", "256 B to a group of 10,000", 10000, 0, base, target{ratio: 0.80}),
+		group("groupburst256", "256 B to a group of 1,000, bursts of 16", 1000, 16, base, target{ratio: 0.25}),
+		only(canDeflate, group("groupdeflate256", "256 B of JSON to a group of 1,000, compressed", 1000, 0, deflate, target{ratio: 0.5})),
+		only(canTakeOver, group("grouptakeover256", "the same, with context takeover", 1000, 0, takeover, target{})),
 		{
 			name: "idle-handler", title: "idle, a goroutine of its own", unit: perConnection, alone: true, takes: isNoBatch,
 			target: target{absolute: 5.4, atMost: true},

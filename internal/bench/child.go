@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 )
 
@@ -34,12 +35,12 @@ func child(arg string) error {
 			return err
 		}
 		fmt.Println("ready")
-		return obey(nil)
+		return obey(nil, o)
 	}
 	if o.Port != 0 {
 		startClients(lib, o)
 		fmt.Println("ready")
-		return obey(nil)
+		return obey(nil, o)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -54,7 +55,7 @@ func child(arg string) error {
 	service := lib.server(o)
 	go func() { fatal(service.serve(ln)) }()
 	fmt.Println("ready", port)
-	return obey(service)
+	return obey(service, o)
 }
 
 func fatal(err error) {
@@ -71,8 +72,11 @@ func startClients(lib *library, o order) {
 }
 
 // obey carries out the commands of the load generator until its standard input ends.
-func obey(s service) error {
+func obey(s service, o order) error {
 	message := payload(broadcastSize)
+	if o.Deflate {
+		message = jsonPayload(broadcastSize, 1)
+	}
 	var running profile
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {
@@ -81,7 +85,12 @@ func obey(s service) error {
 		answer := "ok"
 		switch verb {
 		case "broadcast":
-			err = s.broadcast(message)
+			burst, _ := strconv.Atoi(argument) // none: one message
+			for range max(burst, 1) {
+				if err = s.broadcast(message); err != nil {
+					break
+				}
+			}
 		case "collect":
 			collectGarbage()
 		case "mallocs":

@@ -8,8 +8,8 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// lxzan/gws: its own read loop, messages given back to its pools. Its Broadcaster starts a goroutine per
-// connection, which costs more than WriteMessage to each.
+// lxzan/gws: its own read loop, messages given back to its pools. Its Broadcaster, which starts a
+// goroutine per connection, where the case is about groups; else WriteMessage to each, which costs less.
 func gwsLibrary() *library {
 	return &library{
 		name: "gws", kind: readyMade, deflate: true, takeover: true,
@@ -52,6 +52,9 @@ func (s *gwsServer) serve(ln net.Listener) error {
 		ServerContextTakeover: s.order.Takeover,
 		ClientContextTakeover: s.order.Takeover,
 	}}
+	if s.order.Group {
+		options.PermessageDeflate.Threshold = broadcastSize
+	}
 	if s.order.Lean {
 		options.ReadBufferSize = 512
 	}
@@ -67,6 +70,11 @@ func (s *gwsServer) serve(ln net.Listener) error {
 }
 
 func (s *gwsServer) broadcast(message []byte) error {
+	if s.order.Group {
+		b := gws.NewBroadcaster(gws.OpcodeBinary, message)
+		defer b.Close()
+		return s.conns.each(b.Broadcast)
+	}
 	return s.conns.each(func(c *gws.Conn) error { return c.WriteMessage(gws.OpcodeBinary, message) })
 }
 

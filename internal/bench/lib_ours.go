@@ -9,7 +9,7 @@ import (
 )
 
 // Ours, by its plain API: Handler, AppendRead into a reused buffer (Read where memory is to be fresh, and in
-// the idle cases, because it keeps nothing), Write.
+// the idle cases, because it keeps nothing), Write; a Group where the case is about one.
 func ourLibrary() *library {
 	return &library{
 		name: "ours", kind: ours, deflate: true, takeover: true,
@@ -21,10 +21,14 @@ func ourLibrary() *library {
 type ourServer struct {
 	order order
 	conns members[*websocket.Conn]
+	group websocket.Group
 }
 
 func (s *ourServer) serve(ln net.Listener) error {
 	options := &websocket.AcceptOptions{ReadLimit: -1}
+	if s.order.Group {
+		options.CompressionThreshold = broadcastSize
+	}
 	switch {
 	case s.order.Takeover:
 		options.CompressionMode = websocket.CompressionContextTakeover
@@ -53,7 +57,13 @@ func (s *ourServer) run(ctx context.Context, c *websocket.Conn) {
 		return
 	}
 	defer c.CloseNow()
-	s.conns.add(s.order, c)
+	if s.order.Group {
+		if err := s.group.Add(c); err != nil {
+			fatal(err)
+		}
+	} else {
+		s.conns.add(s.order, c)
+	}
 	if s.order.Cancel {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
@@ -93,6 +103,9 @@ func (s *ourServer) echoFresh(ctx context.Context, c *websocket.Conn) {
 }
 
 func (s *ourServer) broadcast(message []byte) error {
+	if s.order.Group {
+		return s.group.Broadcast(websocket.MessageBinary, message)
+	}
 	return s.conns.each(func(c *websocket.Conn) error {
 		return c.Write(context.Background(), websocket.MessageBinary, message)
 	})

@@ -28,6 +28,7 @@ type order struct {
 	// As a server.
 	Sink      bool // a message is answered only if its first byte says so
 	Broadcast bool // keep a list of connections to broadcast to
+	Group     bool // broadcast by the library's own means for it
 	Lean      bool // hold as little memory as the library lets a waiting connection hold
 	InHandler bool // serve inside the HTTP handler instead of a goroutine of its own
 	Deflate   bool // permessage-deflate

@@ -60,6 +60,9 @@ func (c *Compressor) Init(windowBits int, takeover bool, effort Effort) {
 // Takeover reports whether a message may refer to those before it: then what was compressed must be sent.
 func (c *Compressor) Takeover() bool { return c.takeover }
 
+// Settings returns the window's size, as the exponent of 2, and the effort.
+func (c *Compressor) Settings() (windowBits int, effort Effort) { return int(c.bits), c.effort }
+
 // budget says how c may spend its memory. Chains do without a table, which leaves
 // room for the whole window.
 func (c *Compressor) budget() budget {

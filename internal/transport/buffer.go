@@ -31,6 +31,8 @@ type Buffer struct {
 
 	// Payload is how much of B is the payload of data frames, as far as whoever fills it keeps count.
 	Payload int
+	// Messages is how many frames with the whole of a message are in B, in the same way.
+	Messages uint32
 
 	// Next is the next piece of what is in several buffers.
 	Next *Buffer
@@ -67,7 +69,7 @@ func Put(b *Buffer) {
 
 // reset empties b, and reports whether the pool takes it.
 func (b *Buffer) reset() bool {
-	b.Payload = 0
+	b.Payload, b.Messages = 0, 0
 	b.B, b.Last = b.B[:0], false
 	return cap(b.B) >= BufferSize && cap(b.B) <= maxPooled
 }

@@ -5,7 +5,7 @@ var statsDuties = []Duty{
 	{Mutant{"frames-uncounted", "data frames that came are not counted", []Edit{{"receiver.begin", "r.fresh.frames++", ""}}}, By{".", "TestStats"}},
 	{Mutant{"counts-unpublished", "a Read that waits keeps what it has counted to itself", []Edit{{"Conn.receive", "c.publish()", ""}}}, By{".", "TestStatsWhileReading"}},
 	{Mutant{"taken-back-counts", "a frame that was taken back counts as written", []Edit{{"sender.suspend", "s.count(f, -1)", ""}}}, By{".", "TestStatsTakenBackWhole"}},
-	{Mutant{"dropped-uncounted", "messages that are dropped at the end are not counted", []Edit{{"sender.drop", "s.counters.add(messagesDropped, int64(s.messages))", ""}}}, By{".", "TestStatsQueued"}},
+	{Mutant{"dropped-uncounted", "messages that are dropped at the end are not counted", []Edit{{"sender.drop", "s.counters.add(messagesDropped, int64(s.queue.Messages))", ""}}}, By{".", "TestStatsQueued"}},
 	{Mutant{"close-uncounted", "our Close frame is not counted", []Edit{{"sender.collect", "s.counters.add(framesWritten, 1)", ""}}}, By{".", "TestTraceMessages"}},
 	{Mutant{"resumed-counts-twice", "a message that a Reader goes on with counts twice", []Edit{{"Conn.inflateRest", "counted: true, ", ""}}}, By{".", "TestStatsResumed"}},
 	{Mutant{"saved-uncounted", "the size of a Writer's message is what was left of it by compression", []Edit{{"messageWriter.ended", "w.c.deflate.saved.Add(w.saved)", ""}}}, By{".", "TestStatsOfBothEnds"}},

@@ -21,8 +21,8 @@ var Table = []Mutant{
 	{"length-65536", "a length of 65536 is sent in 16 bits", []Edit{{"appendHeader", "case h.length <= 0xFFFF:", "case h.length <= 0x10000:"}}},
 	{"mask-offset", "the masking key begins anew with each piece of a payload", []Edit{{"receiver.take", "mask.Copy(dst, src[:len(dst)], r.frame.key, pos)", "mask.Copy(dst, src[:len(dst)], r.frame.key, 0)"}}},
 	{"mask-offset-direct", "the masking key begins anew with each direct read", []Edit{{"receiver.take", "mask.XORLarge(dst, r.frame.key, pos, ", "mask.XORLarge(dst, r.frame.key, 0*pos, "}}},
-	{"no-mask", "a client does not mask control frames and small messages", []Edit{{"sender.appendStart", "if s.client {", "if s.client && length > 64 {"},
-		{"sender.appendFrame", "if !s.client {", "if !s.client || len(payload) <= 64 {"}}},
+	{"no-mask", "a client does not mask control frames and small messages", []Edit{{"account.appendStart", "if a.client {", "if a.client && length > 64 {"},
+		{"account.appendFrame", "if !a.client {", "if !a.client || len(payload) <= 64 {"}}},
 
 	// Text.
 	{"text-unchecked", "text is not checked", []Edit{{"receiver.begin", "r.checking = h.opcode == opText && !h.rsv1", "r.checking = false"}}},
@@ -106,7 +106,7 @@ var Table = []Mutant{
 	{"queue-not-kicked", "what came to the queue while somebody wrote is forgotten", []Edit{{"Conn.leaveWrite", "if c.has(hasPending | ending) {", "if c.has(ending) {"}}},
 	{"queue-interleaves", "queued messages leave between a Writer's fragments", []Edit{
 		{"sender.collect", "if s.queue != nil && !s.midMessage {", "if s.queue != nil {"},
-		{"sender.pending", "s.queue != nil && !s.corked && !s.midMessage", "s.queue != nil && !s.corked"}}},
+		{"sender.pending", "(s.queue != nil || s.backlog.waits()) && !s.corked && !s.midMessage", "(s.queue != nil || s.backlog.waits()) && !s.corked"}}},
 	{"writer-not-exclusive", "Write does not wait for an open Writer", []Edit{{"Conn.unlock", "bit(writerIsOpen, s.writerOpen)", "bit(writerIsOpen, s.writerOpen && cl.over)"}}},
 	{"writer-piece-twice", "a Writer sends a piece again if its context ended in the middle", []Edit{{"messageWriter.flush", "if sent {", "if sent && err == nil {"}}},
 	{"writer-first-opcode", "all fragments of a Writer have the message's opcode", []Edit{{"messageWriter.fragment", "if sent {", "if sent && fin {"}}},

@@ -1,0 +1,392 @@
+package websocket
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/closeonce/websocket/internal/alarm"
+	"github.com/closeonce/websocket/internal/deflate"
+	"github.com/closeonce/websocket/internal/mask"
+	"github.com/closeonce/websocket/internal/transport"
+)
+
+// This file is the part of sender for messages that many connections share: the backlog, in which a connection keeps
+// references to them behind its queue.
+
+// An account is what goes for all that waits to be written, wherever it does: how much it may be, what keeps it back, and what
+// is counted.
+type account struct {
+	limit int // of size, in bytes
+	// size counts the bytes in queue and backlog, those of them that are on their way, and what is reserved.
+	size int
+	// messages is how many are in queue and backlog.
+	messages uint32
+
+	client bool
+	// corked: what is queued may wait briefly for more, so that they share a system call.
+	corked bool
+	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
+	midMessage bool
+	// writerOpen: other messages wait for a Writer.
+	writerOpen bool
+	counters   counters // of both directions
+}
+
+// A batch is what leaves in one system call, besides the frame's tail.
+type batch struct {
+	buf    *transport.Buffer // nil: nothing leaves
+	tail   []byte            // a large frame that others send, too; there is no frame besides then
+	own    int               // where the frame begins
+	queued int               // bytes that were in the queue and the backlog
+	ping   uint64            // the number of the Ping; 0: there is none
+}
+
+// appendStart appends the header of a frame, with a key if we are the client.
+func (a *account) appendStart(b *transport.Buffer, first firstByte, length int) (key mask.Key) {
+	h := header{fin: first.fin(), rsv1: first.rsv1(), opcode: first.opcode(), length: int64(length)}
+	if a.client {
+		key = b.Keys.Next()
+		h.masked, h.key = true, key
+	}
+	b.B = appendHeader(b.B, h)
+	return key
+}
+
+// appendFrame appends a whole frame, masked if we are the client.
+func (a *account) appendFrame(b *transport.Buffer, first firstByte, payload []byte) {
+	key := a.appendStart(b, first, len(payload))
+	if !a.client {
+		b.B = append(b.B, payload...)
+		return
+	}
+	n := len(b.B)
+	b.B = slices.Grow(b.B, len(payload))[:n+len(payload)]
+	mask.Copy(b.B[n:], payload, key, 0)
+}
+
+// A backlog is what waits behind a sender's queue. It is made when a connection needs it first.
+type backlog struct {
+	topics *topic   // those of the groups that the connection is in
+	line   *waiting // nil: nothing waits
+	pushed uint64   // how many segments have come, ever
+}
+
+// waiting is memory that is borrowed while something waits.
+type waiting struct {
+	list  []segment
+	first int
+}
+
+// A segment is a message that waits: a reference, or bytes that only this connection sends.
+type segment struct {
+	message *shared
+	form    *form
+	topic   *topic            // whose policy may drop it; nil: it was promised
+	own     *transport.Buffer // frames, encoded
+	number  uint64
+}
+
+var lines = sync.Pool{New: func() any { return new(waiting) }}
+
+// maxLine is how many segments memory from the pool holds.
+const maxLine = 64
+
+// waits reports whether something waits.
+func (b *backlog) waits() bool { return b != nil && b.line != nil }
+
+// first returns the segment that leaves next.
+func (b *backlog) first() *segment { return &b.line.list[b.line.first] }
+
+// waitsBefore reports whether something waits that was there when pushed had this value.
+func (b *backlog) waitsBefore(pushed uint64) bool { return b.waits() && b.first().number <= pushed }
+
+func (b *backlog) push(s segment) {
+	if b.line == nil {
+		b.line = lines.Get().(*waiting)
+	}
+	l := b.line
+	if l.first > 0 && len(l.list) == cap(l.list) { // what has left makes room
+		n := copy(l.list, l.list[l.first:])
+		clear(l.list[n:])
+		l.list, l.first = l.list[:n], 0
+	}
+	b.pushed++
+	s.number = b.pushed
+	l.list = append(l.list, s)
+}
+
+// pop forgets the first segment.
+func (b *backlog) pop() {
+	*b.first() = segment{}
+	b.line.first++
+	b.release()
+}
+
+// release gives the memory back if nothing waits.
+func (b *backlog) release() {
+	l := b.line
+	if l.first < len(l.list) {
+		return
+	}
+	b.line = nil
+	if l.list, l.first = l.list[:0], 0; cap(l.list) <= maxLine {
+		lines.Put(l)
+	}
+}
+
+// cost is how much of the queue's limit a reference takes.
+func (a *account) cost(f *form) int {
+	if a.client {
+		return len(f.frame) + 4 // the masking key
+	}
+	return len(f.frame)
+}
+
+// fits reports whether there is room for n more bytes of shared messages. If nothing waits there is.
+func (a *account) fits(n int) bool { return n <= a.limit-a.size || a.size == 0 }
+
+// behind returns where the buffer is for bytes that go behind everything that waits: queue, if nothing does.
+func (b *backlog) behind(queue **transport.Buffer) **transport.Buffer {
+	if !b.waits() {
+		return queue
+	}
+	if l := b.line.list; l[len(l)-1].own == nil {
+		b.push(segment{own: transport.Get()})
+	}
+	return &b.line.list[len(b.line.list)-1].own
+}
+
+// add leaves a reference behind everything that waits.
+func (b *backlog) add(g segment, a *account) {
+	b.push(g)
+	a.size += a.cost(g.form)
+	a.messages++
+}
+
+// A taking is what take stopped at.
+type taking struct {
+	pack *shared // a message that has to be packed first
+	full bool    // there is no room: what waits should be written first, if that takes no waiting
+	lags *topic  // a message had no room, and those before had
+}
+
+// take moves what the groups have posted into the backlog, in the order in which it was posted, until nothing is left or
+// something else has to be done first. tried says that it was tried to make room: then the next message takes what there is.
+func (b *backlog) take(c *closing, a *account, z *deflate.Compressor, threshold int, tried bool) taking {
+	for {
+		t := b.oldest(c)
+		if t == nil {
+			return taking{}
+		}
+		p := t.at.Load()
+		f := p.message.form(z, threshold)
+		switch {
+		case f == nil:
+			return taking{pack: p.message}
+		case !tried && !a.room(t, f):
+			return taking{full: true}
+		}
+		t.at.Store(p.next.Load())
+		if !b.admit(t, p.message, f, a) && t.fullSince == 0 {
+			t.fullSince = alarm.Now()
+			return taking{lags: t}
+		}
+		tried = false
+	}
+}
+
+// oldest returns the topic that has the message to be taken next, or nil.
+func (b *backlog) oldest(c *closing) (t *topic) {
+	for o := b.topics; o != nil; o = o.next {
+		switch {
+		case !o.lacks():
+		case c.stopped():
+			o.skip()
+		case t == nil || o.at.Load().number < t.at.Load().number:
+			t = o
+		}
+	}
+	return t
+}
+
+// room reports whether a message of the topic has room.
+func (a *account) room(t *topic, f *form) bool { return a.fits(a.cost(f)) && t.waiting < t.rules.most }
+
+// admit leaves a message of a group in the backlog, or drops it or others by the group's policy. It reports whether there
+// was room.
+func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
+	if t.fullSince != 0 {
+		a.full(t)
+	}
+	roomy := a.room(t, f)
+	if !roomy && t.rules.policy == DropOldest {
+		for t.waiting > 0 && !a.room(t, f) {
+			b.dropOldest(t, a)
+		}
+	}
+	if !a.room(t, f) {
+		t.drop()
+		a.counters.add(messagesDropped, 1)
+		return false
+	}
+	t.waiting++
+	b.add(segment{message: m, form: f, topic: t}, a)
+	return roomy
+}
+
+// full reports whether the member has been full, and no half of it has drained since.
+func (a *account) full(t *topic) bool {
+	if a.size <= a.limit/2 && t.waiting <= t.rules.most/2 {
+		t.fullSince = 0
+	}
+	return t.fullSince != 0
+}
+
+// dropOldest drops the message of the topic that has waited longest.
+func (b *backlog) dropOldest(t *topic, a *account) {
+	l := b.line
+	i := l.first + slices.IndexFunc(l.list[l.first:], func(g segment) bool { return g.topic == t })
+	b.forget(&l.list[i], a)
+	t.waiting--
+	t.drop()
+	a.counters.add(messagesDropped, 1)
+	if i == l.first {
+		b.pop()
+		return
+	}
+	l.list = slices.Delete(l.list, i, i+1)
+}
+
+// forget gives back the room of a reference.
+func (b *backlog) forget(g *segment, a *account) {
+	a.size -= a.cost(g.form)
+	a.messages--
+}
+
+// collect puts what waits into the batch, as much as one holds. A large frame is written from where it lies. What is
+// compressed gets into the compressor's window here, because from here on it leaves.
+func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compressor) {
+	if !c.mayLeave(sendQueued) {
+		b.abandon(a)
+		return
+	}
+	for b.waits() && out.tail == nil {
+		g := b.first()
+		n, large := 0, false
+		if g.own != nil {
+			n = len(g.own.B)
+		} else {
+			n = a.cost(g.form)
+			large = !a.client && n > sharedLimit && !c.over // at the end there is one attempt
+		}
+		switch {
+		case out.buf == nil:
+			out.buf = transport.Get()
+		case len(out.buf.B)+n > transport.BufferSize && !large && !c.over:
+			return
+		}
+		out.queued += n
+		if large {
+			out.tail = g.form.frame
+		}
+		a.encode(g, out, z)
+		b.pop()
+	}
+}
+
+// sharedLimit is up to which size a shared frame is copied behind others.
+const sharedLimit = 8 << 10
+
+// encode puts a segment into the batch, if it is not there, and counts it.
+func (a *account) encode(g *segment, out *batch, z *deflate.Compressor) {
+	if g.own != nil {
+		out.buf.B = append(out.buf.B, g.own.B...)
+		a.leaves(g.own.Messages, g.own.Payload)
+		transport.Put(g.own)
+		return
+	}
+	a.leaves(1, len(g.message.payload()))
+	switch {
+	case a.client:
+		a.appendFrame(out.buf, g.form.first(), g.form.payload())
+	case out.tail == nil:
+		out.buf.B = append(out.buf.B, g.form.frame...)
+	}
+	if g.form.packed {
+		z.Record(g.message.payload())
+	}
+	if g.topic != nil {
+		g.topic.waiting--
+		g.topic.rules.sent.Add(1)
+	}
+}
+
+// leaves counts messages that begin to leave, each in a frame.
+func (a *account) leaves(messages uint32, payload int) {
+	a.messages -= messages
+	a.counters.add(framesWritten, int64(messages))
+	a.counters.add(messagesWritten, int64(messages))
+	a.counters.add(payloadWritten, int64(payload))
+}
+
+// abandon forgets what waits: it may not leave any more.
+func (b *backlog) abandon(a *account) {
+	for b.waits() {
+		if g := b.first(); g.own != nil {
+			a.size -= len(g.own.B)
+			a.messages -= g.own.Messages
+			a.counters.add(messagesDropped, int64(g.own.Messages))
+			transport.Put(g.own)
+		} else {
+			b.forget(g, a)
+			a.counters.add(messagesDropped, 1)
+			if g.topic != nil {
+				g.topic.waiting--
+				g.topic.rules.unsent.Add(1)
+			}
+		}
+		b.pop()
+	}
+}
+
+// topicOf returns the topic with these rules, or nil.
+func (b *backlog) topicOf(r *rules) *topic {
+	if b == nil {
+		return nil
+	}
+	for t := b.topics; t != nil; t = t.next {
+		if t.rules == r {
+			return t
+		}
+	}
+	return nil
+}
+
+func (b *backlog) subscribe(t *topic) {
+	at := &b.topics
+	for *at != nil {
+		at = &(*at).next
+	}
+	*at = t
+}
+
+// unsubscribe takes the topic with these rules off the list, and returns it.
+func (b *backlog) unsubscribe(r *rules) *topic {
+	if b == nil {
+		return nil
+	}
+	for at := &b.topics; *at != nil; at = &(*at).next {
+		if t := *at; t.rules == r {
+			*at = t.next
+			return t
+		}
+	}
+	return nil
+}
+
+// dropAll drops the topic's messages that wait.
+func (b *backlog) dropAll(t *topic, a *account) {
+	for t.waiting > 0 {
+		b.dropOldest(t, a)
+	}
+}

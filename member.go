@@ -1,0 +1,88 @@
+package websocket
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/closeonce/websocket/internal/supervisor"
+)
+
+// This file is what a connection does for the groups that it is a member of.
+
+// pull takes over what the connection's groups have posted, and writes of it what can be written without waiting. So
+// what the application sends later stays behind it.
+func (c *Conn) pull() {
+	if c.takePosted() {
+		c.flushNow()
+	}
+}
+
+// takePosted moves what the groups have posted to the backlog, and reports whether something waits there.
+func (c *Conn) takePosted() bool {
+	z, threshold := c.compressor(), 0
+	if z != nil {
+		threshold = c.deflate.threshold
+	}
+	for tried := false; ; {
+		c.mu.Lock()
+		at := c.sender.take(&c.closing, z, threshold, tried)
+		c.unlock()
+		tried = false
+		switch {
+		case at.pack != nil:
+			at.pack.pack(z)
+		case at.full:
+			c.flushNow()
+			tried = true
+		case at.lags != nil:
+			at.lags.of.lags()
+		default:
+			return c.has(backlogged)
+		}
+	}
+}
+
+// clearBacklog writes, with the write turn, what is in the backlog now; what comes meanwhile is not waited for. It gives the
+// turn back if it fails.
+func (c *Conn) clearBacklog(ctx context.Context) error {
+	if !c.has(backlogged) {
+		return nil
+	}
+	c.mu.Lock()
+	mark := c.sender.backlog.pushed
+	c.mu.Unlock()
+	for {
+		c.mu.Lock()
+		waits := c.sender.backlog.waitsBefore(mark)
+		c.mu.Unlock()
+		if !waits {
+			return nil
+		}
+		if wrote, err := c.flush(ctx, nil, untilContext); err != nil {
+			c.leaveWrite()
+			return err
+		} else if !wrote {
+			return nil
+		}
+	}
+}
+
+// holdMessages keeps messages back until the Writer's has ended: the compressor is in the middle of it.
+func (c *Conn) holdMessages() {
+	c.mu.Lock()
+	c.sender.midMessage = true
+	c.unlock()
+}
+
+// unreadFrames reports whether more is read already: the answers to it leave together.
+func (c *Conn) unreadFrames() bool { return c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 }
+
+// queued returns the error of a call that leaves a message in the queue.
+func (c *Conn) queued(err error) error {
+	if err == errOver {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return sending(cmp.Or(c.closing.cause, c.closing.result))
+	}
+	return err
+}

@@ -1,0 +1,160 @@
+package websocket
+
+import (
+	"math/bits"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/closeonce/websocket/internal/deflate"
+	"github.com/closeonce/websocket/internal/handshake"
+	"github.com/closeonce/websocket/internal/transport"
+)
+
+// A shared is a message framed for many connections.
+type shared struct {
+	plain form
+
+	mu     sync.Mutex           // held while a form is added
+	packed atomic.Pointer[form] // the compressed forms, a list
+}
+
+// A form is a whole frame of a server.
+type form struct {
+	frame []byte
+	start int // where the payload begins
+
+	packed bool // it is compressed
+	bits   int  // with this window
+	effort deflate.Effort
+	useful bool // and shorter than the message
+	next   *form
+}
+
+func (f *form) first() firstByte { return firstByte(f.frame[0]) }
+func (f *form) payload() []byte  { return f.frame[f.start:] }
+
+func (m *shared) payload() []byte { return m.plain.payload() }
+
+func (m *shared) init(op opcode, p []byte) { m.plain = newForm(finBit|firstByte(op), p) }
+
+// newForm makes a frame with a copy of p.
+func newForm(first firstByte, p []byte) form {
+	var head [maxHeader]byte
+	h := appendHeader(head[:0], header{fin: first.fin(), rsv1: first.rsv1(), opcode: first.opcode(), length: int64(len(p))})
+	return form{frame: slices.Concat(h, p), start: len(h)}
+}
+
+// form returns the form in which a connection with this compressor sends the message; nil: it has to be packed first.
+func (m *shared) form(z *deflate.Compressor, threshold int) *form {
+	if z == nil || len(m.payload()) < threshold {
+		return &m.plain
+	}
+	bits, effort := m.window(z)
+	for f := m.packed.Load(); f != nil; f = f.next {
+		switch {
+		case f.bits != bits || f.effort != effort:
+		case f.useful:
+			return f
+		default:
+			return &m.plain
+		}
+	}
+	return nil
+}
+
+// window returns with which window, as the exponent of 2, and which effort the compressor would compress the message alone.
+// Windows that are larger than the message make no difference.
+func (m *shared) window(z *deflate.Compressor) (int, deflate.Effort) {
+	window, effort := z.Settings()
+	return min(window, max(handshake.MinWindowBits, bits.Len(uint(max(len(m.payload()), 1)-1)))), effort
+}
+
+// pack makes the form for a connection with this compressor. Others who need it meanwhile wait.
+func (m *shared) pack(z *deflate.Compressor) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.form(z, 0) != nil {
+		return
+	}
+	bits, effort := m.window(z)
+	b := transport.Get()
+	defer transport.Put(b)
+	f := new(form)
+	var useful bool
+	if b.B, useful = deflate.NewCompressor(bits, false, effort).AppendMessage(b.B, m.payload()); useful {
+		*f = newForm(m.plain.first()|rsv1Bit, b.B)
+	}
+	f.packed, f.bits, f.effort, f.useful, f.next = true, bits, effort, useful, m.packed.Load()
+	m.packed.Store(f)
+}
+
+// A posting is a message of a group, in the list of what the group has posted. The last one is empty: it waits for the
+// next message. What all members have taken is garbage.
+type posting struct {
+	message *shared
+	number  uint64 // counts the postings of all groups
+	next    atomic.Pointer[posting]
+}
+
+// A topic is one connection's membership of a group, as the connection sees it. Conn.mu guards it, but for what says
+// otherwise.
+type topic struct {
+	at    atomic.Pointer[posting] // what it has yet to take. Written under Conn.mu
+	rules *rules
+	of    audience
+	next  *topic // of the same connection
+
+	waiting   int    // messages in the backlog
+	dropped   uint64 // by the group's policy
+	fullSince int64  // when a message did not fit; 0: all have, since the backlog was half empty
+}
+
+// SlowPolicy says what a [Group] does with a member that has no room for a message. What is dropped is counted.
+type SlowPolicy int
+
+const (
+	// CloseAfterGrace drops messages for the member until half of what waits for it has left. If that takes longer than
+	// Grace, the member is closed with 1013 (StatusTryAgainLater), and is no member any more.
+	CloseAfterGrace SlowPolicy = iota
+	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more.
+	CloseSlow
+	// DropNewest drops the message. The member stays.
+	DropNewest
+	// DropOldest drops the group's messages that have waited longest, until there is room for the new one. The member
+	// stays. With MaxQueued it keeps the last so many messages: 1 is for prices and positions, of which only the last counts.
+	DropOldest
+)
+
+// rules are the same for all members of a group, and count for all.
+type rules struct {
+	policy                SlowPolicy
+	most                  int // messages of the group that may wait for a member
+	sent, dropped, unsent atomic.Uint64
+}
+
+// An audience is the group, for its member's connection. Nothing of it is called under a lock.
+type audience interface {
+	lags() // a message did not fit, and those before did
+	left() // the connection has ended, and is no member any more
+}
+
+// lacks reports whether the group has posted what the member has yet to take. It needs no lock.
+func (t *topic) lacks() bool { return t.at.Load().next.Load() != nil }
+
+// skip counts as unsent what was posted and not taken.
+func (t *topic) skip() {
+	n, at := uint64(0), t.at.Load()
+	for next := at.next.Load(); next != nil; next = at.next.Load() {
+		at = next
+		n++
+	}
+	t.at.Store(at)
+	t.rules.unsent.Add(n)
+}
+
+// drop counts a message that is dropped.
+func (t *topic) drop() {
+	t.dropped++
+	t.rules.dropped.Add(1)
+}

@@ -1,0 +1,144 @@
+package websocket
+
+import (
+	"context"
+	"net"
+	"net/http"
+)
+
+// This file is how the members of a Group are closed, and how the WebSockets of an http.Server hear of its shutdown.
+
+// Shutdown closes all members with 1001 (StatusGoingAway), see [Group.Close].
+func (g *Group) Shutdown(ctx context.Context) (closed int, err error) {
+	return g.Close(ctx, StatusGoingAway, "the server is shutting down")
+}
+
+// Close closes all members at once, with code and reason, as [Conn.Close] does. What was broadcast before is sent first.
+// From then on Add refuses new members with the same code and reason.
+//
+// It waits for the closing handshakes, each at most as long as the connection's close timeout. When ctx is done, it ends
+// those connections that are left as [Conn.CloseNow] does, which gives a Close frame that has not left one more attempt,
+// and returns the context's error. closed is how many of the members completed the handshake. Close and Shutdown may be
+// called again, and by several goroutines; each waits, and counts for itself. The first code and reason are kept.
+func (g *Group) Close(ctx context.Context, code StatusCode, reason string) (closed int, err error) {
+	g.init()
+	code, reason, misuse := checkClose(code, reason)
+	members := g.sayGoodbye(&parting{code, reason})
+	for _, m := range members {
+		select {
+		case <-m.conn.awaitable().hungUp:
+		case <-ctx.Done():
+			if hungUp, _ := m.conn.outcome(); !hungUp {
+				err = ctx.Err()
+				m.part(g.parting())
+				m.conn.end(errClosedNow)
+			}
+		}
+	}
+	for _, m := range members {
+		if hungUp, result := m.conn.outcome(); hungUp && result == nil {
+			closed++
+		}
+	}
+	if misuse != nil {
+		err = misuse
+	}
+	return closed, err
+}
+
+func (g *Group) parting() *parting {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.shut
+}
+
+// sayGoodbye lets nobody join any more, begins to close all members, and returns them.
+func (g *Group) sayGoodbye(bye *parting) []*member {
+	g.mu.Lock()
+	if g.shut == nil {
+		g.shut = bye
+	}
+	bye = g.shut
+	g.mu.Unlock()
+	members := g.snapshot()
+	for _, m := range members {
+		g.mu.Lock()
+		farewell := m.farewell
+		g.mu.Unlock()
+		if farewell != nil {
+			farewell()
+		} else {
+			m.part(bye)
+		}
+	}
+	return members
+}
+
+// part begins to close the member.
+func (m *member) part(bye *parting) {
+	m.conn.pull()
+	m.conn.closeFor(errClosed{"the group was closed"}, bye.code, bye.reason)
+}
+
+// serverGroup is the key of the context's value that has the server's Group.
+type serverGroup struct{}
+
+// ServerGroup makes all WebSockets that the server accepts members of a group, which it returns, so that the server's
+// Shutdown includes them: they are closed with 1001 (StatusGoingAway) when that begins, and those that come meanwhile when
+// they are accepted. http.Server.Shutdown does not wait for connections that were taken over from it; the group's Shutdown
+// does:
+//
+//	group := websocket.ServerGroup(server)
+//	go server.Serve(listener)
+//	...
+//	err := server.Shutdown(ctx)
+//	closed, err := group.Shutdown(ctx)
+//
+// It holds for [Accept] and [Handler]. With the option EndOnShutdown the function that Handler runs is told instead, and says
+// good-bye itself; if it has not when the context of the group's Shutdown is done, its connection is closed as the others are.
+//
+// ServerGroup sets the server's BaseContext to a function that calls the one before. It must be called when the server's
+// fields are set, and before Serve. The group's options may be set after that, before the first connection comes.
+func ServerGroup(server *http.Server) *Group {
+	g := new(Group)
+	base := server.BaseContext
+	server.BaseContext = func(l net.Listener) context.Context {
+		ctx := context.Background()
+		if base != nil {
+			ctx = base(l)
+		}
+		return context.WithValue(ctx, serverGroup{}, g)
+	}
+	server.RegisterOnShutdown(func() { g.sayGoodbye(&parting{StatusGoingAway, "the server is shutting down"}) })
+	return g
+}
+
+// groupOf returns the group of the server that ctx comes from, or nil.
+func groupOf(ctx context.Context) *Group {
+	g, _ := ctx.Value(serverGroup{}).(*Group)
+	return g
+}
+
+// joined returns c as a member of the group of the server that accepted it, if there is one.
+func joined(ctx context.Context, c *Conn) (*Conn, error) {
+	if g := groupOf(ctx); g != nil {
+		if err := g.Add(c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// tellInstead has the group tell who serves the connection, rather than close it.
+func (g *Group) tellInstead(c *Conn, tell func()) {
+	c.mu.Lock()
+	t := c.sender.backlog.topicOf(&g.rules)
+	c.mu.Unlock()
+	if t == nil {
+		return // it is closed already
+	}
+	m := t.of.(*member)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.farewell = tell
+}
