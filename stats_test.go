@@ -24,7 +24,7 @@ func TestStats(t *testing.T) {
 	before := time.Now()
 	runConnTest(t, config{}, func(t *connTest) {
 		s := t.c.Stats()
-		if d := s.Opened.Sub(time.Now()); d > 0 || d < -20*time.Second && t.real || t.real && s.Opened.Before(before.Add(-time.Second)) {
+		if d := time.Since(s.Opened); d < 0 || d > 20*time.Second && t.real || t.real && s.Opened.Before(before.Add(-time.Second)) {
 			t.Errorf("opened at %v", s.Opened)
 		}
 		s.Opened = time.Time{}

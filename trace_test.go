@@ -271,6 +271,8 @@ func TestTraceSuspended(t *testing.T) {
 		r.want(t, "half of it", &r.out, "ping 5")
 		t.p.ReadFrame("the Ping")
 		t.p.WantBinary("the first", string(make([]byte, 4<<10)))
+		t.settle()
+		r.want(t, "the rest of it", &r.out, "ping 5", "binary 4096")
 		if err := t.c.Write(bg, MessageText, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -298,6 +300,30 @@ func TestTraceLost(t *testing.T) {
 		t.settle()
 		r.want(t, "out", &r.out, "text 5")
 		r.want(t, "the end", &r.end, "open to closed", "closed by local with 1006")
+	})
+}
+
+// TestTraceLostBehind: of frames that leave together, those that the net.Conn has taken are told of, though it is lost in the
+// middle of the last.
+func TestTraceLostBehind(t *testing.T) {
+	s := newSettings(0, 0, -1)
+	var r *traced
+	r, s.trace = newTraced()
+	runInMemory(t, config{settings: s}, func(t *connTest) {
+		r.out, r.closed = nil, make(chan struct{})
+		t.c.writeTurn.Await(nil, nil)
+		if err := t.c.SendPing([]byte("first")); err != nil {
+			t.Fatal(err)
+		}
+		if err := t.c.TryWrite(MessageBinary, make([]byte, 4<<10)); err != nil {
+			t.Fatal(err)
+		}
+		t.c.leaveWrite()
+		t.settle()
+		t.c.CloseNow()
+		<-r.closed
+		t.settle()
+		r.want(t, "out", &r.out, "ping 5")
 	})
 }
 

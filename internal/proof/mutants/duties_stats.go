@@ -14,7 +14,7 @@ var statsDuties = []Duty{
 
 	{Mutant{"trace-simple-untold", "a frame that comes alone is not told of", []Edit{{"Conn.takeSimple", "c.hooks.frameRead(dataFrame, r.frame.opcode, 0, &r.frame)", ""}}}, By{".", "TestTraceAndStats"}},
 	{Mutant{"trace-rest-untold", "frames that are written in pieces are not told of", []Edit{{"Conn.flushRest", "c.hooks.framesLeft(0)", ""}}}, By{".", "TestTraceSuspended"}},
-	{Mutant{"trace-whole-untold", "of a batch that is given up, the frames that have left are not told of", []Edit{{"Conn.suspend", "c.hooks.framesSuspended(f != nil && !f.committed, left, ended)", "_ = left"}}}, By{".", "TestTraceSuspended"}},
+	{Mutant{"trace-whole-untold", "of a batch that is given up, the frames that have left are not told of", []Edit{{"Conn.suspend", "c.hooks.framesSuspended(f != nil && !f.committed, left, ended)", "_ = left"}}}, By{".", "TestTraceLostBehind"}},
 	{Mutant{"trace-taken-back", "a frame that was taken back is told of", []Edit{{"hooks.framesSuspended", "t.leaving = t.leaving[:n-1]", "_ = n"}}}, By{".", "TestStatsTakenBackWhole"}},
 	{Mutant{"trace-closed-again", "the end is told of again and again", []Edit{{"tracing.note", "t.ended = true", "t.ended = false"}}}, By{".", "TestTraceClose"}},
 }
