@@ -190,7 +190,9 @@ func TestServerGroup(t *testing.T) {
 					go c.Read(c.Context())
 				}
 			})
+			runs := make(chan bool, 1)
 			mux.Handle("/own", Handler(&AcceptOptions{EndOnShutdown: true}, func(ctx context.Context, c *Conn) {
+				runs <- true
 				<-ctx.Done()
 				if cause := context.Cause(ctx); cause != http.ErrServerClosed {
 					t.Errorf("the context ends with %v", cause)
@@ -219,7 +221,7 @@ func TestServerGroup(t *testing.T) {
 					}
 				})
 			}
-			for g.Len() < 3 {
+			for <-runs; g.Len() < 3; {
 				runtime.Gosched()
 			}
 			ctx, cancel := context.WithTimeout(bg, 20*time.Second)
@@ -249,6 +251,7 @@ func TestServerGroupWithoutGoodbye(t *testing.T) {
 		}
 		defer c.CloseNow()
 		read := start(func() error { _, _, err := c.Read(bg); return err })
+		synctest.Wait() // Handler's function runs
 		ctx, cancel := context.WithTimeout(bg, 3*time.Second)
 		defer cancel()
 		srv.Shutdown(ctx)
