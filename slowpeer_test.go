@@ -54,12 +54,12 @@ func TestSlowPeerIsAlive(t *testing.T) {
 
 // TestSlowPeerIsAliveTCP is the same where the system buffers, in a hurry.
 func TestSlowPeerIsAliveTCP(t *testing.T) {
-	runConnTest(t, config{settings: newSettings(0, 0, 500*time.Millisecond)}, func(t *connTest) {
+	runConnTest(t, config{settings: newSettings(0, 0, time.Second)}, func(t *connTest) {
 		if !t.real {
 			return
 		}
 		go takeSlowly(t.p.Conn, 64<<10, 45*time.Millisecond)
-		if err := t.c.Write(bg, MessageBinary, make([]byte, 2<<20)); err != nil {
+		if err := t.c.Write(bg, MessageBinary, make([]byte, 4<<20)); err != nil {
 			t.Fatal(err)
 		}
 	})
