@@ -27,6 +27,9 @@ type account struct {
 	corked bool
 	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
 	midMessage bool
+	// compressing: the compressor is inside a Writer's message. What would move its window waits; the queue does not, because
+	// what is compressed there was compressed before.
+	compressing bool
 	// writerOpen: other messages wait for a Writer.
 	writerOpen bool
 	counters   counters // of both directions
@@ -263,7 +266,8 @@ func (b *backlog) forget(g *segment, a *account) {
 }
 
 // collect puts what waits into the batch, as much as one holds. A large frame is written from where it lies. What is
-// compressed gets into the compressor's window here, because from here on it leaves.
+// compressed gets into the compressor's window here, because from here on it leaves; with none, nothing will be compressed after
+// it.
 func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compressor) {
 	if !c.mayLeave(sendQueued) {
 		b.abandon(a)
@@ -311,7 +315,7 @@ func (a *account) encode(g *segment, out *batch, z *deflate.Compressor) {
 	case out.buf.Tail == nil:
 		out.buf.B = append(out.buf.B, g.form.frame...)
 	}
-	if g.form.packed {
+	if g.form.packed && z != nil {
 		z.Record(g.message.payload())
 	}
 	if g.topic != nil {

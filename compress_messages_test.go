@@ -235,6 +235,52 @@ func TestDeflateWrite(t *testing.T) {
 	})
 }
 
+// TestDeflateWriterBehindQueue: what is queued when a Writer's message begins leaves before it, though the compressor
+// keeps the beginning of the message and nothing of it leaves.
+func TestDeflateWriterBehindQueue(t *testing.T) {
+	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
+		c := t.c
+		said := text(3000)
+		packed, smaller := c.deflate.out.AppendMessage(nil, []byte(said))
+		if !smaller {
+			t.Fatal("it was not compressed")
+		}
+		if err := c.enqueue(finBit|rsv1Bit|firstByte(opText), packed, 0); err != nil {
+			t.Fatal(err)
+		}
+		long := text(200 << 10)
+		w, err := c.Writer(bg, MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := start(func() error {
+			for i := 0; i < len(long); i += 10 << 10 {
+				if _, err := io.WriteString(w, long[i:min(i+10<<10, len(long))]); err != nil {
+					return err
+				}
+			}
+			return w.Close()
+		})
+		if got := d.unpack("what was queued", t.p.ReadFrame("what was queued")); got != said {
+			t.Fatalf("%d bytes came before what was queued", len(got))
+		}
+		f := t.p.ReadFrame("the Writer's message")
+		for all := f; ; all.Payload = append(all.Payload, f.Payload...) {
+			if f.FIN {
+				f = all
+				break
+			}
+			f = t.p.ReadFrame("the rest of it")
+		}
+		if got := d.unpack("the Writer's message", f); got != long {
+			t.Fatalf("%d bytes came of the Writer's message", len(got))
+		}
+		if err := t.want("the Writer", written); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestDeflateWriteCancelled: what was compressed leaves, or the peer's window
 // would differ from ours.
 func TestDeflateWriteCancelled(t *testing.T) {

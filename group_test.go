@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -991,6 +992,57 @@ func TestGroupCloseBehindBacklog(t *testing.T) {
 		m.p.Close()
 		if err := <-closing; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestGroupCloseBehindHeldBacklog: what waits for a Writer's message that is in the compressor leaves before our Close, if
+// nothing has left of the message.
+func TestGroupCloseBehindHeldBacklog(t *testing.T) {
+	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
+		var g Group
+		if err := g.Add(t.c); err != nil {
+			t.Fatal(err)
+		}
+		w, err := t.c.Writer(bg, MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the compressor keeps the first
+			if _, err := w.Write(bytes.Repeat([]byte("x"), 20<<10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		said := []string{text(1000), text(999), "and this"}
+		m := prepare(t, MessageText, said[0])
+		if err := t.c.TryWritePrepared(m); err != nil {
+			t.Fatal(err)
+		}
+		broadcast(t, &g, said[1])
+		if err := t.c.TryWrite(MessageText, []byte(said[2])); err != nil {
+			t.Fatal(err)
+		}
+		t.settle()
+		t.c.mu.Lock()
+		waits := t.c.sender.messages
+		t.c.unlock()
+		if waits != 3 {
+			t.Fatalf("%d messages wait for the Writer's", waits)
+		}
+		closing := start(func() error { return t.c.Close(1000, "") })
+		for _, want := range said {
+			if got := d.unpack("a message", t.p.ReadFrame("a message")); got != want {
+				t.Fatalf("%.20q came, not %.20q", got, want)
+			}
+		}
+		t.p.WantClose("then our Close", 1000)
+		if err := w.Close(); err == nil {
+			t.Fatal("the Writer's Close succeeded")
+		}
+		t.p.SendClose(1000, "")
+		t.p.Close()
+		if err := t.want("Close", closing); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

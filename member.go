@@ -67,10 +67,10 @@ func (c *Conn) clearBacklog(ctx context.Context) error {
 	}
 }
 
-// holdMessages keeps messages back until the Writer's has ended: the compressor is in the middle of it.
-func (c *Conn) holdMessages() {
+// holdBacklog keeps the backlog back until the Writer's message has ended: the compressor is in the middle of it.
+func (c *Conn) holdBacklog() {
 	c.mu.Lock()
-	c.sender.midMessage = true
+	c.sender.compressing = true
 	c.unlock()
 }
 

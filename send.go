@@ -62,7 +62,10 @@ func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batc
 	if s.queue != nil && !s.midMessage {
 		s.collectQueue(c, &b)
 	}
-	if f == nil && s.backlog.waits() && !s.midMessage {
+	if f == nil && s.backlogLeaves(c) {
+		if c.stopped() {
+			z = nil // and a Writer may be about to abandon its message
+		}
 		s.backlog.collect(c, &b, &s.account, z)
 	}
 	s.corked = s.corked && s.queue != nil
@@ -78,7 +81,7 @@ func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batc
 		f.head = nil
 		s.count(f, 1)
 	}
-	if (b.buf == nil || b.buf.Tail == nil) && (s.midMessage || !s.backlog.waits()) && c.leave() {
+	if (b.buf == nil || b.buf.Tail == nil) && !s.backlogLeaves(c) && c.leave() {
 		if b.buf == nil {
 			b.buf = transport.Get()
 		}
@@ -292,13 +295,24 @@ func (s *sender) pending(c *closing) bool {
 		return false
 	}
 	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() && !s.corked ||
-		(s.queue != nil || s.backlog.waits()) && !s.corked && !s.midMessage
+		s.dataLeaves(c) && !s.corked
 }
 
 // waits reports whether something is pending at all, corked or not.
 func (s *sender) waits(c *closing) bool {
 	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() ||
-		(s.queue != nil || s.backlog.waits()) && !s.midMessage
+		s.dataLeaves(c)
+}
+
+// dataLeaves reports whether messages wait that may leave next.
+func (s *sender) dataLeaves(c *closing) bool {
+	return s.queue != nil && !s.midMessage || s.backlogLeaves(c)
+}
+
+// backlogLeaves reports whether messages wait in the backlog that may leave next. Once no message is accepted any more the
+// compressor has done its work, and a Writer's message that has not begun to leave never will.
+func (s *sender) backlogLeaves(c *closing) bool {
+	return s.backlog.waits() && !s.midMessage && (!s.compressing || c.stopped())
 }
 
 // drop forgets what is pending: the connection has ended.

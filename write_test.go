@@ -406,6 +406,54 @@ func TestWriterEnded(t *testing.T) {
 	})
 }
 
+// TestWriterEndedHalfway: after a message that ends halfway, because the connection does, no other message leaves.
+func TestWriterEndedHalfway(t *testing.T) {
+	runConnTest(t, config{}, func(t *connTest) {
+		c := t.c
+		w, err := c.Writer(bg, MessageText)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := start(func() error {
+			p := bytes.Repeat([]byte("x"), bufferSize-1)
+			_, err := w.Write(p)
+			if err == nil {
+				_, err = w.Write(p)
+			}
+			return err
+		})
+		if f := t.p.ReadFrame("the first half"); f.FIN {
+			t.Fatalf("%v", f)
+		}
+		if err := t.want("Write", written); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.TryWrite(MessageText, []byte("waits for the message to end")); err != nil {
+			t.Fatal(err)
+		}
+		finished := make(chan struct{})
+		c.mu.Lock()
+		c.momentsLocked().writerClosed = finished
+		c.unlock()
+		if err := c.awaitWrite(bg); err != nil { // so that our Close does not leave before the Writer is closed
+			t.Fatal(err)
+		}
+		closing := start(func() error { return c.Close(1000, "") })
+		<-c.awaitable().stopped
+		if err := w.Close(); err == nil {
+			t.Fatal("the Writer's Close succeeded")
+		}
+		t.want("the Writer is closed", start(func() error { <-finished; return nil }))
+		c.leaveWrite()
+		t.p.WantClose("nothing else leaves", 1000)
+		t.p.SendClose(1000, "")
+		t.p.Close()
+		if err := t.want("Close", closing); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestWriterCancelled: the context ends in the middle of the message; Close
 // still ends it, and others may pass.
 func TestWriterCancelled(t *testing.T) {

@@ -211,7 +211,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	if err := c.awaitWrite(ctx); err != nil {
 		return false, err
 	}
-	if w.opcode != opContinuation {
+	if w.opcode != opContinuation && !w.compressed { // later nothing of it may leave
 		if err := c.clearBacklog(ctx); err != nil {
 			return false, err
 		}
@@ -231,7 +231,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 			first |= rsv1Bit
 		}
 		if len(payload) == 0 && !fin {
-			c.holdMessages()
+			c.holdBacklog()
 			c.leaveWrite() // the compressor keeps it for now
 			w.size, w.saved = w.size+size, w.saved+size
 			return true, nil
@@ -281,7 +281,7 @@ func (w *messageWriter) finish() {
 	}
 	c := w.c
 	c.mu.Lock()
-	c.sender.writerOpen, c.sender.midMessage = false, false
+	c.sender.writerOpen, c.sender.compressing = false, false
 	if m := c.moments; m != nil && m.writerClosed != nil {
 		close(m.writerClosed)
 		m.writerClosed = nil

@@ -106,7 +106,7 @@ var Table = []Mutant{
 	{"queue-not-kicked", "what came to the queue while somebody wrote is forgotten", []Edit{{"Conn.leaveWrite", "if c.has(hasPending | ending) {", "if c.has(ending) {"}}},
 	{"queue-interleaves", "queued messages leave between a Writer's fragments", []Edit{
 		{"sender.collect", "if s.queue != nil && !s.midMessage {", "if s.queue != nil {"},
-		{"sender.pending", "(s.queue != nil || s.backlog.waits()) && !s.corked && !s.midMessage", "(s.queue != nil || s.backlog.waits()) && !s.corked"}}},
+		{"sender.dataLeaves", "s.queue != nil && !s.midMessage", "s.queue != nil"}}},
 	{"writer-not-exclusive", "Write does not wait for an open Writer", []Edit{{"Conn.unlock", "bit(writerIsOpen, s.writerOpen)", "bit(writerIsOpen, s.writerOpen && cl.over)"}}},
 	{"writer-piece-twice", "a Writer sends a piece again if its context ended in the middle", []Edit{{"messageWriter.flush", "if sent {", "if sent && err == nil {"}}},
 	{"writer-first-opcode", "all fragments of a Writer have the message's opcode", []Edit{{"messageWriter.fragment", "if sent {", "if sent && fin {"}}},
