@@ -27,13 +27,18 @@ type account struct {
 	corked bool
 	// midMessage: a fragmented message is on the wire. Of data frames, only its own may leave.
 	midMessage bool
-	// compressing: the compressor is inside a Writer's message. What would move its window waits; the queue does not, because
-	// what is compressed there was compressed before.
-	compressing bool
-	// writerOpen: other messages wait for a Writer.
-	writerOpen bool
+	writer     writerState
 	counters   counters // of both directions
 }
+
+// A writerState says whether a Writer is open. Then other messages wait for it.
+type writerState uint8
+
+const (
+	noWriter         writerState = iota
+	writerOpen                   // the compressor is free, or the message has begun to leave
+	writerCompresses             // the compressor is inside its message: what would move the window waits, but the queue does not
+)
 
 // A batch is what leaves in one system call, besides the frame's tail.
 type batch struct {
@@ -266,8 +271,8 @@ func (b *backlog) forget(g *segment, a *account) {
 }
 
 // collect puts what waits into the batch, as much as one holds. A large frame is written from where it lies. What is
-// compressed gets into the compressor's window here, because from here on it leaves; with none, nothing will be compressed after
-// it.
+// compressed gets into the compressor's window here, because from here on it leaves; without one nothing follows
+// that is compressed.
 func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compressor) {
 	if !c.mayLeave(sendQueued) {
 		b.abandon(a)

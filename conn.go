@@ -142,7 +142,7 @@ func (c *Conn) Context() context.Context { return &c.lifetime }
 // unlock lets go of mu, and makes flags and moments what closing and sender are.
 func (c *Conn) unlock() {
 	cl, s := &c.closing, &c.sender
-	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writerOpen) |
+	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != noWriter) |
 		bit(backlogged, s.backlog.waits()) | bit(subscribed, s.backlog != nil && s.backlog.topics != nil)
 	if cl.quiet() {
 		f |= delivering

@@ -70,7 +70,7 @@ func (c *Conn) clearBacklog(ctx context.Context) error {
 // holdBacklog keeps the backlog back until the Writer's message has ended: the compressor is in the middle of it.
 func (c *Conn) holdBacklog() {
 	c.mu.Lock()
-	c.sender.compressing = true
+	c.sender.writer = writerCompresses
 	c.unlock()
 }
 

@@ -312,7 +312,7 @@ func (s *sender) dataLeaves(c *closing) bool {
 // backlogLeaves reports whether messages wait in the backlog that may leave next. Once no message is accepted any more the
 // compressor has done its work, and a Writer's message that has not begun to leave never will.
 func (s *sender) backlogLeaves(c *closing) bool {
-	return s.backlog.waits() && !s.midMessage && (!s.compressing || c.stopped())
+	return s.backlog.waits() && !s.midMessage && (s.writer != writerCompresses || c.stopped())
 }
 
 // drop forgets what is pending: the connection has ended.

@@ -151,7 +151,7 @@ func (c *Conn) awaitWrite(ctx context.Context) error {
 // awaitWriter waits until no Writer is open.
 func (c *Conn) awaitWriter(ctx context.Context) error {
 	c.mu.Lock()
-	if !c.sender.writerOpen {
+	if c.sender.writer == noWriter {
 		c.unlock()
 		return nil
 	}
@@ -221,7 +221,7 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 	}
 	c.mu.Lock()
 	s := &c.sender
-	queued := !c.stoppedLocked() && !s.writerOpen && !c.has(backlogged) && (s.corked || s.queue == nil && !s.pongsWait()) &&
+	queued := !c.stoppedLocked() && s.writer == noWriter && !c.has(backlogged) && (s.corked || s.queue == nil && !s.pongsWait()) &&
 		s.enqueue(first, p, min(corkLimit, s.limit), 0)
 	cork := queued && !s.corked
 	s.corked = s.corked || queued

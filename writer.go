@@ -34,9 +34,9 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText}
 	for {
 		c.mu.Lock()
-		stopped, first := c.closing.stopped(), !c.sender.writerOpen
+		stopped, first := c.closing.stopped(), c.sender.writer == noWriter
 		if !stopped && first {
-			c.sender.writerOpen = true
+			c.sender.writer = writerOpen
 		}
 		c.unlock()
 		switch {
@@ -281,7 +281,7 @@ func (w *messageWriter) finish() {
 	}
 	c := w.c
 	c.mu.Lock()
-	c.sender.writerOpen, c.sender.compressing = false, false
+	c.sender.writer = noWriter
 	if m := c.moments; m != nil && m.writerClosed != nil {
 		close(m.writerClosed)
 		m.writerClosed = nil

@@ -107,7 +107,7 @@ var Table = []Mutant{
 	{"queue-interleaves", "queued messages leave between a Writer's fragments", []Edit{
 		{"sender.collect", "if s.queue != nil && !s.midMessage {", "if s.queue != nil {"},
 		{"sender.dataLeaves", "s.queue != nil && !s.midMessage", "s.queue != nil"}}},
-	{"writer-not-exclusive", "Write does not wait for an open Writer", []Edit{{"Conn.unlock", "bit(writerIsOpen, s.writerOpen)", "bit(writerIsOpen, s.writerOpen && cl.over)"}}},
+	{"writer-not-exclusive", "Write does not wait for an open Writer", []Edit{{"Conn.unlock", "bit(writerIsOpen, s.writer != noWriter)", "bit(writerIsOpen, s.writer != noWriter && cl.over)"}}},
 	{"writer-piece-twice", "a Writer sends a piece again if its context ended in the middle", []Edit{{"messageWriter.flush", "if sent {", "if sent && err == nil {"}}},
 	{"writer-first-opcode", "all fragments of a Writer have the message's opcode", []Edit{{"messageWriter.fragment", "if sent {", "if sent && fin {"}}},
 	{"drop-last-byte", "messages of 8193 bytes lose their last", []Edit{{"Conn.write", "first := finBit | firstByte(op)\n", "first := finBit | firstByte(op)\n\tif len(p) == 8193 {\n\t\tp = p[:8192]\n\t}\n"}}},

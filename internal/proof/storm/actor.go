@@ -108,6 +108,14 @@ func (a *actor) writes(kind string) {
 			if err = a.tryWrite(a.typ(), a.size()); err == websocket.ErrQueueFull {
 				pause(a.draw.upTo(2*time.Millisecond), a.stop)
 			}
+		case k == "prepared" && a.draw.chance(50):
+			if err = a.tryWritePrepared(a.typ(), a.size()); err == websocket.ErrQueueFull {
+				pause(a.draw.upTo(2*time.Millisecond), a.stop)
+			}
+		case k == "prepared", k == "any" && a.draw.chance(20):
+			ctx, cancel := a.context()
+			err = a.writePrepared(ctx, a.typ(), a.size())
+			cancel()
 		case k == "stream", k == "any" && a.draw.chance(30):
 			err = a.writesStream()
 		default:

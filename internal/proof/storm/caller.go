@@ -183,6 +183,37 @@ func (c *caller) tryWrite(typ websocket.MessageType, size int) error {
 	return err
 }
 
+// writePrepared is one WritePrepared.
+func (c *caller) writePrepared(ctx context.Context, typ websocket.MessageType, size int) error {
+	number, m := c.prepare(typ, size)
+	dead := ended(ctx)
+	c.in("WritePrepared", ctx, 0)
+	err := c.end.conn.WritePrepared(ctx, m)
+	c.out()
+	c.settle(number, err, dead)
+	return err
+}
+
+// tryWritePrepared is one TryWritePrepared.
+func (c *caller) tryWritePrepared(typ websocket.MessageType, size int) error {
+	number, m := c.prepare(typ, size)
+	c.in("TryWritePrepared", nil, atOnce)
+	err := c.end.conn.TryWritePrepared(m)
+	c.out()
+	c.settle(number, err, err == websocket.ErrQueueFull)
+	return err
+}
+
+// prepare enters a message, and prepares it.
+func (c *caller) prepare(typ websocket.MessageType, size int) (int, *websocket.PreparedMessage) {
+	number, data := c.end.out.compose(c.name, size, typ, false)
+	m, err := websocket.NewPreparedMessage(typ, data)
+	if err != nil {
+		panic(err)
+	}
+	return number, m
+}
+
 // settle enters what a call said of a message. Nothing leaves if it failed before it began.
 func (c *caller) settle(number int, err error, nothing bool) {
 	f := unsure

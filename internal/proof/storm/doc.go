@@ -3,7 +3,7 @@
 // values of GOMAXPROCS. It uses the public API of the library only.
 //
 // A storm runs programs. A program is drawn from the seed and its number: a scene
-// (crowd, pause, proxy, flood, ends, tunnel), a transport, options, and what each of
+// (crowd, pause, proxy, flood, ends, tunnel, group), a transport, options, and what each of
 // the goroutines does. The scheduler and the kernel decide the rest, so a program that runs
 // again plays the same plan, not the same interleaving.
 //

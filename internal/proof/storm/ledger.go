@@ -24,6 +24,7 @@ func (f fate) String() string {
 // An entry is what is known of one message.
 type entry struct {
 	fate   fate
+	cast   bool // a group's: a policy may drop it
 	stream bool // a Writer's: it may leave in part unless it was accepted
 	wired  bool
 	got    bool
@@ -67,6 +68,38 @@ func (l *ledger) compose(from string, size int, typ websocket.MessageType, strea
 	s.entries = append(s.entries, entry{size: size, stream: stream})
 	l.mu.Unlock()
 	return number, compose(from, number, size, typ)
+}
+
+// expect enters a message that goes to many. What its sender has sent elsewhere meanwhile must not come here.
+func (l *ledger) expect(from string, number, size int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.senders[from]
+	if s == nil {
+		s = &sender{name: from, last: -1}
+		l.senders[from] = s
+	}
+	for len(s.entries) <= number {
+		s.entries = append(s.entries, entry{fate: refused})
+	}
+	s.entries[number] = entry{fate: unsure, cast: true, size: size}
+}
+
+// casts returns how many messages of groups may come, and how many have left.
+func (l *ledger) casts() (all, left int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.senders {
+		for _, e := range s.entries {
+			if e.cast {
+				all++
+			}
+			if e.cast && e.wired {
+				left++
+			}
+		}
+	}
+	return all, left
 }
 
 // settle enters what the call said.

@@ -49,7 +49,8 @@ func (w *world) crowd() {
 func (p *pair) crowdOf(e *end, stop chan struct{}, writers, readers *sync.WaitGroup) {
 	r := p.world.draw
 	number := one(r, 0, 1, 2, 4, 6, 12, 24)
-	kinds := one(r, []string{"write"}, []string{"write", "any"}, []string{"write", "try", "stream", "any"})
+	kinds := one(r, []string{"write"}, []string{"write", "any"}, []string{"write", "try", "stream", "any"},
+		[]string{"prepared", "stream", "any"})
 	wild := one(r, 0, 0, 20, 60)
 	largest := one(r, 300, 3000, 20_000, 100_000)
 	think := one(r, 0, 0, time.Millisecond)

@@ -60,7 +60,7 @@ type Report struct {
 
 var scenes = map[string]func(*world){
 	"crowd": (*world).crowd, "pause": (*world).pause, "proxy": (*world).proxy,
-	"flood": (*world).flood, "ends": (*world).ends, "tunnel": (*world).tunnel,
+	"flood": (*world).flood, "ends": (*world).ends, "tunnel": (*world).tunnel, "group": (*world).group,
 }
 
 // Scenes are all scenes.

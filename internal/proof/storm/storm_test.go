@@ -16,7 +16,7 @@ var (
 	flagSeed      = flag.Uint64("storm.seed", 0, "the seed; 0 draws one from the clock")
 	flagProgram   = flag.Int("storm.program", 0, "run only the program with this number, again and again")
 	flagTransport = flag.String("storm.transport", strings.Join(Transports, ","), "transports; wrapped is pieces,zeros,deadless")
-	flagScene     = flag.String("storm.scene", "crowd,flood,pause,proxy,tunnel", "scenes; also "+strings.Join(Scenes(), ","))
+	flagScene     = flag.String("storm.scene", "crowd,flood,group,pause,proxy,tunnel", "scenes; also "+strings.Join(Scenes(), ","))
 	flagProcs     = flag.String("storm.procs", "1,2,16", "values of GOMAXPROCS")
 	flagParallel  = flag.Int("storm.parallel", 3, "programs at once")
 	flagStop      = flag.Bool("storm.stop", false, "stop at the first violation")
