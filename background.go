@@ -237,7 +237,7 @@ func (b *background) ReadAhead() {
 	c := (*Conn)(b)
 	for {
 		err := c.readOneAhead()
-		if err != nil && !(err == errOver && c.receiver.over && !c.has(noReads)) {
+		if err != nil && !(err == errOver && c.receiver.parsingDone && !c.has(noReads)) {
 			break
 		}
 	}
@@ -258,7 +258,7 @@ func (c *Conn) readOneAhead() error {
 	if drops {
 		c.dropUnread()
 	}
-	if r.over { // after the peer's Close all is dropped, until it closes TCP
+	if r.parsingDone { // after the peer's Close all is dropped, until it closes TCP
 		r.inbox.Clear()
 		r.inbox.Release()
 		return c.fill(nil)

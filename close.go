@@ -10,7 +10,7 @@ package websocket
 //	        │                                                 ▲
 //	        │ recvClose                  sendClose (echo)     │
 //	        └──────────▶ closeReceived ───────────────────────┘
-//	      fail (EOF, I/O error, timeout, CloseNow): any state ▶ closed
+//	      disconnect (EOF, I/O error, time-out, CloseNow): any state ▶ closed
 //
 // closeTable decides whether a frame may leave, and what a frame that came means, and nothing else does. It knows no
 // roles. It is asked for every frame that leaves at one place, sender.collect, by the goroutine that holds the write turn,
@@ -42,7 +42,7 @@ const (
 	sendData                     // any other frame is about to leave: data, Ping, Pong
 	sendQueued                   // one that was accepted before, from the queue
 	recvData                     // any other frame came
-	fail                         // EOF, I/O error, time-out, CloseNow
+	disconnect                   // EOF, I/O error, time-out, CloseNow
 
 	numCloseEvents
 )
@@ -75,7 +75,7 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		sendData:   {open, emit},
 		sendQueued: {open, emit},
 		recvData:   {open, deliver},
-		fail:       {closed, abort},
+		disconnect: {closed, abort},
 	},
 	closeSent: {
 		// "If an endpoint receives a Close frame and did not previously send a
@@ -90,8 +90,8 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		// Section 1.4: "After sending a control frame indicating the connection
 		// should be closed, a peer does not send any further data".
 		// But it may still receive some: what was on its way is dropped.
-		recvData: {closeSent, ignore},
-		fail:     {closed, abort},
+		recvData:   {closeSent, ignore},
+		disconnect: {closed, abort},
 	},
 	closeReceived: {
 		// The echo, and with it the end of the handshake.
@@ -105,7 +105,7 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		// sent" (section 5.5.1): what was accepted before goes before the echo.
 		sendData:   {closeReceived, refuse},
 		sendQueued: {closeReceived, emit},
-		fail:       {closed, abort},
+		disconnect: {closed, abort},
 	},
 	closed: {
 		sendClose:  {closed, refuse},
@@ -113,7 +113,7 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		sendData:   {closed, refuse},
 		sendQueued: {closed, refuse},
 		recvData:   {closed, ignore},
-		fail:       {closed, nothing},
+		disconnect: {closed, nothing},
 	},
 }
 
@@ -152,8 +152,8 @@ const (
 	hurry                           // it may take a second more
 	interruptWrite                  // a blocked Write looks again
 	interruptRead                   // a blocked Read looks again
-	wakeWriter                      // something is due to leave
 	keepReading                     // from here on somebody reads until the end
+	wakeWriter                      // something is due to leave
 	endContext                      // Context ends
 	lastTry                         // make one attempt to write what is due, then call gone
 	closeGently                     // close the net.Conn: both ends are through with it
@@ -168,13 +168,13 @@ type closing struct {
 	by     initiator
 	server bool
 
-	closeRead bool // the application wants no more messages
-	eof       bool // the peer sends no more bytes
-	both      bool // both Close frames are through
-	over      bool // the reason is final: no call but Close waits for anything
-	ended     bool // the net.Conn is closed, or about to be
-	hungUp    bool // Close waits no more
-	noWrites  bool // the net.Conn takes no more bytes: result says why, for the time being
+	closeRead     bool // the application wants no more messages
+	eof           bool // the peer sends no more bytes
+	handshakeDone bool // both Close frames are through
+	over          bool // the reason is final: no call but Close waits for anything
+	ended         bool // the net.Conn is closed, or about to be
+	hungUp        bool // Close waits no more
+	noWrites      bool // the net.Conn takes no more bytes: result says why, for the time being
 
 	payload string // of our Close frame
 	cause   error  // why calls fail: the first reason, which is kept
@@ -234,7 +234,7 @@ func (c *closing) fail(cause error, payload string) acts {
 	case none:
 		c.ours, c.payload = due, payload
 	case written: // there is nothing to add
-		return c.failed()
+		return c.violationSent()
 	}
 	return bound | interruptWrite | wakeWriter
 }
@@ -267,7 +267,7 @@ func (c *closing) wrote() acts {
 	case c.state == closed:
 		return c.complete()
 	case c.by == violation:
-		return c.failed()
+		return c.violationSent()
 	}
 	return 0
 }
@@ -276,7 +276,7 @@ func (c *closing) wrote() acts {
 // at once; the client waits for the server to do it, which spares the server
 // the TIME_WAIT state. Nobody but Close waits for that.
 func (c *closing) complete() acts {
-	c.both, c.over, c.result = true, true, nil
+	c.handshakeDone, c.over, c.result = true, true, nil
 	if c.server || c.eof {
 		c.ended = true
 		return closeGently | endContext
@@ -285,21 +285,21 @@ func (c *closing) complete() acts {
 }
 
 // failed: the peer knows why, and nothing of it is read any more.
-func (c *closing) failed() acts {
+func (c *closing) violationSent() acts {
 	c.over, c.ended = true, true
-	c.state.step(fail)
+	c.state.step(disconnect)
 	return interruptRead | linger | endContext
 }
 
 // noWrite is the net.Conn's error from a write. The peer may have sent a Close that
 // says why, which is worth more than a broken pipe: so what has come is read
-// first, for a short time. nobodyReads says that nobody can.
-func (c *closing) noWrite(err error, nobodyReads bool) acts {
+// first, for a short time. stalled says that nobody can.
+func (c *closing) noWrite(err error, stalled bool) acts {
 	if c.over || c.noWrites {
 		return 0
 	}
 	c.noWrites, c.result = true, err
-	if c.state != open || nobodyReads || !c.reads() {
+	if c.state != open || stalled || !c.reads() {
 		return c.end(err)
 	}
 	return hurry | keepReading
@@ -309,7 +309,7 @@ func (c *closing) noWrite(err error, nobodyReads bool) acts {
 func (c *closing) noRead(err error, eof bool) acts {
 	c.eof = c.eof || eof
 	switch {
-	case c.both && !c.ended: // the server has closed TCP, as it should
+	case c.handshakeDone && !c.ended: // the server has closed TCP, as it should
 		c.ended = true
 		return closeGently
 	case eof && c.answers(): // the peer may have closed only its half
@@ -326,7 +326,7 @@ func (c *closing) answers() bool {
 // timedOut: what was bounded took too long.
 func (c *closing) timedOut(err error) acts {
 	switch {
-	case c.both && !c.ended:
+	case c.handshakeDone && !c.ended:
 		c.ended = true
 		return closeGently
 	case c.noWrites && !c.over:
@@ -339,7 +339,7 @@ func (c *closing) timedOut(err error) acts {
 // due has one attempt to leave.
 func (c *closing) end(reason error) acts {
 	switch {
-	case c.both && !c.ended: // CloseNow does not wait for the server
+	case c.handshakeDone && !c.ended: // CloseNow does not wait for the server
 		c.ended = true
 		return linger
 	case c.over:
@@ -357,7 +357,7 @@ func (c *closing) gone(arrive bool) acts {
 		return 0
 	}
 	c.ended = true
-	c.state.step(fail)
+	c.state.step(disconnect)
 	if arrive && !c.noWrites {
 		return linger
 	}
@@ -388,11 +388,11 @@ func (c *closing) drops() bool { return c.by == us || c.by == violation || c.clo
 // reads reports whether there is a reason to read: after the end only for the client
 // that waits for the server to close TCP.
 func (c *closing) reads() bool {
-	return !c.ended && !c.eof && (c.both || c.by != violation && !c.over)
+	return !c.ended && !c.eof && (c.handshakeDone || c.by != violation && !c.over)
 }
 
 // deaf reports whether nothing that comes is parsed any more.
-func (c *closing) deaf() bool { return c.eof || c.both || c.by == peer || c.by == violation }
+func (c *closing) deaf() bool { return c.eof || c.handshakeDone || c.by == peer || c.by == violation }
 
 // quiet reports whether nothing of the end has begun.
 func (c *closing) quiet() bool {

@@ -161,7 +161,7 @@ func (c *Conn) unlock() {
 // flags returns what of closing the flags mirror.
 func (c *closing) flags() uint32 {
 	return bit(delivering, c.delivers()) | bit(dropping, c.drops()) | bit(closedByUs, c.by == us) | bit(known, c.cause != nil) |
-		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.both && !c.ended)
+		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.handshakeDone && !c.ended)
 }
 
 func bit(flag uint32, set bool) uint32 {

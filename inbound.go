@@ -232,7 +232,7 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 				}
 			}
 		}
-		if r.over {
+		if r.parsingDone {
 			return errOver
 		}
 		what, op, payload, err := r.next(c.deflate != nil)

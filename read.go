@@ -191,7 +191,7 @@ func (r *messageReader) read(p []byte) (int, error) {
 // each connection. It returns buf with what has come of the message behind it, and whether that is all of it.
 func (c *Conn) awaitFrame(ctx context.Context, buf []byte) (message []byte, whole bool, err error) {
 	r := &c.receiver
-	if !r.inbox.Empty() || r.message.open || r.ahead.some() || r.over {
+	if !r.inbox.Empty() || r.message.open || r.ahead.some() || r.parsingDone {
 		return buf, false, nil
 	}
 	alone := r.frames <= 1 // one frame came when bytes were last waited for
@@ -242,7 +242,7 @@ func (c *Conn) readInto(spare []byte, n int) (length int, whole bool, err error)
 // is with most that come in bursts. It saves them the way through the pieces of a message.
 func (c *Conn) readFront(buf []byte) (message []byte, whole bool, err error) {
 	r := &c.receiver
-	if r.left > 0 || r.message.open || r.ahead.some() || r.over || !c.has(delivering) {
+	if r.left > 0 || r.message.open || r.ahead.some() || r.parsingDone || !c.has(delivering) {
 		return buf, false, nil
 	}
 	b := r.inbox.Bytes()

@@ -19,9 +19,9 @@ type receiver struct {
 	checking bool // the message on the wire is text, and not compressed
 	// inMessage: a fragmented message has begun on the wire and not ended.
 	inMessage bool
-	// over: the peer's Close has come, or a violation. What follows is not even parsed.
-	over bool
-	text utf8.Validator
+	// parsingDone: the peer's Close has come, or a violation. What follows is dropped without parsing.
+	parsingDone bool
+	text        utf8.Validator
 	// frames counts the data frames since bytes were last waited for: 0, 1, or 2 for more.
 	frames uint8
 
@@ -284,7 +284,7 @@ func (m *message) takeHeld(p []byte) int {
 
 // stop: nothing that follows is parsed any more.
 func (r *receiver) stop() {
-	r.over = true
+	r.parsingDone = true
 	r.inbox.Clear()
 }
 
