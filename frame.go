@@ -310,7 +310,7 @@ func checkClose(code StatusCode, reason string) (StatusCode, string, error) {
 	case code == StatusNoStatusRcvd && reason == "":
 		return code, "", nil
 	case code == StatusNoStatusRcvd:
-		return StatusInternalError, "", fmt.Errorf("websocket: a Close frame without a code (StatusNoStatusRcvd) can't have a reason; 1011 was sent instead")
+		return StatusInternalError, "", fmt.Errorf("websocket: the status code 1005 (StatusNoStatusRcvd) means a Close frame without a code, which can't have a reason; 1011 was sent instead")
 	case !code.sendable():
 		return StatusInternalError, "", fmt.Errorf("websocket: the status code %d may not be sent in a Close frame (RFC 6455, section 7.4); 1011 was sent instead", int(code))
 	case !utf8.ValidString(reason):
