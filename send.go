@@ -193,8 +193,9 @@ func (s *sender) collectQueue(c *closing, b *batch) {
 	}
 }
 
-// wrote is called when a whole batch was written.
-func (s *sender) wrote(queued int) { s.size -= queued }
+// wrote is called when a whole batch was written. If the batch was on its way when the connection ended, drop has forgotten
+// its bytes already.
+func (s *sender) wrote(queued int) { s.size = max(s.size-queued, 0) }
 
 // suspend keeps the part of a batch, and of f's tail, that was not written; b.buf.N bytes were. If nothing of f has left and it
 // need not be sent, f is taken back. suspend reports whether nothing is left to write.
