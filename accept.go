@@ -44,26 +44,27 @@ func Subprotocols(r *http.Request) []string {
 // logs a WriteHeader on a hijacked connection. That is harmless. Leave such middleware out
 // for WebSockets to avoid it.
 //
-// A wrapper's WriteHeader must leave the status 101 and the handshake's own fields alone:
-// "Connection: close" of a server that is about to stop is no handshake. What net/http has
-// not been told yet, Accept puts right. Otherwise it returns an error that names the field,
-// and the client gets a response with status 500, or the wrapper's own status; over TLS the
-// connection is closed. OnRefuse is not called then.
+// A wrapper's WriteHeader must not change the status 101 or the handshake's own fields. For
+// example, it must not set "Connection: close" because the server is about to stop. Accept
+// corrects a change that has not reached net/http yet. If it can't, it returns an error that
+// names the field, and the client gets a response with status 500, or the wrapper's own
+// status; over TLS the connection is closed. OnRefuse is not called then.
 //
-// The server's connection may be any net.Conn with read deadlines that work: net/http
-// uses one to let go of it. A channel of SSH has none. Below TLS the time-out's error must
-// be Temporary as well, which that of yamux is not. A wrapper on the listener mends both.
+// The server's connection may be any net.Conn whose read deadlines work: net/http needs
+// one to hand the connection over. A channel of SSH has none. Below TLS, the time-out's
+// error must also be Temporary, which that of yamux is not. A wrapper around the listener's
+// connections can correct both.
 //
 // If the request is not a valid handshake, or if its Origin is not allowed, Accept
 // answers it with an HTTP status (see AcceptOptions.OnRefuse) and returns an error that
 // says what was wrong. The handler then just returns.
 //
-// Nothing may have been written to w before, and Accept may be called once for a request.
+// Accept must be called before anything is written to w, and only once for a request.
 // Otherwise it returns an error and writes nothing.
 //
-// The Conn must be closed. It outlives the handler, but r.Context() does not: goroutines
-// that go on use [Conn.Context]. While the handler runs, net/http keeps some 12 KiB for
-// it, which [Handler] saves.
+// The Conn must be closed. It may outlive the handler, but r.Context() is cancelled when the
+// handler returns: use [Conn.Context] in goroutines that continue. While a handler runs,
+// net/http keeps some 12 KiB for it; [Handler] avoids that.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}
@@ -93,24 +94,24 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	return joined(r.Context(), opts.newConn(nc, early, r, &agreed))
 }
 
-// The handshake's steps are functions of their own, one beside the other rather than one below the other. A handler that
-// goes on in Read keeps the stack that the deepest of them needed: with the frames of all of them on top of those of
-// net/http, it is 8 KiB rather than 4 KiB (TestIdleMemory).
+// Accept calls the steps of the handshake one after the other, rather than each from the one before. A goroutine keeps the
+// stack that its deepest call needed, and a handler often waits in Read afterwards. With nested calls it would keep 8 KiB
+// rather than 4 KiB (TestIdleMemory).
 
-// An agreement is what the two ends have agreed on.
+// An agreement is the result of the negotiation.
 type agreement struct {
 	handshake.Answer
 	deflate *compression
 }
 
-// A serverFault is why a handshake failed, if it is not the client's doing.
+// A serverFault is the error of a handshake that failed because of the server and not the client.
 type serverFault struct{ error }
 
 func (f serverFault) Unwrap() error { return f.error }
 
 var errAnswered = errors.New("websocket: Accept was called for a request that has been answered already, by another Accept or by a write to the ResponseWriter")
 
-// agree finds what both ends want.
+// agree negotiates the subprotocol and permessage-deflate.
 func (opts *AcceptOptions) agree(w http.ResponseWriter, r *http.Request) (agreed agreement, err error) {
 	agreed.Key = r.Header.Get("Sec-Websocket-Key")
 	if agreed.deflate, agreed.Extension, err = acceptDeflate(r, opts); err != nil {
@@ -146,7 +147,7 @@ func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agre
 	switch {
 	case hijack.Answered(w):
 		return nil, nil, nil, serverFault{errAnswered}
-	case hijack.Own(w): // nobody else sees the answer, and net/http need not know of it
+	case hijack.Own(w): // no middleware: Accept writes the answer itself, past net/http
 		h = w.Header()
 		nc, rw, err = http.NewResponseController(w).Hijack()
 	case hijack.Possible(w):
@@ -287,23 +288,23 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 }
 
 // Handler returns a handler that accepts WebSockets and runs serve for each in
-// a goroutine of its own. The HTTP handler returns meanwhile, and net/http lets go
-// of the buffers that it keeps for a running one: a connection that waits costs
+// a goroutine of its own. The HTTP handler returns at once, so that net/http frees
+// the buffers that it keeps for a running handler: a waiting connection costs
 // less than half of what it costs inside a handler.
 //
-// ctx is c.Context(), or with the option EndOnShutdown one that ends at the server's
-// Shutdown, too. When serve returns, the connection is closed with 1000
+// ctx is c.Context(). With the option EndOnShutdown, it is also cancelled at the
+// server's Shutdown. When serve returns, the connection is closed with 1000
 // (StatusNormalClosure). If it panics, the connection is closed with 1011
 // (StatusInternalError), and the panic is logged.
 //
 // If the handshake fails, serve is not called; the client gets the response that [Accept]
-// or OnRefuse writes. If the reason is on the server's side, such as an option that is not
-// valid or a middleware that gets in the way, the error is logged. If it is the client's
-// request, or its Origin, nothing is logged, as net/http logs no malformed requests:
-// OnRefuse is called for each of these. Logs go to the ErrorLog of the http.Server, or to
-// the standard logger.
+// or OnRefuse writes. If the server is the cause, by an option that is not valid or a
+// middleware that prevents the handshake, the error is logged. If the client's request or
+// its Origin is the cause, nothing is logged, just as net/http does not log malformed
+// requests; OnRefuse is called for each of them. Logs go to the ErrorLog of the
+// http.Server, or to the standard logger.
 //
-// Middleware sees what it sees of [Accept], and that the HTTP handler returns at once.
+// To middleware, this looks like a handler that calls [Accept] and returns at once.
 func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
@@ -322,8 +323,8 @@ func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http
 	})
 }
 
-// untilShutdown returns serve with a context that ends at the server's shutdown, too. A
-// connection that serve leaves then is closed with 1001.
+// untilShutdown returns serve with a context that is also cancelled at the server's
+// shutdown. If serve returns after that, the connection is closed with 1001.
 func untilShutdown(down context.Context, g *Group, serve func(context.Context, *Conn)) func(context.Context, *Conn) {
 	return func(ctx context.Context, c *Conn) {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -339,7 +340,7 @@ func untilShutdown(down context.Context, g *Group, serve func(context.Context, *
 	}
 }
 
-// serveConn runs serve and closes the connection behind it.
+// serveConn runs serve and then closes the connection.
 func serveConn(server *http.Server, c *Conn, serve func(ctx context.Context, c *Conn)) {
 	code, reason := StatusInternalError, "internal error"
 	defer func() {
@@ -354,7 +355,7 @@ func serveConn(server *http.Server, c *Conn, serve func(ctx context.Context, c *
 	code, reason = StatusNormalClosure, ""
 }
 
-// logf logs where the server logs, as net/http does the panics of handlers.
+// logf logs to the server's ErrorLog, as net/http does for panics of handlers.
 func logf(server *http.Server, format string, args ...any) {
 	printf := log.Printf
 	if server != nil && server.ErrorLog != nil {

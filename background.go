@@ -11,15 +11,15 @@ import (
 	"github.com/closeonce/websocket/internal/supervisor"
 )
 
-// This file is how a connection begins, and what it does by itself: its alarms, and the reader goroutine. (The writer
+// This file has what creates a connection and what it does by itself: its alarms, and the reader goroutine. (The writer
 // goroutine is writeOut in flush.go.)
 
-// config is what a handshake knows about the connection it made.
+// config is what a handshake passes to newConn.
 type config struct {
 	client      bool
 	subprotocol string
 	deflate     *compression
-	early       []byte          // frames that came right behind the handshake
+	early       []byte          // bytes that came right behind the handshake
 	parent      context.Context // for its values
 	readLimit   int64
 	settings    settings
@@ -53,7 +53,7 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	c.unlock()
 	tell := s.trace != nil && s.trace.HandshakeDone != nil
 	if tell {
-		c.supervisor.Turn.Await(nil, nil) // so that nothing comes before; nobody else knows of the connection
+		c.supervisor.Turn.Await(nil, nil) // so that nothing is read before HandshakeDone; the turn is free
 	}
 	c.alarms.Init(c.ring, t, alarmReader, supervisor.ReaderDelay)
 	if s.keepAlive > 0 {
@@ -99,7 +99,7 @@ func (c *Conn) setHooks(s *settings) {
 	}
 }
 
-// tell calls a function of a Trace, without the read turn.
+// tell calls a function of a Trace that does not run under the read turn; call is for the others.
 func (c *Conn) tell(name string, f func()) {
 	returned := false
 	defer func() {
@@ -108,7 +108,7 @@ func (c *Conn) tell(name string, f func()) {
 		}
 		v := recover()
 		err := &panicError{"Trace." + name, v, debug.Stack()}
-		if v == nil { // runtime.Goexit: whoever writes ends here, and keeps the write turn
+		if v == nil { // runtime.Goexit: the goroutine may end with the write turn, and no Close frame can be sent
 			c.end(err)
 			return
 		}
@@ -118,7 +118,7 @@ func (c *Conn) tell(name string, f func()) {
 	returned = true
 }
 
-// deliver tells of what closing has done, in a goroutine of its own.
+// deliver calls StateChanged and Closed for the events noted, in a goroutine of its own.
 func (c *Conn) deliver(trace *Trace) {
 	done := false
 	defer func() {
@@ -143,7 +143,7 @@ func (c *Conn) deliver(trace *Trace) {
 	}
 }
 
-// newCompression sets up what was agreed on, for one end.
+// newCompression returns the state of permessage-deflate for one end of a connection.
 func newCompression(agreed handshake.Params, client bool, threshold int) *compression {
 	outBits, outTakeover := agreed.ServerBits, !agreed.ServerNoTakeover
 	inBits, inTakeover := agreed.ClientBits, !agreed.ClientNoTakeover
@@ -162,7 +162,7 @@ func newCompression(agreed handshake.Params, client bool, threshold int) *compre
 	return z
 }
 
-// ring does what is due.
+// ring handles the alarms that are due. The alarms' timer calls it.
 func (c *Conn) ring() {
 	t := now()
 	due := c.alarms.Take(t)
@@ -193,10 +193,10 @@ func (c *Conn) ring() {
 	}
 }
 
-// checkAlive looks for signs of life of the peer.
+// checkAlive looks for signs of life of the peer, and sends a Ping or ends the connection if there are none.
 func (c *Conn) checkAlive(t int64) {
 	if !c.has(delivering) && c.has(known) {
-		return // no Ping may leave any more, and the close timeout bounds what is left
+		return // no Ping may be sent any more, and the close timeout bounds the rest
 	}
 	deaf := c.supervisor.Stalled.Load()
 	taken, outstanding := c.transport.Taken()
@@ -212,10 +212,10 @@ func (c *Conn) checkAlive(t int64) {
 	c.alarms.Set(t, alarmKeepAlive, again)
 }
 
-// background is a Conn as its supervisor sees it.
+// background is a Conn in its role as the supervisor's Owner.
 type background Conn
 
-// Look is the look that schedule asked for, or newConn.
+// Look is the check that schedule or newConn asked for. It starts the reader goroutine if the application does not read.
 func (b *background) Look(t int64) {
 	c := (*Conn)(b)
 	c.keepalive.Listened(t)
@@ -231,13 +231,13 @@ func (b *background) Look(t int64) {
 	}
 }
 
-// ReadAhead is the reader goroutine. It has the read turn, and ends when a call wants to read, when the read-ahead is
-// full, or with the connection.
+// ReadAhead is the reader goroutine. It has the read turn. It ends when a call wants to read, when the read-ahead is full,
+// or when the connection ends.
 func (b *background) ReadAhead() {
 	c := (*Conn)(b)
 	for {
 		err := c.readOneAhead()
-		if err != nil && !(err == errOver && c.receiver.over && !c.has(noReads)) {
+		if err != nil && !(err == errOver && c.receiver.parsingDone && !c.has(noReads)) {
 			break
 		}
 	}
@@ -258,7 +258,7 @@ func (c *Conn) readOneAhead() error {
 	if drops {
 		c.dropUnread()
 	}
-	if r.over { // after the peer's Close all is dropped, until it closes TCP
+	if r.parsingDone { // after the peer's Close everything is dropped, until the peer closes TCP
 		r.inbox.Clear()
 		r.inbox.Release()
 		return c.fill(nil)

@@ -10,48 +10,48 @@ package websocket
 //	        │                                                 ▲
 //	        │ recvClose                  sendClose (echo)     │
 //	        └──────────▶ closeReceived ───────────────────────┘
-//	      fail (EOF, I/O error, timeout, CloseNow): any state ▶ closed
+//	      disconnect (EOF, I/O error, time-out, CloseNow): any state ▶ closed
 //
-// closeTable decides whether a frame may leave, and what a frame that came means, and nothing else does. It knows no
-// roles. It is asked for every frame that leaves at one place, sender.collect, by the goroutine that holds the write turn,
-// and moved before the bytes go out: a Close of which half was written counts as sent.
+// closeTable alone decides whether a frame may leave, and what a received frame means. It is the same for client and server.
+// sender.collect asks it for every frame that leaves, while holding the write turn. The state moves before the bytes go
+// out, so a Close that was written in part counts as sent.
 //
-// closing is all that a connection knows of its end. Its methods are what can happen. Each changes the state and returns
-// what has to be done about it; Conn does that after unlocking. This file is pure.
+// closing holds all that a connection knows of its end. It has one method for each event. Each method changes the state and
+// returns the acts that Conn must perform after unlocking (Conn.perform). This file is pure.
 
 // closeState is how far the closing handshake has come.
 type closeState uint8
 
 const (
-	// open: neither side has sent Close. Left by either side's Close.
+	// open: neither side has sent Close.
 	open closeState = iota
-	// closeSent: our Close left; no frame leaves any more. Left by their Close.
+	// closeSent: our Close was sent, theirs has not come. No other frame may leave.
 	closeSent
-	// closeReceived: their Close came; only our Close may leave. Left by it.
+	// closeReceived: theirs has come, ours was not sent. Only queued messages and our Close may leave.
 	closeReceived
-	closed // final
+	closed // both were sent, or the net.Conn was given up; final
 	numCloseStates
 )
 
-// closeEvent is what happens to the connection, as far as closing cares.
+// closeEvent is an event that the close table has a column for.
 type closeEvent uint8
 
 const (
 	sendClose  closeEvent = iota // a Close frame of ours is about to leave
 	recvClose                    // a Close frame came
 	sendData                     // any other frame is about to leave: data, Ping, Pong
-	sendQueued                   // one that was accepted before, from the queue
+	sendQueued                   // a queued message, accepted earlier, is about to leave
 	recvData                     // any other frame came
-	fail                         // EOF, I/O error, time-out, CloseNow
+	disconnect                   // EOF, I/O error, time-out, CloseNow
 
 	numCloseEvents
 )
 
-// closeAction is what the event's cause has to do now.
+// closeAction is what to do about an event. The code asks only for emit, deliver, echo and finish.
 type closeAction uint8
 
 const (
-	invalid closeAction = iota // no cell of the table: a forgotten one shows
+	invalid closeAction = iota // the zero value: a cell missing from the table
 	emit                       // let the frame leave
 	refuse                     // the frame must not leave
 	deliver                    // the frame is for the application
@@ -62,7 +62,7 @@ const (
 	nothing                    // it has ended already
 )
 
-// closeCell is where to go, and what to do.
+// closeCell is the next state, and what to do.
 type closeCell struct {
 	next   closeState
 	action closeAction
@@ -75,23 +75,23 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		sendData:   {open, emit},
 		sendQueued: {open, emit},
 		recvData:   {open, deliver},
-		fail:       {closed, abort},
+		disconnect: {closed, abort},
 	},
 	closeSent: {
 		// "If an endpoint receives a Close frame and did not previously send a
 		// Close frame, the endpoint MUST send a Close frame in response."
-		// We did previously: so theirs is the answer, or it crossed ours.
+		// We did: their Close answers ours, or the two crossed.
 		sendClose: {closeSent, refuse},
 		recvClose: {closed, finish},
 		// Section 5.5.1: "The application MUST NOT send any more data frames
-		// after sending a Close frame." The same goes for Ping and Pong here.
+		// after sending a Close frame." We send no Ping or Pong either.
 		sendData:   {closeSent, refuse},
 		sendQueued: {closeSent, refuse},
 		// Section 1.4: "After sending a control frame indicating the connection
 		// should be closed, a peer does not send any further data".
-		// But it may still receive some: what was on its way is dropped.
-		recvData: {closeSent, ignore},
-		fail:     {closed, abort},
+		// Data that the peer sent before it saw our Close may still come. It is dropped.
+		recvData:   {closeSent, ignore},
+		disconnect: {closed, abort},
 	},
 	closeReceived: {
 		// The echo, and with it the end of the handshake.
@@ -100,12 +100,12 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		// connection should be closed, a peer discards any further data received".
 		recvClose: {closeReceived, ignore},
 		recvData:  {closeReceived, ignore},
-		// The peer has said that it will not look at data: nothing new leaves. But
-		// "An endpoint MAY delay sending a Close frame until its current message is
-		// sent" (section 5.5.1): what was accepted before goes before the echo.
+		// The peer discards data from now on, so nothing new leaves. But "An endpoint
+		// MAY delay sending a Close frame until its current message is sent" (section
+		// 5.5.1): messages that are in the queue already leave before the echo.
 		sendData:   {closeReceived, refuse},
 		sendQueued: {closeReceived, emit},
-		fail:       {closed, abort},
+		disconnect: {closed, abort},
 	},
 	closed: {
 		sendClose:  {closed, refuse},
@@ -113,23 +113,23 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		sendData:   {closed, refuse},
 		sendQueued: {closed, refuse},
 		recvData:   {closed, ignore},
-		fail:       {closed, nothing},
+		disconnect: {closed, nothing},
 	},
 }
 
-// step moves the machine and says what to do. What is refused moves nothing.
+// step moves to the next state and returns what to do. A refused event does not change the state.
 func (s *closeState) step(e closeEvent) closeAction {
 	cell := closeTable[*s][e]
 	*s = cell.next
 	return cell.action
 }
 
-// initiator is who began to close.
+// initiator is the side that began to close.
 type initiator uint8
 
 const (
 	nobody    initiator = iota
-	us                  // the application, or a rule that it set
+	us                  // the application, or a rule of ours: a message after CloseRead, a callback's panic
 	peer                // the peer's Close came before ours was due
 	violation           // the peer broke the protocol, and we fail the connection
 )
@@ -139,49 +139,49 @@ type closeFate uint8
 
 const (
 	none    closeFate = iota
-	due               // it leaves as soon as somebody writes
-	leaving           // it is on its way: no other frame leaves any more
-	written           // all its bytes are
+	due               // it is pending: the next flush sends it
+	leaving           // a flush has taken it; no frame follows it
+	written           // all its bytes are written
 )
 
-// acts is a set of things that Conn has to do, in this order.
+// acts is a set of things to do. Conn.perform does them in this order.
 type acts uint16
 
 const (
-	bound          acts = 1 << iota // the handshake has begun: it may take so long
-	hurry                           // it may take a second more
-	interruptWrite                  // a blocked Write looks again
-	interruptRead                   // a blocked Read looks again
-	wakeWriter                      // something is due to leave
-	keepReading                     // from here on somebody reads until the end
-	endContext                      // Context ends
-	lastTry                         // make one attempt to write what is due, then call gone
-	closeGently                     // close the net.Conn: both ends are through with it
-	closeHard                       // close the net.Conn: it is of no more use
-	linger                          // close our half of it, then the rest; so our Close arrives
+	bound          acts = 1 << iota // start the close timeout
+	hurry                           // shorten the close timeout to a second from now
+	interruptWrite                  // wake a blocked Write, to check the state again
+	interruptRead                   // wake a blocked Read, to check the state again
+	keepReading                     // keep a reader running until the end
+	wakeWriter                      // write what is pending
+	endContext                      // cancel Conn.Context
+	lastTry                         // make one attempt to write what is pending, then call gone
+	closeGently                     // close the net.Conn after a complete handshake
+	closeHard                       // close the net.Conn at once; a reset may lose what was written
+	linger                          // close our half of TCP, and the rest within a second, so that our Close arrives
 )
 
-// closing is all that a connection knows of its end. Conn.mu guards it.
+// closing holds all that a connection knows of its end. Conn.mu guards it.
 type closing struct {
 	state  closeState
 	ours   closeFate
 	by     initiator
 	server bool
 
-	closeRead bool // the application wants no more messages
-	eof       bool // the peer sends no more bytes
-	both      bool // both Close frames are through
-	over      bool // the reason is final: no call but Close waits for anything
-	ended     bool // the net.Conn is closed, or about to be
-	hungUp    bool // Close waits no more
-	noWrites  bool // the net.Conn takes no more bytes: result says why, for the time being
+	closeRead     bool // CloseRead was called
+	eof           bool // the stream from the peer has ended
+	handshakeDone bool // both Close frames were exchanged
+	over          bool // the connection has ended: calls return cause. The net.Conn may still be open
+	ended         bool // the net.Conn is closed, or is being closed
+	hungUp        bool // Close has nothing more to wait for; set by Conn
+	noWrites      bool // a write to the net.Conn has failed; result holds its error
 
 	payload string // of our Close frame
-	cause   error  // why calls fail: the first reason, which is kept
+	cause   error  // why calls fail; the first one is kept
 	result  error  // what Close returns
 }
 
-// begin is our wish to close, for the application or because of a rule of its own.
+// begin starts the closing handshake from our side.
 func (c *closing) begin(cause error, payload string) acts {
 	if c.ours != none || c.over {
 		return 0
@@ -191,8 +191,8 @@ func (c *closing) begin(cause error, payload string) acts {
 	return bound | interruptWrite | interruptRead | keepReading | wakeWriter
 }
 
-// received is a Close frame that came. If it is to be answered, the answer has
-// the payload that came.
+// received handles the peer's Close frame. said is its content, and payload what an
+// answer repeats.
 func (c *closing) received(said CloseError, payload string) acts {
 	if c.over {
 		return 0
@@ -200,7 +200,7 @@ func (c *closing) received(said CloseError, payload string) acts {
 	switch c.state.step(recvClose) {
 	case echo:
 		c.because(said)
-		if c.noWrites { // it can't be answered
+		if c.noWrites { // the answer can't be sent
 			return c.end(said)
 		}
 		if c.ours == none {
@@ -213,37 +213,37 @@ func (c *closing) received(said CloseError, payload string) acts {
 		if c.ours == written {
 			return c.complete()
 		}
-		return keepReading // until the rest of ours has left
+		return keepReading // wrote completes it when ours is written
 	}
 	return 0
 }
 
-// fail is a violation of the peer's. Section 7.1.7, "_Fail the WebSocket
-// Connection_": a Close frame with the code leaves, then TCP is closed.
+// fail handles a violation by the peer. Section 7.1.7, "_Fail the WebSocket
+// Connection_": a Close frame with the code is sent, then TCP is closed.
 func (c *closing) fail(cause error, payload string) acts {
 	if c.over || c.by == violation {
 		return 0
 	}
 	c.because(cause)
 	c.by = violation
-	if c.noWrites { // it can't be told
+	if c.noWrites { // no Close can be sent
 		return c.end(c.result)
 	}
 	c.result = cause
 	switch c.ours {
 	case none:
 		c.ours, c.payload = due, payload
-	case written: // there is nothing to add
-		return c.failed()
+	case written: // no second Close may be sent
+		return c.violationSent()
 	}
 	return bound | interruptWrite | wakeWriter
 }
 
-// mayLeave asks the table.
+// mayLeave reports whether the table lets a frame leave.
 func (c *closing) mayLeave(e closeEvent) bool { return c.state.step(e) == emit }
 
 // leave asks the table for our Close, if it is due, and reports whether it leaves
-// now.
+// now: then the caller must send it.
 func (c *closing) leave() bool {
 	if c.ours != due {
 		return false
@@ -252,11 +252,11 @@ func (c *closing) leave() bool {
 	return c.state.step(sendClose) == emit
 }
 
-// last reports whether nothing can follow what leaves now. Section 7.1.1: the
-// server closes TCP first.
+// last reports whether the batch that leaves now ends the stream: a server closes TCP
+// right after the second Close (section 7.1.1).
 func (c *closing) last() bool { return c.server && c.ours == leaving && c.state == closed }
 
-// wrote is called when everything that had begun to leave is written.
+// wrote is called when a whole batch was written.
 func (c *closing) wrote() acts {
 	if c.ours != leaving {
 		return 0
@@ -267,16 +267,16 @@ func (c *closing) wrote() acts {
 	case c.state == closed:
 		return c.complete()
 	case c.by == violation:
-		return c.failed()
+		return c.violationSent()
 	}
 	return 0
 }
 
-// complete: both Close frames are through. Section 7.1.1: the server closes TCP
-// at once; the client waits for the server to do it, which spares the server
-// the TIME_WAIT state. Nobody but Close waits for that.
+// complete ends the connection after the exchange of both Close frames. Section 7.1.1:
+// the server closes TCP first, so that TIME_WAIT is not the client's. The client waits
+// for it in the background; only Close waits as well.
 func (c *closing) complete() acts {
-	c.both, c.over, c.result = true, true, nil
+	c.handshakeDone, c.over, c.result = true, true, nil
 	if c.server || c.eof {
 		c.ended = true
 		return closeGently | endContext
@@ -284,62 +284,62 @@ func (c *closing) complete() acts {
 	return bound | keepReading | endContext
 }
 
-// failed: the peer knows why, and nothing of it is read any more.
-func (c *closing) failed() acts {
+// violationSent ends the connection after the Close frame for a violation.
+func (c *closing) violationSent() acts {
 	c.over, c.ended = true, true
-	c.state.step(fail)
+	c.state.step(disconnect)
 	return interruptRead | linger | endContext
 }
 
-// noWrite is the net.Conn's error from a write. The peer may have sent a Close that
-// says why, which is worth more than a broken pipe: so what has come is read
-// first, for a short time. nobodyReads says that nobody can.
-func (c *closing) noWrite(err error, nobodyReads bool) acts {
+// noWrite handles the net.Conn's error from a write. The peer may have sent a Close
+// that says more than a broken pipe does, so the reader gets a second to find it. If
+// stalled is set, the read-ahead is full, and nothing can be read.
+func (c *closing) noWrite(err error, stalled bool) acts {
 	if c.over || c.noWrites {
 		return 0
 	}
 	c.noWrites, c.result = true, err
-	if c.state != open || nobodyReads || !c.reads() {
+	if c.state != open || stalled || !c.reads() {
 		return c.end(err)
 	}
 	return hurry | keepReading
 }
 
-// noRead is the net.Conn's error from a read; eof: the end of the stream.
+// noRead handles the net.Conn's error from a read. eof says that it is io.EOF.
 func (c *closing) noRead(err error, eof bool) acts {
 	c.eof = c.eof || eof
 	switch {
-	case c.both && !c.ended: // the server has closed TCP, as it should
+	case c.handshakeDone && !c.ended: // the client has waited for this: the server has closed TCP
 		c.ended = true
 		return closeGently
-	case eof && c.answers(): // the peer may have closed only its half
+	case eof && c.answers(): // the peer may have closed only its half, and still read our answer
 		return 0
 	}
 	return c.end(err)
 }
 
-// answers reports whether our answer to the peer's Close has yet to leave.
+// answers reports whether the peer's Close has come, and our answer is not written yet.
 func (c *closing) answers() bool {
 	return !c.over && !c.noWrites && (c.state == closeReceived || c.state == closed && c.ours == leaving)
 }
 
-// timedOut: what was bounded took too long.
+// timedOut handles the close timeout, or the second that replaced it.
 func (c *closing) timedOut(err error) acts {
 	switch {
-	case c.both && !c.ended:
+	case c.handshakeDone && !c.ended:
 		c.ended = true
 		return closeGently
 	case c.noWrites && !c.over:
 		err = c.result
 	}
-	return c.end(err)&^lastTry | c.gone(false) // it has had all its time
+	return c.end(err)&^lastTry | c.gone(false) // there is no time for a last try
 }
 
-// end ends the connection without a closing handshake. A Close of ours that is
-// due has one attempt to leave.
+// end ends the connection without a closing handshake. A pending Close of ours
+// gets one attempt to leave.
 func (c *closing) end(reason error) acts {
 	switch {
-	case c.both && !c.ended: // CloseNow does not wait for the server
+	case c.handshakeDone && !c.ended: // CloseNow on a client that waits for the server to close TCP
 		c.ended = true
 		return linger
 	case c.over:
@@ -351,50 +351,50 @@ func (c *closing) end(reason error) acts {
 	return interruptRead | interruptWrite | lastTry | endContext
 }
 
-// gone: the last attempt has been made. arrive: something has left that should.
+// gone gives up the net.Conn after the last attempt. arrive: bytes were sent that must not be lost in a reset.
 func (c *closing) gone(arrive bool) acts {
 	if c.ended {
 		return 0
 	}
 	c.ended = true
-	c.state.step(fail)
+	c.state.step(disconnect)
 	if arrive && !c.noWrites {
 		return linger
 	}
 	return closeHard
 }
 
-// because keeps the first reason.
+// because sets the cause, unless there is one.
 func (c *closing) because(reason error) {
 	if c.cause == nil {
 		c.cause = reason
 	}
 }
 
-// stopped reports whether no message can be accepted any more.
+// stopped reports whether Write and TryWrite accept no more messages.
 func (c *closing) stopped() bool {
 	return c.state != open || c.ours != none || c.over || c.noWrites
 }
 
-// told reports whether calls may return the cause: not before our Close has left.
+// told reports whether calls may return the cause. If we began, they wait until our Close is written.
 func (c *closing) told() bool { return c.over || c.by == us && c.ours == written }
 
-// delivers reports whether data that comes is for the application.
+// delivers reports whether data that arrives is for the application.
 func (c *closing) delivers() bool { return c.state == open && !c.drops() && !c.over }
 
-// drops reports whether data that has come, read or not, is for nobody.
+// drops reports whether data is discarded, even if it arrived before the end began.
 func (c *closing) drops() bool { return c.by == us || c.by == violation || c.closeRead }
 
-// reads reports whether there is a reason to read: after the end only for the client
-// that waits for the server to close TCP.
+// reads reports whether there is a reason to read. After the end, only a client reads
+// on: it waits for the server to close TCP.
 func (c *closing) reads() bool {
-	return !c.ended && !c.eof && (c.both || c.by != violation && !c.over)
+	return !c.ended && !c.eof && (c.handshakeDone || c.by != violation && !c.over)
 }
 
-// deaf reports whether nothing that comes is parsed any more.
-func (c *closing) deaf() bool { return c.eof || c.both || c.by == peer || c.by == violation }
+// deaf reports whether nothing that arrives is parsed any more.
+func (c *closing) deaf() bool { return c.eof || c.handshakeDone || c.by == peer || c.by == violation }
 
-// quiet reports whether nothing of the end has begun.
+// quiet reports whether nothing has begun to close.
 func (c *closing) quiet() bool {
 	return c.cause == nil && c.state == open && !c.closeRead && !c.noWrites && !c.eof
 }

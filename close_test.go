@@ -12,7 +12,7 @@ import (
 
 var (
 	closeStateNames  = [numCloseStates]string{"open", "closeSent", "closeReceived", "closed"}
-	closeEventNames  = [numCloseEvents]string{"sendClose", "recvClose", "sendData", "sendQueued", "recvData", "fail"}
+	closeEventNames  = [numCloseEvents]string{"sendClose", "recvClose", "sendData", "sendQueued", "recvData", "disconnect"}
 	closeActionNames = []string{"invalid", "emit", "refuse", "deliver", "echo", "finish", "ignore", "abort", "nothing"}
 )
 
@@ -24,25 +24,25 @@ func TestCloseTable(t *testing.T) {
 		open           sendData   open           emit
 		open           sendQueued open          emit
 		open           recvData   open           deliver
-		open           fail       closed         abort
+		open           disconnect closed         abort
 		closeSent      sendClose  closeSent      refuse
 		closeSent      recvClose  closed         finish
 		closeSent      sendData   closeSent      refuse
 		closeSent      sendQueued closeSent     refuse
 		closeSent      recvData   closeSent      ignore
-		closeSent      fail       closed         abort
+		closeSent      disconnect closed         abort
 		closeReceived  sendClose  closed         emit
 		closeReceived  recvClose  closeReceived  ignore
 		closeReceived  sendData   closeReceived  refuse
 		closeReceived  sendQueued closeReceived emit
 		closeReceived  recvData   closeReceived  ignore
-		closeReceived  fail       closed         abort
+		closeReceived  disconnect closed         abort
 		closed         sendClose  closed         refuse
 		closed         recvClose  closed         ignore
 		closed         sendData   closed         refuse
 		closed         sendQueued closed        refuse
 		closed         recvData   closed         ignore
-		closed         fail       closed         nothing`
+		closed         disconnect closed         nothing`
 	rows := strings.Split(strings.TrimSpace(want), "\n")
 	if len(rows) != int(numCloseStates)*int(numCloseEvents) {
 		t.Fatalf("%d rows for %d states and %d events", len(rows), numCloseStates, numCloseEvents)
@@ -117,12 +117,12 @@ func TestAllCloseSequences(t *testing.T) {
 					broken("what is ignored came in, and moves nothing")
 				}
 			case abort:
-				if e != fail || s == closed {
+				if e != disconnect || s == closed {
 					broken("what fails ends the connection, once")
 				}
 				failed++
 			case nothing:
-				if e != fail || s != closed {
+				if e != disconnect || s != closed {
 					broken("only the end of what has ended is nothing")
 				}
 			default:

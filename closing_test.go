@@ -23,14 +23,14 @@ var (
 
 // closingKey is a closing that can be compared.
 type closingKey struct {
-	state                                          closeState
-	ours                                           closeFate
-	by                                             initiator
-	server, closeRead, eof, both, over, ended      bool
-	noWrites                                       bool
-	payload                                        string
-	cause, result                                  error
-	closeLeft, timer, keptReading, woken, readOver bool // the ghost's
+	state                                              closeState
+	ours                                               closeFate
+	by                                                 initiator
+	server, closeRead, eof, handshakeDone, over, ended bool
+	noWrites                                           bool
+	payload                                            string
+	cause, result                                      error
+	closeLeft, timer, keptReading, woken, readOver     bool // the ghost's
 }
 
 // A ghost remembers what has happened, and what Conn was told to do.
@@ -50,13 +50,13 @@ type closingLife struct {
 
 func (l *closingLife) key() closingKey {
 	c, g := &l.closing, &l.ghost
-	return closingKey{c.state, c.ours, c.by, c.server, c.closeRead, c.eof, c.both, c.over, c.ended, c.noWrites, c.payload,
+	return closingKey{c.state, c.ours, c.by, c.server, c.closeRead, c.eof, c.handshakeDone, c.over, c.ended, c.noWrites, c.payload,
 		c.cause, c.result, g.closeLeft, g.timer, g.keptReading, g.woken, g.readOver}
 }
 
 func (k closingKey) life() closingLife {
 	return closingLife{
-		closing{state: k.state, ours: k.ours, by: k.by, server: k.server, closeRead: k.closeRead, eof: k.eof, both: k.both, over: k.over,
+		closing{state: k.state, ours: k.ours, by: k.by, server: k.server, closeRead: k.closeRead, eof: k.eof, handshakeDone: k.handshakeDone, over: k.over,
 			ended: k.ended, noWrites: k.noWrites, payload: k.payload, cause: k.cause, result: k.result},
 		ghost{k.closeLeft, k.timer, k.keptReading, k.woken, k.readOver},
 	}
@@ -71,7 +71,7 @@ func (k closingKey) String() string {
 	for _, f := range []struct {
 		name string
 		set  bool
-	}{{"server", k.server}, {"closeRead", k.closeRead}, {"eof", k.eof}, {"both", k.both}, {"over", k.over}, {"ended", k.ended}, {"noWrites", k.noWrites},
+	}{{"server", k.server}, {"closeRead", k.closeRead}, {"eof", k.eof}, {"handshakeDone", k.handshakeDone}, {"over", k.over}, {"ended", k.ended}, {"noWrites", k.noWrites},
 		{"[close left]", k.closeLeft}, {"[timer]", k.timer}, {"[kept reading]", k.keptReading}, {"[woken]", k.woken}, {"[read over]", k.readOver}} {
 		if f.set {
 			s.WriteString(", " + f.name)
@@ -122,7 +122,7 @@ var closingEvents = []closingEvent{
 }
 
 // isEnding is the flag that says that the last attempt is to be made, or was when somebody looked.
-func isEnding(l *closingLife) bool { return l.over && !l.both }
+func isEnding(l *closingLife) bool { return l.over && !l.handshakeDone }
 
 // apply makes an event happen, and has the ghost remember what it wants done.
 func apply(l *closingLife, e *closingEvent) (a acts, yes bool) {
@@ -212,9 +212,9 @@ func brokenState(l *closingLife) string {
 		return "somebody reads after the end"
 	case l.noWrites && !l.over && !l.reads():
 		return "nothing can be read any more, nor written, and it is not over"
-	case l.both && (!l.over || l.state != closed):
+	case l.handshakeDone && (!l.over || l.state != closed):
 		return "both Close frames are through, and it is not over"
-	case l.both && l.result != nil, l.ended && !l.both && l.result == nil:
+	case l.handshakeDone && l.result != nil, l.ended && !l.handshakeDone && l.result == nil:
 		return "Close returns nil if both Close frames are through, and only then"
 	case l.over && l.delivers(), (l.ours != none) && l.delivers():
 		return "data is delivered that nobody reads"
@@ -224,7 +224,7 @@ func brokenState(l *closingLife) string {
 		return "our Close is due, and nobody began"
 	case l.ours == due && l.closeLeft, l.ours == written && !l.closeLeft && !l.ended:
 		return "our Close has left, and the machine thinks otherwise"
-	case l.last() && (!l.server || l.ended && l.both):
+	case l.last() && (!l.server || l.ended && l.handshakeDone):
 		return "something follows what is said to be the last"
 	}
 	if l.ours != none && string(l.payload) == "" {
@@ -242,7 +242,7 @@ func brokenState(l *closingLife) string {
 	// Duties: what Conn was told to do is enough.
 	switch {
 	case l.ended:
-	case closing && !l.both && !l.timer, l.both && !l.timer:
+	case closing && !l.handshakeDone && !l.timer, l.handshakeDone && !l.timer:
 		return "what has begun to end is not bounded in time"
 	case l.ours == due && !l.woken:
 		return "a Close is due, and nobody was told to write it"
@@ -270,7 +270,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "the first result is kept"
 	case before.noWrites && after.result != before.result && !after.over:
 		return "the first error of a write is kept"
-	case before.over && !after.over, before.ended && !after.ended, before.both && !after.both, before.eof && !after.eof:
+	case before.over && !after.over, before.ended && !after.ended, before.handshakeDone && !after.handshakeDone, before.eof && !after.eof:
 		return "what is over is over"
 	case after.ours < before.ours:
 		return "our Close never goes back"
@@ -287,9 +287,9 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "Context ends once, when it is over"
 	case (a&lastTry != 0) != (isEnding(after) && !after.ended && !(isEnding(before) && !before.ended)):
 		return "the last attempt is made once, when it is over before the handshake is"
-	case hangUp == closeGently && !after.both:
+	case hangUp == closeGently && !after.handshakeDone:
 		return "it is closed gently before both Close frames are through"
-	case hangUp == linger && (before.noWrites || after.both && event != "end"):
+	case hangUp == linger && (before.noWrites || after.handshakeDone && event != "end"):
 		return "nothing was written that should arrive"
 	case before.ended && a != 0 && event != "CloseRead":
 		return "there is nothing left to do"
@@ -297,7 +297,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "a Close is due, and nobody is told"
 	case after.stopped() && !before.stopped() && !after.noWrites && a&interruptWrite == 0:
 		return "no message is accepted any more, and a blocked Write is not told"
-	case after.over && !before.over && !after.both && a&interruptRead == 0:
+	case after.over && !before.over && !after.handshakeDone && a&interruptRead == 0:
 		return "it is over, and a blocked Read is not told"
 	case before.delivers() && after.drops() && !strings.HasPrefix(event, "fail") && a&interruptRead == 0:
 		return "the application reads nothing any more, and a blocked Read is not told"

@@ -100,7 +100,7 @@ func (m *closingPairModel) must(p *closingPair) (next []closingPair, err error) 
 		case p.loss == broken && !k.noWrites && (k.ours == due || k.ours == leaving) && !k.over:
 			add(p.with(i, "noWrite"))
 		}
-		if k.over && !k.both {
+		if k.over && !k.handshakeDone {
 			add(p.with(i, "gone"))
 			if k.closeLeft && canWrite {
 				add(p.with(i, "gone, wrote"))
@@ -205,7 +205,7 @@ func (m *closingPairModel) rest(p *closingPair) error {
 		case p.loss == silent:
 		case begun && !k.ended:
 			return fmt.Errorf("end %d does not know that the other has ended", i)
-		case begun && !m.lossy && !m.unkind && (!k.both || k.result != nil || !k.closeLeft):
+		case begun && !m.lossy && !m.unkind && (!k.handshakeDone || k.result != nil || !k.closeLeft):
 			return fmt.Errorf("nothing was lost, and yet at end %d not both Close frames are through", i)
 		}
 	}

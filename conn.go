@@ -21,14 +21,14 @@ import (
 // A Conn is a WebSocket connection, as [Accept] or [Dial] made it. All its methods may be called from any goroutine at
 // any time.
 //
-// A Conn needs no goroutine of the application to stay healthy: while nobody is in Read it reads ahead by itself, answers
-// pings and the peer's Close, and notices when the peer is gone. It must be closed: by [Conn.Close], [Conn.CloseNow], or
-// by the peer. A deferred CloseNow is never wrong.
+// A Conn needs no goroutine of the application to stay alive: while no Read is waiting, it reads ahead by itself, answers
+// Pings and the peer's Close, and notices when the peer is gone. It must be closed: by [Conn.Close], [Conn.CloseNow], or
+// by the peer. Deferring CloseNow is always safe.
 //
 // When a context that was passed to a method is done, that call returns; the connection stays open, unless the option
 // CloseOnCancel is set.
 type Conn struct {
-	// The parts, each in a file or a package of its own. Each guards itself, but for the receiver: see there.
+	// The parts, each in a file or a package of its own. They guard themselves; the receiver belongs to the read turn.
 	transport  transport.Conn
 	supervisor supervisor.Supervisor
 	receiver   receiver
@@ -38,16 +38,16 @@ type Conn struct {
 
 	// writeTurn is the right to write to the transport.
 	writeTurn turn.Turn
-	// flags mirrors closing and sender, for the questions that each message asks. Only unlock writes it.
+	// flags mirrors the state of closing and sender, so that a message can check it without mu. Only unlock writes it.
 	flags         atomic.Uint32
-	closeOnCancel bool // the option; nobody changes it
+	closeOnCancel bool // the option; never changed
 
 	mu      sync.Mutex // guards closing, sender and moments; never held across I/O or foreign code
 	closing closing
 	sender  sender
-	moments *moments // made when somebody waits
+	moments *moments // made when a call first waits for one
 
-	// What newConn sets and nobody changes. Of deflate, in belongs to the read turn and out to the write turn.
+	// Set by newConn and never changed. The decompressor in deflate belongs to the read turn, the compressor to the write turn.
 	deflate      *compression // nil: permessage-deflate was not agreed on
 	closeTimeout time.Duration
 	hooks        *hooks // callbacks of the application; nil: there are none
@@ -56,63 +56,63 @@ type Conn struct {
 
 // The flags.
 const (
-	delivering   uint32 = 1 << iota // data that comes is for the application
-	dropping                        // data that has come is for nobody
-	closedByUs                      // our wish to close came first
+	delivering   uint32 = 1 << iota // data that arrives is for the application
+	dropping                        // data is discarded, read ahead or not
+	closedByUs                      // we began to close
 	known                           // the reason for the end is known
 	noReads                         // there is no reason to read
-	deaf                            // nothing that comes is parsed any more
-	ending                          // the last attempt to write is to be made
-	hasPending                      // something is to be written now
-	hasCorked                       // something waits briefly to be written
-	writerIsOpen                    // other messages wait for a Writer
-	backlogged                      // messages that others send, too, wait to be written
-	subscribed                      // groups may have messages for it
+	deaf                            // nothing that arrives is parsed any more
+	ending                          // the last attempt to write is still to be made
+	hasPending                      // there are frames to write now
+	hasCorked                       // frames wait up to corkDelay for more
+	writerIsOpen                    // a Writer is open, and other messages wait for it
+	backlogged                      // messages wait in the backlog
+	subscribed                      // the connection is a member of groups
 )
 
-// moments are closed when what they are named after has come. They are made when somebody waits.
+// moments are channels. Each is closed when the state that it is named after is reached.
 type moments struct {
 	stopped chan struct{} // no message is accepted any more
 	told    chan struct{} // calls may return the cause
-	hungUp  chan struct{} // the net.Conn is closed, or what remains of it is seen to in the background
+	hungUp  chan struct{} // the net.Conn is closed, or is being closed in the background
 
-	writerClosed chan struct{} // the Writer that is open has ended; it may be nil, and can come again
+	writerClosed chan struct{} // the open Writer was closed. Made anew for each wait; nil: no call waits
 }
 
 const (
-	alarmReader    alarm.Kind = iota // see whether somebody reads
-	alarmKeepAlive                   // see whether the peer is alive
-	alarmCork                        // what was left for company must leave
-	alarmClose                       // the closing handshake, or the last attempt, must be over
+	alarmReader    alarm.Kind = iota // check whether the application reads
+	alarmKeepAlive                   // check whether the peer is alive
+	alarmCork                        // send the corked frames
+	alarmClose                       // give up the closing handshake, or the last attempt
 )
 
-// corkDelay is how long messages and Pongs wait for company.
+// corkDelay is how long corked messages and Pongs wait for more to share their system call.
 const corkDelay = time.Millisecond
 
-// lingerTime bounds what is done in the background for an end in good order.
+// lingerTime bounds what happens in the background when a connection ends: a last write, lingering, a read for the reason.
 const lingerTime = time.Second
 
 // now is the monotonic clock in nanoseconds.
 func now() int64 { return alarm.Now() }
 
-// compression is what a connection with permessage-deflate (RFC 7692) has more.
+// compression is the state of permessage-deflate (RFC 7692).
 type compression struct {
 	out       deflate.Compressor   // belongs to the holder of the write turn
 	in        deflate.Decompressor // belongs to the holder of the read turn
-	message   inflating            // too
+	message   inflating            // belongs to the holder of the read turn
 	threshold int
-	saved     atomic.Int64 // by how much what was compressed is larger; written with the write turn
+	saved     atomic.Int64 // how many bytes compression has saved; written with the write turn
 }
 
-// inflating is how far a compressed message was inflated.
+// inflating is the state of a compressed message that is being read.
 type inflating struct {
 	text     utf8.Validator
-	size     int64             // of what a Reader had of it
-	packedIn *transport.Buffer // holds packed
-	packed   []byte            // payload that was taken, but not inflated yet
+	size     int64             // inflated bytes so far
+	packedIn *transport.Buffer // the memory of packed
+	packed   []byte            // payload that was read, but not inflated yet
 }
 
-// end: the message was read to its end.
+// end is called when the message was read to its end.
 func (z *inflating) end() {
 	if z.packedIn != nil {
 		transport.Put(z.packedIn)
@@ -120,26 +120,27 @@ func (z *inflating) end() {
 	*z = inflating{}
 }
 
-// Subprotocol returns the agreed subprotocol (RFC 6455, section 1.9), as the client spells it, or "" if there is none.
+// Subprotocol returns the agreed subprotocol (RFC 6455, section 1.9), spelled as the client offered it, or "" if there is none.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // LocalAddr returns the local network address.
 func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
 
-// RemoteAddr returns the peer's network address. If a proxy is between, it is the proxy's.
+// RemoteAddr returns the peer's network address, or the proxy's if the connection goes through one.
 func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
 
-// SetReadLimit sets how many bytes a message may have after decompression: 1 MiB by default; a negative n lifts the limit. It
-// holds from the next frame on. A larger message closes the connection with 1009 (RFC 6455, section 7.4.1): see [ErrMessageTooBig].
+// SetReadLimit sets how many bytes a message may have after decompression. The default is 1 MiB; a negative n lifts the limit.
+// It applies from the next frame on. A larger message closes the connection with 1009 (RFC 6455, section 7.4.1), and calls
+// return an error that wraps [ErrMessageTooBig].
 func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 
-// Context returns a context that is cancelled when the connection has ended, whoever ended it: when both Close frames are
-// through, or no Close will come. [context.Cause] of it is the error that every call on the connection returns from then
-// on. It has the values of the request's context on a server, and of Dial's context on a client, but not their
-// cancellation.
+// Context returns a context that is cancelled when the connection has ended, for whatever reason: both Close frames were
+// exchanged, or the connection ended without them. [context.Cause] of it is the error that every call on the connection
+// returns from then on. It has the values of the request's context on a server, and of Dial's context on a client, but not
+// their cancellation.
 func (c *Conn) Context() context.Context { return &c.lifetime }
 
-// unlock lets go of mu, and makes flags and moments what closing and sender are.
+// unlock updates flags and moments to the state of closing and sender, and unlocks mu.
 func (c *Conn) unlock() {
 	cl, s := &c.closing, &c.sender
 	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != noWriter) |
@@ -161,10 +162,10 @@ func (c *Conn) unlock() {
 	c.mu.Unlock()
 }
 
-// flags returns what of closing the flags mirror.
+// flags returns the flags that mirror closing.
 func (c *closing) flags() uint32 {
 	return bit(delivering, c.delivers()) | bit(dropping, c.drops()) | bit(closedByUs, c.by == us) | bit(known, c.cause != nil) |
-		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.both && !c.ended)
+		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.handshakeDone && !c.ended)
 }
 
 func bit(flag uint32, set bool) uint32 {
@@ -174,12 +175,12 @@ func bit(flag uint32, set bool) uint32 {
 	return 0
 }
 
-// passed is what a moment is once it has come.
+// passed is the channel of every moment that has come.
 var passed = make(chan struct{})
 
 func init() { close(passed) }
 
-// pass lets a moment come, if it is time and it has not come before.
+// pass closes a moment that is due, unless it was closed before.
 func pass(moment *chan struct{}, due bool) {
 	if due && *moment != passed {
 		if *moment != nil {
@@ -189,10 +190,10 @@ func pass(moment *chan struct{}, due bool) {
 	}
 }
 
-// awaitable returns the moments, all of them made, so that one can wait for them.
+// awaitable returns the moments, so that a call can wait for them.
 func (c *Conn) awaitable() moments {
 	c.mu.Lock()
-	defer c.unlock() // which lets those come whose time has come already
+	defer c.unlock() // which closes those that are due already
 	return *c.momentsLocked()
 }
 
@@ -206,15 +207,16 @@ func (c *Conn) momentsLocked() *moments {
 // has reports whether one of the flags is set.
 func (c *Conn) has(flags uint32) bool { return c.flags.Load()&flags != 0 }
 
-// reason returns why nothing can be done any more: before the context's error, if it is known. It waits until our Close
-// has left, so that a CloseNow behind the error does not overtake it; but at most a second, and not if ctx is done.
+// reason returns why the connection is closing or has ended. If that is not known and ctx is done, it returns ctx.Err(). It
+// waits until our Close has left, so that a CloseNow after the error does not overtake the frame: for at most a second, and
+// until ctx is done.
 func (c *Conn) reason(ctx context.Context) error {
 	c.mu.Lock()
 	told, cause := c.closing.told(), c.closing.cause
 	c.mu.Unlock()
 	if !told {
 		var patience <-chan time.Time
-		if cause != nil { // or else the reader finds it out, for which it has so long
+		if cause != nil { // if it is nil, a write has failed, and alarmClose bounds the reader's search for the reason
 			timer := time.NewTimer(lingerTime)
 			defer timer.Stop()
 			patience = timer.C
@@ -229,7 +231,7 @@ func (c *Conn) reason(ctx context.Context) error {
 	return cmp.Or(cause, ctx.Err())
 }
 
-// explain returns the caller's error: errOver becomes the reason.
+// explain returns the error for the caller: the reason instead of errOver.
 func (c *Conn) explain(ctx context.Context, err error) error {
 	if err == errOver {
 		return c.reason(ctx)
@@ -252,11 +254,11 @@ func (c *Conn) contextErr(ctx context.Context) error {
 	return nil
 }
 
-// releaseRead gives the read turn back. It is the only function that does. Who has taken it for the application calls
+// releaseRead gives the read turn back. It is the only function that does. A call of the application's gives it back by
 // leaveRead.
 func (c *Conn) releaseRead() {
 	r, s := &c.receiver, &c.supervisor
-	r.inbox.Release() // the answer may have the same memory, which is in the cache
+	r.inbox.Release() // first, so that an answer can use the same memory, which is in the CPU's cache
 	c.noteUnread()
 	if s.Stalled.Load() && !r.ahead.full() {
 		s.Stalled.Store(false)
@@ -265,17 +267,17 @@ func (c *Conn) releaseRead() {
 	c.rest()
 }
 
-// publish adds to the counters what the holder of the read turn, which is the caller, has counted lately.
+// publish adds the fresh counts of the receiver to the counters. The caller holds the read turn.
 func (c *Conn) publish() {
 	c.mu.Lock()
 	c.sender.counters.take(&c.receiver.fresh)
 	c.mu.Unlock()
 }
 
-// tellWritten tells a Trace of a message that was taken.
+// tellWritten calls the Trace's MessageWritten.
 func (c *Conn) tellWritten(typ MessageType, size int64) { c.hooks.messageWritten(typ, size) }
 
-// tellSlow tells it that the queue is full.
+// tellSlow calls the Trace's Slow.
 func (c *Conn) tellSlow() {
 	if c.hooks == nil {
 		return
@@ -286,7 +288,8 @@ func (c *Conn) tellSlow() {
 	c.hooks.queueFull(queued)
 }
 
-// noteUnread notes whether more has come than the application has taken. It is called with the read turn.
+// noteUnread updates the supervisor's Unread: whether frames, or the rest of a message, wait for the application. It is
+// called with the read turn.
 func (c *Conn) noteUnread() {
 	r, unread := &c.receiver, &c.supervisor.Unread
 	var now uint32
@@ -301,7 +304,8 @@ func (c *Conn) noteUnread() {
 	}
 }
 
-// rest sees to it that somebody reads. It is called by everybody who lets go of the read turn, or stops wanting it.
+// rest starts the reader goroutine, or schedules a check, if the connection needs a reader and has none. It is called
+// whenever the read turn is given back, and when a call gives up waiting for the turn.
 func (c *Conn) rest() {
 	s := &c.supervisor
 	if s.Scheduled.Load() && s.Expecting.Load() == 0 || c.has(noReads) {
@@ -315,14 +319,14 @@ func (c *Conn) rest() {
 	}
 }
 
-// schedule has somebody look whether the application comes back to Read.
+// schedule has the sweeper or the alarm check later whether the application has come back to Read.
 func (c *Conn) schedule() {
 	if !c.supervisor.Visit() {
 		c.alarms.Set(now(), alarmReader, c.supervisor.Delay())
 	}
 }
 
-// startReader starts the reader goroutine if nobody reads.
+// startReader starts the reader goroutine if the read turn is free.
 func (c *Conn) startReader() {
 	if c.has(noReads) {
 		return
@@ -343,7 +347,7 @@ func (c *Conn) hangUp(how acts) {
 		go func() {
 			giveUp := time.AfterFunc(lingerTime, c.transport.Close)
 			defer giveUp.Stop()
-			c.supervisor.Turn.Await(nil, nil) // who has it sees that there is no reason to read; so does whoever comes
+			c.supervisor.Turn.Await(nil, nil) // its holder soon sees that there is no reason to read
 			c.releaseRead()
 			c.transport.Linger()
 		}()

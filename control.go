@@ -14,30 +14,28 @@ import (
 // Close performs the closing handshake (RFC 6455, section 7.1.2). It sends a Close frame with code and reason, waits for
 // the peer's Close frame, and closes TCP. A client waits for the server to close TCP first.
 //
-// Close returns nil if both Close frames were exchanged, whichever side began. It waits at most for the close timeout
-// (an option, 5 s by default) and then ends the connection; if a Close frame is missing then, it returns an error.
-// Messages that Write has accepted are sent first. Messages that were not read, and what the peer still sends, are
-// dropped.
+// Close returns nil if both Close frames were exchanged, whichever side began. It waits for at most the option CloseTimeout,
+// 5 s by default, and then ends the connection. If a Close frame is missing then, it returns an error. Messages that Write
+// has accepted are sent before the Close frame. Messages that were not read, and data that the peer still sends, are dropped.
 //
-// Calls that are blocked return the reason for the connection's end, and so do all later calls. The reason is
-// [net.ErrClosed] if this Close began the end. The blocked calls return when the Close frame has left, after a second at
-// the latest, or when their context is done; so a CloseNow that follows does not overtake the frame. Close may be called
-// several times: one frame is sent, and every call returns the same result, except that a code or a reason that must not
-// be sent is an error of its call.
+// Blocked calls return the reason for the connection's end, and so do all later calls. The reason is [net.ErrClosed] if this
+// Close began the end. Blocked calls return when the Close frame has left, after at most a second, or when their context is
+// done. So a CloseNow that follows does not overtake the frame. Close may be called several times: one frame is sent, and
+// every call returns the same result. Only the error for a code or reason that can't be sent is returned by its own call alone.
 //
 // A reason has at most 123 bytes of UTF-8. The code is 1000 to 1003, 1007 to 1014, 3000 to 4999, or StatusNoStatusRcvd
-// for a Close frame without a code. For any other code or reason, Close closes the connection with the nearest that is
-// allowed, and returns an error.
+// for a Close frame without a code. For any other code or reason, Close uses the nearest one that is allowed, and returns
+// an error.
 func (c *Conn) Close(code StatusCode, reason string) error {
 	return c.CloseContext(context.Background(), code, reason)
 }
 
-// CloseContext is [Conn.Close] with a context that bounds the wait. When ctx is done, it returns ctx.Err(), and the
-// handshake has one more second in the background before the connection ends. If ctx is done already, it sends the Close
+// CloseContext is [Conn.Close] with a context that bounds the wait. When ctx is done, CloseContext returns ctx.Err(), and the
+// closing handshake continues in the background for at most a second. If ctx is done already, CloseContext sends the Close
 // frame and does not wait.
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
-	if hungUp, result := c.outcome(); hungUp { // a deferred Close, mostly: it costs no more than the question
+	if hungUp, result := c.outcome(); hungUp { // mostly a deferred Close; it should cost no more than this
 		return cmp.Or(misuse, result)
 	}
 	if c.has(subscribed) {
@@ -57,13 +55,13 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	gone, result := c.outcome()
 	if gone {
 		err = result
-	} else { // the reader goroutine sees it through
+	} else { // the reader goroutine waits for the rest of the handshake
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
 	}
 	return cmp.Or(misuse, err)
 }
 
-// outcome reports whether Close has nothing to wait for any more, and what it returns then.
+// outcome reports whether Close has nothing more to wait for, and the result that it returns then.
 func (c *Conn) outcome() (hungUp bool, result error) {
 	c.mu.Lock()
 	defer c.unlock()
@@ -71,22 +69,21 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 }
 
 // CloseNow ends the connection at once, without a closing handshake. It closes TCP, and every call returns an error,
-// which is [net.ErrClosed] if nothing else had ended the connection before. CloseNow never blocks and always returns
-// nil. It may be called at any time and several times; if the connection has ended already, it does nothing.
+// which is [net.ErrClosed] unless the connection had ended before. CloseNow never blocks and always returns nil. It may be
+// called at any time and several times; if the connection has ended already, it does nothing.
 //
-// Messages that Write has accepted, and a Close frame that is due, get one attempt to leave that does not wait. If a
-// write to this net.Conn may block, the attempt is made in the background, within a second. If some of it leaves, or if
-// our Close frame has left before, TCP is half-closed first (if the net.Conn can), so that the data arrives. The rest is
-// closed when the peer has closed its half, within a second, in the background.
+// CloseNow makes one attempt to send messages that Write has accepted and a Close frame that is pending. The attempt does
+// not wait; if a write to this net.Conn may block, it is made in the background and takes at most a second. If something
+// was sent, or a Close frame was sent before, TCP is half-closed first, if the net.Conn supports that, so that the data
+// arrives. It is closed in the background when the peer has closed its half, after a second at the latest.
 func (c *Conn) CloseNow() error {
 	c.end(errClosedNow)
 	return nil
 }
 
-// CloseRead says that the application only writes from now on, and expects no more messages. The connection then reads
-// by itself, and answers Pings and the peer's Close. A message that comes all the same, or that has come and was not
-// read, closes the connection with 1008 (StatusPolicyViolation). If a Reader is in the middle of a message, its rest is
-// dropped.
+// CloseRead is for applications that only write from now on and expect no more messages. The connection then reads by itself,
+// and answers Pings and the peer's Close. If a message arrives, or has arrived and was not read, the connection is closed
+// with 1008 (StatusPolicyViolation). If a Reader is in the middle of a message, the rest of it is dropped.
 //
 // CloseRead returns at once. The context that it returns has the values of ctx, and is done when ctx is done or the
 // connection has ended. When ctx is done, the connection stays open, unless the option CloseOnCancel is set. CloseRead
@@ -97,7 +94,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.closing.closeRead = true
 	c.unlock()
 	if first {
-		c.perform(interruptRead | keepReading) // a reader that is under way looks again
+		c.perform(interruptRead | keepReading) // a blocked Read checks again
 	}
 	if ctx.Done() == nil {
 		return c.lifetime.WithValues(ctx)
@@ -108,10 +105,11 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	return c.lifetime.UntilEnd(ctx, func() { c.failed(ctx, ctx.Err()) })
 }
 
-// Stats returns what has gone through the connection so far. It does not wait, and may be called at any time, from any
-// goroutine and from callbacks, after the end too. Of what has come it may lag behind by what a Read is just about to take.
+// Stats returns counts of what has gone through the connection so far. It does not wait. It may be called at any time, from
+// any goroutine and from callbacks, and also after the end. Counts of received data may miss what a call of Read is handling
+// at that moment.
 func (c *Conn) Stats() Stats {
-	if c.supervisor.Turn.Try() { // who waits for bytes has published what it has counted
+	if c.supervisor.Turn.Try() { // if it is taken, its holder publishes before it waits for bytes
 		c.publish()
 		c.releaseRead()
 	}
@@ -147,9 +145,9 @@ func (c *Conn) unexpected() {
 // Pong has come. When ctx is done, it returns ctx.Err(), and the connection stays open, unless the option CloseOnCancel
 // is set. When the connection ends, it returns the reason.
 //
-// Ping needs no concurrent Read. But while the application leaves so much unread that the read-ahead is full, no Pong
-// can be seen. The Ping leaves before messages that wait in the queue, and after the frame that is being written. A Pong
-// answers earlier Pings, too. If several Pings wait to be written, only the newest is sent.
+// Ping needs no concurrent Read. But if the application leaves so much unread that the read-ahead is full, the connection
+// can't see the Pong. The Ping is sent after the frame that is being written, and before messages that wait in the queue. A
+// Pong also answers all earlier Pings. If several Pings wait to be written, only the newest is sent.
 func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return sending(c.failed(ctx, c.contextErr(ctx)))
@@ -191,27 +189,27 @@ func (c *Conn) sendPing(number uint64) bool {
 
 // SendPing sends a Ping frame (RFC 6455, section 5.5.2) and returns at once. The payload has at most 125 bytes; the caller
 // may change it afterwards. When the Pong comes, the option OnPongReceived is called with the same payload. SendPing is for
-// heartbeats and measurements of your own. [Conn.Ping], which waits for the Pong, and the option KeepAlive send Pings of
-// their own; a Pong that answers SendPing is not one of theirs.
+// heartbeats and measurements of your own. It is independent of [Conn.Ping] and the option KeepAlive, which send Pings with
+// payloads of their own: a Pong that answers SendPing does not count for them.
 //
 // The frame is sent after the frame that is being written, before the messages in the queue, and if need be between the
-// fragments of a Writer's message. Frames of SendPing and SendPong leave in the order of the calls. If the peer does not
-// read, at most 2 KiB of them wait, whatever the option QueueLimit is; after that SendPing returns [ErrQueueFull] and sends
-// nothing. Once either side has begun to close, or the connection has ended, it returns the reason.
+// fragments of a Writer's message. SendPing and SendPong send their frames in the order of the calls. If the peer does not
+// read, at most 2 KiB of these frames wait, whatever the option QueueLimit is. If there is no room, SendPing returns
+// [ErrQueueFull] and sends nothing. Once either side has begun to close, or the connection has ended, it returns the reason.
 func (c *Conn) SendPing(payload []byte) error {
 	err := c.sendControl(opPing, payload)
 	if err == nil {
-		c.startReader() // if nobody reads, for the Pong
+		c.startReader() // to see the Pong, if no Read is waiting
 	}
 	return err
 }
 
-// SendPong sends an unsolicited Pong frame with this payload, of at most 125 bytes (RFC 6455, section 5.5.3: "A Pong
+// SendPong sends an unsolicited Pong frame with a payload of at most 125 bytes (RFC 6455, section 5.5.3: "A Pong
 // frame MAY be sent unsolicited. This serves as a unidirectional heartbeat."). The connection answers Pings by itself,
 // unless the option OnPingReceived returns false. Order, limits and errors are those of [Conn.SendPing].
 func (c *Conn) SendPong(payload []byte) error { return c.sendControl(opPong, payload) }
 
-// sendControl makes a control frame of the application's pending, and writes it as far as that takes no waiting.
+// sendControl adds a control frame of the application's to what is pending, and writes it if that needs no waiting.
 func (c *Conn) sendControl(op opcode, payload []byte) error {
 	if len(payload) > maxControlPayload {
 		return fmt.Errorf("websocket: the payload of a control frame has at most %d bytes, not %d", maxControlPayload, len(payload))
@@ -231,8 +229,8 @@ func (c *Conn) sendControl(op opcode, payload []byte) error {
 	return nil
 }
 
-// control deals with a control frame that came. Replies leave when the frames that came with it are dealt with: whoever
-// reads never waits for a write.
+// control handles a control frame that came. A reply is only made pending here, because a reader never waits for a write. It
+// is sent when the frames that came together have been handled.
 func (c *Conn) control(op opcode, payload []byte) error {
 	c.keepalive.Heard(now())
 	if op == opClose {
@@ -267,7 +265,7 @@ func (c *Conn) control(op opcode, payload []byte) error {
 	return nil
 }
 
-// pong makes the answer to a Ping pending. While more has been read, it waits for company.
+// pong adds the answer to a Ping to what is pending. While the inbox has more frames, it is corked.
 func (c *Conn) pong(payload []byte) {
 	c.mu.Lock()
 	s := &c.sender
@@ -280,7 +278,7 @@ func (c *Conn) pong(payload []byte) {
 	}
 }
 
-// closeReceived deals with the peer's Close frame.
+// closeReceived handles the peer's Close frame.
 func (c *Conn) closeReceived(payload []byte) error {
 	said, err := parseClose(payload)
 	if err != nil {
@@ -296,9 +294,8 @@ func (c *Conn) closeReceived(payload []byte) error {
 	return errOver
 }
 
-// call runs a callback of the application's. A callback that panics closes the connection with 1011, wherever it runs, and
-// calls return an error that says so: it may run in a goroutine of the connection's, where the panic would end the
-// process.
+// call runs a callback of the application's, with the read turn. If it panics, the connection is closed with 1011, and calls
+// return an error that says so. The panic is not passed on: in a goroutine of the connection's it would end the process.
 func (c *Conn) call(name string, callback func()) (err error) {
 	returned := false
 	defer func() {
@@ -308,7 +305,7 @@ func (c *Conn) call(name string, callback func()) (err error) {
 		v := recover()
 		c.closeFor(&panicError{name, v, debug.Stack()}, StatusInternalError, "internal error")
 		err = errOver
-		if v == nil { // runtime.Goexit: whoever reads ends here
+		if v == nil { // runtime.Goexit: this goroutine ends, so it gives the read turn back
 			c.supervisor.Running.Store(false)
 			c.releaseRead()
 		}
@@ -318,15 +315,16 @@ func (c *Conn) call(name string, callback func()) (err error) {
 	return nil
 }
 
-// failRead fails the connection because of a violation that was read. What follows it is not parsed.
+// failRead fails the connection because of a violation on the wire. What follows it is not parsed. Messages before it can
+// still be read.
 func (c *Conn) failRead(err error) error {
 	c.receiver.stop()
 	c.noteUnread()
 	return c.fail(err)
 }
 
-// refuse fails the connection because of the message that the application is at. Nothing of it is given to the application
-// any more, nor of those behind it.
+// refuse fails the connection because of the message that is being read. The application gets nothing more of it, and none
+// of the messages behind it.
 func (c *Conn) refuse(err error) error {
 	c.receiver.reject()
 	c.noteUnread()

@@ -29,16 +29,15 @@ import (
 // ctx bounds the handshake and must not be nil. When it is done, Dial returns an error that wraps ctx.Err(). Afterwards ctx
 // has no effect on the connection.
 //
-// The request goes through opts.HTTPClient, so that proxies, TLS settings, cookies and redirects work as they do for any
-// other request, with two exceptions. A ws URL goes through an HTTP proxy by CONNECT, since a proxy would drop the
-// Upgrade of a request that it forwards: with the proxy's user and password and the Transport's ProxyConnectHeader, and
-// without TLS to the server. And a redirect from wss to ws, where cookies and credentials could be read, is refused,
-// unless the client's CheckRedirect allows it. The environment counts as in net/http: HTTP_PROXY for ws, HTTPS_PROXY for
-// wss, NO_PROXY for both.
+// The request goes through opts.HTTPClient, so proxies, TLS settings, cookies and redirects work as for any other request,
+// with two exceptions. First, a ws URL goes through an HTTP proxy by CONNECT, because a proxy would drop the Upgrade header
+// field of a request that it forwards. The CONNECT request has the proxy's user and password and the Transport's
+// ProxyConnectHeader; there is no TLS to the server. Second, a redirect from wss to ws is refused, unless the client's
+// CheckRedirect allows it, because cookies and credentials could be read there. The environment variables work as in
+// net/http: HTTP_PROXY is for ws, HTTPS_PROXY for wss, NO_PROXY for both.
 //
-// If the server has answered, but not with a valid handshake, the error is a [*HandshakeError], and the response is
-// returned, too, with up to 1024 bytes of its body. The response's body never needs closing. No error has the URL's
-// password in it.
+// If the server answers with anything but a valid handshake, the error is a [*HandshakeError], and Dial also returns the
+// response, with up to 1024 bytes of its body. The response's body never needs closing. No error contains the URL's password.
 func Dial(ctx context.Context, u string, opts *DialOptions) (*Conn, *http.Response, error) {
 	if runtime.GOOS == "js" { // the browser opens WebSockets there
 		return nil, nil, errors.New("websocket: Dial is not supported on GOOS=js")
@@ -64,7 +63,7 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	if err != nil {
 		return nil, nil, err
 	}
-	var last net.Conn // the one that the last request went over
+	var last net.Conn // the connection of the last request
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { last = info.Conn }}
 	req, err := newRequest(httptrace.WithClientTrace(ctx, trace), rawURL, opts)
 	if err != nil {
@@ -102,7 +101,7 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	}), resp, nil
 }
 
-// An offer is what the client proposes, and holds the answer against.
+// An offer is what the client proposes, and checks the answer against.
 type offer struct {
 	key          string
 	subprotocols []string
@@ -130,8 +129,8 @@ func (opts *DialOptions) offer() (offer, error) {
 	return o, nil
 }
 
-// set adds the offer to a request. The names have the RFC's spelling, which
-// http.Header.Set would change: there are servers that know no other.
+// set adds the offer to a request. It does not use http.Header.Set, which would change
+// the RFC's spelling of the names: some servers accept no other.
 func (o offer) set(h http.Header) {
 	h["Sec-WebSocket-Version"] = []string{"13"}
 	h["Sec-WebSocket-Key"] = []string{o.key}
@@ -143,7 +142,7 @@ func (o offer) set(h http.Header) {
 	}
 }
 
-// check holds the server's answer against the offer, and returns what is agreed on.
+// check checks the server's answer against the offer, and returns what was agreed on.
 func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z *compression, err error) {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		return "", nil, fmt.Errorf("expected handshake response status code 101 but got %d", resp.StatusCode)
@@ -163,8 +162,8 @@ func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z 
 }
 
 // handshakeClient returns a client that follows redirects to ws and wss URLs
-// too, and that reaches ws URLs through HTTP proxies. Its time-out is moved to the
-// context: it is for the handshake, and would otherwise end the connection.
+// too, and that reaches ws URLs through HTTP proxies. Its Timeout is moved to the
+// context, so that it bounds the handshake and not the connection.
 func handshakeClient(ctx context.Context, given *http.Client) (*http.Client, context.CancelFunc, context.Context) {
 	if given == nil {
 		given = http.DefaultClient
@@ -191,14 +190,14 @@ func handshakeClient(ctx context.Context, given *http.Client) (*http.Client, con
 			return errors.New("websocket: stopped after 10 redirects")
 		}
 		if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme == "http" {
-			return errors.New("websocket: a wss URL is not redirected to ws, unless the client's CheckRedirect says so")
+			return errors.New("websocket: the server redirects from wss to ws; only the client's CheckRedirect can allow that")
 		}
 		return nil
 	}
 	return &client, cancel, ctx
 }
 
-// httpScheme turns a ws or wss URL into what net/http knows.
+// httpScheme changes the scheme ws or wss to http or https, for net/http.
 func httpScheme(u *url.URL) {
 	switch u.Scheme {
 	case "ws":
@@ -208,9 +207,9 @@ func httpScheme(u *url.URL) {
 	}
 }
 
-var errMalformedURL = errors.New("websocket: the URL is malformed (it is not shown, since it may have a password)")
+var errMalformedURL = errors.New("websocket: the URL is malformed (it is not shown, because it may contain a password)")
 
-// parseURL parses a URL that may have a password, which no error may quote.
+// parseURL parses a URL. It may contain a password, so errors must not quote it.
 func parseURL(rawURL string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -229,14 +228,14 @@ func parseURL(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
-// requestFields are header fields of which the request has its own, or none.
+// requestFields are header fields that HTTPHeader can't set: the request has its own, or must not have them.
 var requestFields = map[string]bool{
 	"Connection": true, "Upgrade": true, "Sec-Websocket-Key": true, "Sec-Websocket-Version": true,
 	"Sec-Websocket-Protocol": true, "Sec-Websocket-Extensions": true,
 	"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true,
 }
 
-// newRequest makes the handshake's request (section 4.1), but for the fields whose names
+// newRequest makes the handshake's request (section 4.1), without the fields whose names
 // begin with Sec-WebSocket.
 func newRequest(ctx context.Context, rawURL string, opts *DialOptions) (*http.Request, error) {
 	u, err := parseURL(rawURL)
@@ -248,7 +247,7 @@ func newRequest(ctx context.Context, rawURL string, opts *DialOptions) (*http.Re
 		return nil, errMalformedURL
 	}
 	for name, values := range opts.HTTPHeader {
-		// net/http sends a name as it is spelled: another spelling would be a second field.
+		// net/http sends names as spelled, so another spelling of these would be a second field.
 		if !requestFields[http.CanonicalHeaderKey(name)] {
 			req.Header[name] = slices.Clone(values)
 		}
@@ -274,7 +273,7 @@ func headerValue(h http.Header, canonical string) string {
 	return ""
 }
 
-// subprotocols returns what is offered: the option's, then those of HTTPHeader.
+// subprotocols returns the subprotocols to offer: the option's, then those of HTTPHeader.
 func (opts *DialOptions) subprotocols() ([]string, error) {
 	var offered []string
 	for _, p := range opts.Subprotocols {
@@ -318,7 +317,7 @@ func (e *HandshakeError) Error() string {
 	return msg
 }
 
-// firstLine returns the first line of a body, and not too much of it.
+// firstLine returns the first line of a body, at most 200 bytes of it.
 func firstLine(body string) string {
 	line, _, _ := strings.Cut(body, "\n")
 	if len(line) > 200 {
@@ -338,11 +337,11 @@ func (*bodyStart) Close() error { return nil }
 // maxBodyStart is how much of the body of a failed handshake is kept.
 const maxBodyStart = 1024
 
-// keepStart replaces the response's body by its start, and lets go of the
-// connection. It waits a moment for a body that does not come.
+// keepStart replaces the response's body by its first bytes, and closes the original.
+// It waits for the body for at most 3 seconds.
 func keepStart(resp *http.Response, body io.ReadCloser) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		body.Close() // what follows is no body
+		body.Close() // with 101 there is no body, but a stream
 		return
 	}
 	giveUp := time.AfterFunc(3*time.Second, func() { body.Close() })
@@ -352,7 +351,7 @@ func keepStart(resp *http.Response, body io.ReadCloser) {
 	resp.Body = &bodyStart{bytes.NewReader(start), string(start)}
 }
 
-// longAgo as a deadline makes a call return at once.
+// longAgo is a deadline that makes a call return at once.
 var longAgo = time.Unix(1, 0)
 
 // takeOver returns the connection that the handshake was made on, and the bytes
@@ -360,15 +359,15 @@ var longAgo = time.Unix(1, 0)
 func takeOver(body io.ReadCloser, last net.Conn) (net.Conn, []byte, error) {
 	stream, ok := body.(io.ReadWriteCloser)
 	if !ok {
-		return nil, nil, fmt.Errorf("the response body is a %T, which can't be written to: does the client's Transport support upgrades?", body)
+		return nil, nil, fmt.Errorf("the response body is a %T, which can't be written to; the client's Transport may not support upgrades", body)
 	}
-	// http.Transport's own body is the net.Conn that the trace has seen, with the
-	// bytes read ahead before it. Any other may do more to the bytes.
+	// The body of http.Transport reads the bytes that it has read ahead, and then the
+	// net.Conn of the trace. Any other body may transform the bytes.
 	if last == nil || fmt.Sprintf("%T", body) != "*http.readWriteCloserBody" {
 		return streamconn.New(stream), nil, nil
 	}
-	// With the deadline in the past, reading gives what was read ahead, and no
-	// byte more.
+	// With the deadline in the past, a read returns what was read ahead and nothing
+	// more.
 	if !transport.Resumes(last) || last.SetReadDeadline(longAgo) != nil {
 		return streamconn.NewOf(stream, last), nil, nil
 	}
@@ -378,8 +377,8 @@ func takeOver(body io.ReadCloser, last net.Conn) (net.Conn, []byte, error) {
 		n, err := stream.Read(chunk)
 		early = append(early, chunk[:n]...)
 		if err != nil {
-			// The deadline; or the end of a TLS stream that came in the same packet:
-			// whoever reads next finds it there again, behind the early frames.
+			// The deadline has passed, or a TLS stream has ended in the same packet. The
+			// next read, after the early frames, returns that end again.
 			break
 		}
 	}

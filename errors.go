@@ -10,18 +10,18 @@ import (
 )
 
 var (
-	// ErrMessageTooBig is in the error of a call that met a message larger than
-	// the read limit. The peer was sent Close 1009.
+	// ErrMessageTooBig is wrapped by the error of a call that has received a message
+	// larger than the read limit. The connection was closed with 1009.
 	ErrMessageTooBig = errors.New("websocket: message too big")
 
 	// ErrQueueFull is returned by [Conn.TryWrite], [Conn.SendPing] and
 	// [Conn.SendPong] when the message or frame does not fit into the queue,
 	// because the peer reads more slowly than the application writes. Nothing
-	// of it was sent. Drop it, or close the connection.
+	// of it was sent. Drop the message, or close the connection.
 	ErrQueueFull = errors.New("websocket: the write queue is full")
 
-	// ErrPingTimeout is in the error of calls on a connection that was given up
-	// because the peer did not answer a keepalive Ping.
+	// ErrPingTimeout is returned by calls on a connection that has ended because
+	// the peer did not answer a keepalive Ping.
 	ErrPingTimeout = errors.New("websocket: the peer did not answer a keepalive ping")
 )
 
@@ -30,7 +30,7 @@ var (
 type ProtocolError struct {
 	// Code is the status code that the peer was sent.
 	Code StatusCode
-	// Reason is what the peer did, and the section that forbids it.
+	// Reason says what the peer did, and which section forbids it.
 	Reason string
 }
 
@@ -45,9 +45,9 @@ func protocolError(code StatusCode, reason, section string) error {
 }
 
 // A CloseError is the content of the peer's Close frame (RFC 6455, section 5.5.1).
-// Calls on a connection that the peer has closed return an error that holds it:
-// [errors.As] finds it, and [CloseStatus] gives its code. For calls that send (Write,
-// TryWrite, Ping, a Writer), the error is [net.ErrClosed], too.
+// After the peer has closed the connection, calls return a CloseError or an error that wraps it:
+// [errors.As] finds it, and [CloseStatus] returns its code. The error of calls that send
+// (Write, TryWrite, Ping, a Writer) also wraps [net.ErrClosed].
 type CloseError struct {
 	// Code is the frame's status code, or StatusNoStatusRcvd if it had none.
 	Code StatusCode
@@ -55,7 +55,7 @@ type CloseError struct {
 	Reason string
 }
 
-// Error says what the peer's Close frame said.
+// Error returns a text with the code and the reason.
 func (e CloseError) Error() string {
 	return fmt.Sprintf("websocket: received close frame: status = %v and reason = %q", e.Code, e.Reason)
 }
@@ -66,7 +66,7 @@ type cannotSend struct{ CloseError }
 func (e cannotSend) Error() string   { return e.CloseError.Error() + ": " + net.ErrClosed.Error() }
 func (e cannotSend) Unwrap() []error { return []error{e.CloseError, net.ErrClosed} }
 
-// sending returns the error of a call that sends, for the reason that the connection has ended for.
+// sending turns the reason for the connection's end into the error of a call that sends.
 func sending(err error) error {
 	if said, ok := err.(CloseError); ok {
 		return cannotSend{said}
@@ -74,7 +74,7 @@ func sending(err error) error {
 	return err
 }
 
-// errClosed is the cause after a close of our own. It is net.ErrClosed.
+// errClosed is the cause when this end has closed the connection. It wraps net.ErrClosed.
 type errClosed struct{ what string }
 
 func (e errClosed) Error() string { return "websocket: " + e.what + ": " + net.ErrClosed.Error() }
@@ -82,10 +82,10 @@ func (e errClosed) Unwrap() error { return net.ErrClosed }
 
 var errClosedNow error = errClosed{"the connection was closed here without a closing handshake"}
 
-// errCloseTimeout is why Close gave up.
+// errCloseTimeout is the result of a Close that has timed out.
 var errCloseTimeout = fmt.Errorf("websocket: the closing handshake took longer than the close timeout: %w", os.ErrDeadlineExceeded)
 
-// errOver ends a call inside the package: the connection is closing or has ended. Conn.reason says why.
+// errOver is returned inside the package when the connection is closing or has ended. Conn.reason turns it into the reason.
 var errOver = errors.New("over")
 
 // connectionLost is the error for a connection that broke without a Close frame.
@@ -97,7 +97,7 @@ type lostError struct{ err error }
 func (e lostError) Error() string { return "websocket: the connection was lost: " + e.err.Error() }
 func (e lostError) Unwrap() error { return e.err }
 
-// errEnd is the end of the stream between two frames. It is io.ErrUnexpectedEOF: a Close frame should come first.
+// errEnd is the end of the stream between two frames. It wraps io.ErrUnexpectedEOF, since a Close frame should come first.
 var errEnd error = endOfStream{}
 
 type endOfStream struct{}
@@ -140,7 +140,7 @@ func (e *panicError) Unwrap() error {
 type StatusCode int
 
 // The status codes of RFC 6455, section 7.4.1, and of IANA's registry.
-// StatusNoStatusRcvd, StatusAbnormalClosure and StatusTLSHandshake never stand
+// StatusNoStatusRcvd, StatusAbnormalClosure and StatusTLSHandshake are never sent
 // in a frame.
 const (
 	StatusNormalClosure           StatusCode = 1000
@@ -188,8 +188,8 @@ func (c StatusCode) String() string {
 
 // sendable reports whether the code may stand in a Close frame. Section 7.4.2:
 // 0-999 are not used, 1000-2999 are reserved for the protocol, 3000-4999 are
-// free. Of the protocol's, only those that are assigned and not "MUST NOT be
-// set as a status code in a Close control frame" (1005, 1006, 1015).
+// free. Of 1000-2999, only the assigned codes may be sent, and not those that "MUST
+// NOT be set as a status code in a Close control frame" (1005, 1006, 1015).
 func (c StatusCode) sendable() bool {
 	switch {
 	case c < 1000, c == 1004, c == StatusNoStatusRcvd, c == StatusAbnormalClosure:
@@ -201,7 +201,7 @@ func (c StatusCode) sendable() bool {
 }
 
 // CloseStatus returns the status code of the peer's Close frame (RFC 6455, section 7.1.5) if err holds a [CloseError].
-// For any other error, and for nil, it returns -1. A Close frame without a code is StatusNoStatusRcvd.
+// For any other error, and for nil, it returns -1. For a Close frame without a code, it returns StatusNoStatusRcvd.
 func CloseStatus(err error) StatusCode {
 	var e CloseError
 	if errors.As(err, &e) {
@@ -210,7 +210,7 @@ func CloseStatus(err error) StatusCode {
 	return -1
 }
 
-// A redacted error is one whose text quotes a URL with a password, and does not show it.
+// A redacted error hides the password of a URL in the text of another error.
 type redacted struct {
 	error
 	text string

@@ -10,22 +10,23 @@ import (
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// This file is how frames leave, and what becomes of the connection then. The two call each other, so they stand together:
-// that a Close has left may end the connection, and whatever ends it makes a last attempt to write.
+// This file is how frames leave, and how the connection ends. The two are in one file because they call each other: a Close
+// that has left may end the connection, and ending it makes a last attempt to write.
 
 // patience is how long a flush waits.
 type patience uint8
 
 const (
 	tryOnce      patience = iota // not at all
-	untilContext                 // until its context is done, or no message is accepted any more; with none, until the end
+	untilContext                 // until ctx is done or either side closes; if ctx is nil, until the connection has ended
 	untilGone                    // until the net.Conn is closed
 )
 
 // flush writes everything that is pending, and f if it is not nil, in one system call. It is the only function that
 // writes frames. The caller has the write turn. It reports whether there was something to write.
 //
-// If it returns early, nothing of f has left, or the rest of it is left for the writer goroutine, which has no context.
+// If it returns early, either nothing of f has left and f is not sent, or the writer goroutine sends the rest. A nil ctx is
+// that of the writer goroutine and of flushes without a call.
 func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, err error) {
 	c.mu.Lock()
 	if c.sender.rest != nil && (f == nil || !c.closing.stopped()) {
@@ -40,13 +41,13 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		return false, errOver
 	}
 	b := c.sender.collect(&c.closing, f, c.compressor())
-	matters := b.queued > 0 || b.ping != 0 || c.closing.ours == leaving // somebody waits to hear that it is written
+	matters := b.queued > 0 || b.ping != 0 || c.closing.ours == leaving // c.wrote has something to do
 	c.unlock()
 	if b.buf == nil {
 		return false, nil
 	}
 	c.hooks.framesLeave(b.buf)
-	// Nearly always it is one attempt, which the kernel takes whole. Made here, it needs little stack.
+	// Nearly always the kernel takes all of it at the first attempt. That is made here, because it needs little stack here.
 	if f == nil || f.tail == nil {
 		err = c.send(ctx, b.buf, b.buf.Tail, p, c.transport.TryWrite(b.buf, b.buf.Tail))
 	} else if !c.sender.client {
@@ -66,7 +67,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	return true, nil
 }
 
-// flushRest writes what is left of frames that were written in part.
+// flushRest writes the rest of a batch that was written in part.
 func (c *Conn) flushRest(ctx context.Context, p patience) error {
 	c.mu.Lock()
 	if c.sender.rest == nil {
@@ -104,7 +105,7 @@ func (c *Conn) suspend(b batch, f *outFrame) {
 	}
 }
 
-// wrote is called when all that had begun to leave is written.
+// wrote is called when a whole batch was written.
 func (c *Conn) wrote(b batch) {
 	c.mu.Lock()
 	c.sender.wrote(b.queued)
@@ -119,7 +120,8 @@ func (c *Conn) wrote(b batch) {
 
 var errWouldBlock = errors.New("would block")
 
-// send sees an attempt to write b and then tail through, if it has not done all. b.N is how many bytes of both were taken.
+// send completes a write of b and then tail, after a first attempt. done says that the attempt wrote everything; if not,
+// b.N is how many bytes it wrote.
 func (c *Conn) send(ctx context.Context, b *transport.Buffer, tail []byte, p patience, done bool) error {
 	switch {
 	case done:
@@ -133,7 +135,7 @@ func (c *Conn) send(ctx context.Context, b *transport.Buffer, tail []byte, p pat
 // sendRest waits for the kernel to take the rest.
 func (c *Conn) sendRest(ctx context.Context, b *transport.Buffer, tail []byte, p patience) error {
 	for {
-		// The interruption may have hit the holder of the turn before.
+		// An interruption may have hit the previous holder of the turn, so look first.
 		if err := c.mayGoOn(ctx, p); err != nil {
 			return err
 		}
@@ -147,7 +149,7 @@ func (c *Conn) sendRest(ctx context.Context, b *transport.Buffer, tail []byte, p
 	}
 }
 
-// mayGoOn says why a write that may have to wait should not go on, or nil.
+// mayGoOn returns why a write must not wait for the kernel any longer, or nil.
 func (c *Conn) mayGoOn(ctx context.Context, p patience) error {
 	c.mu.Lock()
 	over, stopped, ended := c.closing.over, c.closing.stopped(), c.closing.ended
@@ -161,8 +163,8 @@ func (c *Conn) mayGoOn(ctx context.Context, p patience) error {
 	return ctx.Err()
 }
 
-// sendMasked writes b and then f's tail, masked on its way through a borrowed buffer: so a client needs no memory of the
-// message's size. With an error, b holds all that is left of the frame, masked.
+// sendMasked writes b and then f's tail. It masks the tail piece by piece in a borrowed buffer, so that a client needs no
+// memory of the message's size. After an error, b holds the rest of the frame, masked.
 func (c *Conn) sendMasked(ctx context.Context, b *transport.Buffer, f *outFrame, p patience) error {
 	large := transport.GetLarge()
 	defer transport.PutLarge(large)
@@ -191,7 +193,7 @@ func (c *Conn) sendMasked(ctx context.Context, b *transport.Buffer, f *outFrame,
 	}
 }
 
-// writeFailed is called when the net.Conn took no more.
+// writeFailed handles an error of the net.Conn from a write, and returns errOver.
 func (c *Conn) writeFailed(err error) error {
 	stalled := c.supervisor.Stalled.Load()
 	c.mu.Lock()
@@ -201,8 +203,8 @@ func (c *Conn) writeFailed(err error) error {
 	return errOver
 }
 
-// flushNow writes what is pending as far as that takes no waiting, and leaves the rest to the writer goroutine. If
-// somebody has the write turn, that one looks when it lets go.
+// flushNow writes what is pending, as far as that is possible without waiting. The writer goroutine writes the rest. If the
+// write turn is taken, flushNow does nothing: leaveWrite looks for pending frames when its holder gives it back.
 func (c *Conn) flushNow() {
 	if !c.transport.Tries() {
 		c.wakeWriter()
@@ -214,7 +216,7 @@ func (c *Conn) flushNow() {
 	}
 }
 
-// wakeWriter starts the writer goroutine, unless somebody has the write turn.
+// wakeWriter starts the writer goroutine, unless the write turn is taken.
 func (c *Conn) wakeWriter() {
 	if c.writeTurn.Try() {
 		go c.writeOut()
@@ -235,8 +237,8 @@ func (c *Conn) writeOut() {
 	c.leaveWrite()
 }
 
-// leaveWrite gives the write turn back. It is the only function that does, and looks for what waits: whoever makes
-// something pending does that first, and then tries to take the turn.
+// leaveWrite gives the write turn back. It is the only function that does. Then it starts the writer goroutine if frames are
+// pending. None is missed, because code that adds a pending frame does so first, and then tries to take the turn.
 func (c *Conn) leaveWrite() {
 	if c.has(ending) {
 		c.lastWords(tryOnce)
@@ -247,8 +249,8 @@ func (c *Conn) leaveWrite() {
 	}
 }
 
-// lastWords makes the last attempt to write what is pending, before the net.Conn is closed. If it can't tell whether that
-// has to wait, it leaves it to the writer goroutine.
+// lastWords makes the last attempt to write what is pending, before the net.Conn is closed. With tryOnce, it leaves the
+// attempt to the writer goroutine if a write to this net.Conn may block.
 func (c *Conn) lastWords(p patience) {
 	c.mu.Lock()
 	due := !c.closing.noWrites && c.sender.waits(&c.closing)
@@ -268,7 +270,7 @@ func (c *Conn) lastWords(p patience) {
 	c.perform(a)
 }
 
-// perform does what closing wants done. The caller may hold either turn, but not mu.
+// perform does the acts that a method of closing returned. The caller may hold either turn, but not mu.
 func (c *Conn) perform(a acts) {
 	if a&bound != 0 {
 		c.alarms.SetOnce(now(), alarmClose, orDefault(c.closeTimeout, lingerTime, 0))
@@ -276,7 +278,7 @@ func (c *Conn) perform(a acts) {
 	if a&hurry != 0 {
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
 	}
-	// Whoever takes a turn from here on looks before it waits.
+	// Only holders of a turn need waking. A call that takes one after this checks the state before it waits.
 	if a&interruptWrite != 0 && c.writeTurn.Held() {
 		c.transport.InterruptWrite()
 	}
@@ -290,7 +292,7 @@ func (c *Conn) perform(a acts) {
 	if a&wakeWriter != 0 {
 		c.flushNow()
 	}
-	if a&endContext != 0 { // before Close is told
+	if a&endContext != 0 { // before Close returns
 		c.leaveGroups()
 		c.lifetime.Finish(&c.closing.cause)
 	}
@@ -318,7 +320,7 @@ func (c *Conn) end(reason error) {
 	c.perform(a)
 }
 
-// closeFor closes the connection because of a rule of our own.
+// closeFor starts the closing handshake from our side.
 func (c *Conn) closeFor(cause error, code StatusCode, reason string) {
 	c.mu.Lock()
 	a := c.closing.begin(cause, string(appendClose(nil, code, reason)))
@@ -326,7 +328,7 @@ func (c *Conn) closeFor(cause error, code StatusCode, reason string) {
 	c.perform(a)
 }
 
-// fail closes the connection because the peer did what it must not do (RFC 6455, section 7.1.7), and returns errOver.
+// fail fails the WebSocket connection because of a violation by the peer (RFC 6455, section 7.1.7), and returns errOver.
 func (c *Conn) fail(err error) error {
 	code, reason := StatusProtocolError, err.Error()
 	switch err := err.(type) {
@@ -344,26 +346,26 @@ func (c *Conn) fail(err error) error {
 	return errOver
 }
 
-// failed returns the error of a call of the application's under ctx, or nil if err is.
+// failed returns the error that a call under ctx returns to the application for err, or nil if err is nil.
 func (c *Conn) failed(ctx context.Context, err error) error {
-	if err == nil { // so far it is inlined
+	if err == nil { // this much is inlined
 		return nil
 	}
 	return c.failedUnder(ctx, err)
 }
 
-// failedUnder explains the error. With CloseOnCancel it ends the connection as CloseNow does, if it is ctx that has ended
-// the call. Calls that are pending then, and later ones, do not return ctx's error: theirs may be alive.
+// failedUnder is failed for an error. If ctx has ended the call and CloseOnCancel is set, it ends the connection, as CloseNow
+// does. Other calls then return net.ErrClosed and not ctx's error, since their own contexts may not be done.
 func (c *Conn) failedUnder(ctx context.Context, err error) error {
 	err = c.explain(ctx, err)
-	// After the end there is only the server's close of TCP to wait for; contexts of ours have ended with the connection.
+	// Not after the end: then contexts derived from Conn.Context are done because of it.
 	if c.closeOnCancel && !c.lifetime.Past() && errors.Is(err, ctx.Err()) {
 		c.end(errClosed{fmt.Sprintf("the connection was closed here, since the context of a call ended (%v)", context.Cause(ctx))})
 	}
 	return err
 }
 
-// unsent returns the error of a Write under ctx. cancels says that CloseOnCancel goes for ctx.
+// unsent returns the error of a Write under ctx. cancels says whether CloseOnCancel applies to ctx.
 //
 //go:noinline
 func (c *Conn) unsent(ctx context.Context, err error, cancels bool) error {

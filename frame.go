@@ -39,7 +39,7 @@ func (o opcode) control() bool { return o&0x8 != 0 }
 type MessageType int
 
 const (
-	// MessageText is for UTF-8 text, which is checked in both directions.
+	// MessageText is for UTF-8 text. It is checked in both directions.
 	MessageText MessageType = iota + 1
 	// MessageBinary is for any bytes.
 	MessageBinary
@@ -102,7 +102,7 @@ const (
 	maxControlPayload = 125
 )
 
-// A header is everything of a frame but its payload.
+// A header is a frame without its payload.
 type header struct {
 	fin, rsv1, rsv2, rsv3 bool
 	opcode                opcode
@@ -111,9 +111,9 @@ type header struct {
 	length                int64
 }
 
-// parseHeader reads one header from the start of b. It returns the number of
-// bytes the header takes, or 0 if b does not hold all of it yet; so a caller
-// commits nothing before the header is whole, however its bytes arrive.
+// parseHeader parses the header at the start of b. It returns the header's size in
+// bytes, or 0 if b does not hold all of it yet: then the caller tries again with
+// more bytes.
 func parseHeader(b []byte) (h header, n int, err error) {
 	if len(b) < 2 {
 		return h, 0, nil
@@ -197,8 +197,7 @@ func appendHeader(b []byte, h header) []byte {
 	return b
 }
 
-// legality is what decides, besides the header itself, whether a frame may
-// stand where it stands.
+// legality is the context that decides, with the header, whether a frame is legal.
 type legality struct {
 	// fromClient says who sent the frame, and so whether it must be masked.
 	fromClient bool
@@ -213,10 +212,10 @@ func (h *header) check(l legality) error {
 	// Section 5.2: "MUST be 0 unless an extension is negotiated that defines
 	// meanings for non-zero values."
 	if h.rsv2 || h.rsv3 {
-		return protocolError(StatusProtocolError, "RSV2 or RSV3 is set, which no extension here defines", "5.2")
+		return protocolError(StatusProtocolError, "RSV2 or RSV3 is set, but no negotiated extension defines it", "5.2")
 	}
 	if h.rsv1 && !l.deflate {
-		return protocolError(StatusProtocolError, "RSV1 is set, but no extension was negotiated that defines it", "5.2")
+		return protocolError(StatusProtocolError, "RSV1 is set, but no negotiated extension defines it", "5.2")
 	}
 
 	if h.opcode > opPong || h.opcode > opBinary && !h.opcode.control() {
@@ -272,7 +271,7 @@ func (h *header) check(l legality) error {
 // maxCloseReason is what a control frame holds besides the status code.
 const maxCloseReason = maxControlPayload - 2
 
-// parseClose reads the payload of a Close frame that came.
+// parseClose parses the payload of a received Close frame.
 func parseClose(p []byte) (CloseError, error) {
 	// Section 7.1.5: "If this Close control frame contains no status code,
 	// _The WebSocket Connection Close Code_ is considered to be 1005."
@@ -294,8 +293,8 @@ func parseClose(p []byte) (CloseError, error) {
 	return e, nil
 }
 
-// appendClose appends the payload of a Close frame; StatusNoStatusRcvd stands
-// for an empty one. The reason has been checked or cut.
+// appendClose appends the payload of a Close frame. With StatusNoStatusRcvd the
+// payload is empty. The caller has checked the reason.
 func appendClose(b []byte, code StatusCode, reason string) []byte {
 	if code == StatusNoStatusRcvd {
 		return b
@@ -304,24 +303,24 @@ func appendClose(b []byte, code StatusCode, reason string) []byte {
 	return append(b, reason...)
 }
 
-// checkClose says what is wrong with a code and a reason that the application
-// wants to send, and gives the nearest ones that may be sent.
+// checkClose checks a code and a reason that the application wants to send. It
+// returns the nearest ones that may be sent, and an error if they differ.
 func checkClose(code StatusCode, reason string) (StatusCode, string, error) {
 	switch {
 	case code == StatusNoStatusRcvd && reason == "":
 		return code, "", nil
 	case code == StatusNoStatusRcvd:
-		return StatusInternalError, "", fmt.Errorf("websocket: the status code 1005 (StatusNoStatusRcvd) stands for a Close frame without a code, which has no reason either; leave it empty, or give a code; 1011 was sent")
+		return StatusInternalError, "", fmt.Errorf("websocket: the status code 1005 (StatusNoStatusRcvd) means a Close frame without a code, which can't have a reason; 1011 was sent instead")
 	case !code.sendable():
-		return StatusInternalError, "", fmt.Errorf("websocket: the status code %d may not be sent in a Close frame (RFC 6455, section 7.4); 1011 was sent", int(code))
+		return StatusInternalError, "", fmt.Errorf("websocket: the status code %d may not be sent in a Close frame (RFC 6455, section 7.4); 1011 was sent instead", int(code))
 	case !utf8.ValidString(reason):
-		return code, "", fmt.Errorf("websocket: the reason for Close is not UTF-8; it was left out")
+		return code, "", fmt.Errorf("websocket: the reason for Close is not UTF-8; the Close frame was sent without it")
 	case len(reason) > maxCloseReason:
 		cut := maxCloseReason
 		for !utf8.RuneStart(reason[cut]) {
 			cut--
 		}
-		return code, reason[:cut], fmt.Errorf("websocket: the reason for Close has %d bytes, at most %d fit; it was cut", len(reason), maxCloseReason)
+		return code, reason[:cut], fmt.Errorf("websocket: the reason for Close has %d bytes; it was cut to fit into %d", len(reason), maxCloseReason)
 	}
 	return code, reason, nil
 }

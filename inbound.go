@@ -8,10 +8,10 @@ import (
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// This file is how frames come: the read turn as calls take it, the wait for bytes, and the way to the next data frame and
-// through its payload.
+// This file is how frames arrive: how calls take the read turn, how they wait for bytes, and how they get to the next data
+// frame and its payload.
 
-// beginRead is takeRead, and returns the call's error.
+// beginRead is takeRead. Its error is the one that the call returns to the application.
 func (c *Conn) beginRead(ctx context.Context) error {
 	if err := c.takeRead(ctx); err != nil {
 		return c.failedUnder(ctx, err)
@@ -19,7 +19,7 @@ func (c *Conn) beginRead(ctx context.Context) error {
 	return nil
 }
 
-// endRead is leaveRead, and returns the call's error.
+// endRead is leaveRead. It returns the error that the call returns to the application for err.
 func (c *Conn) endRead(ctx context.Context, err error) error {
 	c.leaveRead()
 	return c.failed(ctx, err)
@@ -32,7 +32,7 @@ func (c *Conn) takeRead(ctx context.Context) error {
 			return err
 		}
 	}
-	// Who calls Read again and again must not keep the reader goroutine from what it has to do.
+	// Checked before taking the turn: calls of Read in a loop must not keep it from the reader goroutine.
 	if c.has(closedByUs) || c.has(deaf) && c.supervisor.Unread.Load() == 0 {
 		return errOver
 	}
@@ -48,8 +48,8 @@ func (c *Conn) takeRead(ctx context.Context) error {
 	return nil
 }
 
-// readContextErr returns why a read under ctx, which is done, fails, or nil. A context that is done because the connection
-// has ended is no reason while there are messages to read.
+// readContextErr returns why a read fails whose ctx is done, or nil if it may go on. It may if ctx is done because the
+// connection has ended, and there are still messages to read.
 func (c *Conn) readContextErr(ctx context.Context) error {
 	c.mu.Lock()
 	cause, ours := c.closing.cause, c.closing.by == us
@@ -65,7 +65,7 @@ func (c *Conn) readContextErr(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// awaitRead is takeRead when somebody has the turn. If that is the reader goroutine, it is asked to step aside.
+// awaitRead waits for the read turn. If the reader goroutine has it, awaitRead asks it to step aside.
 func (c *Conn) awaitRead(ctx context.Context) error {
 	s := &c.supervisor
 	s.Wanting.Add(1)
@@ -75,7 +75,7 @@ func (c *Conn) awaitRead(ctx context.Context) error {
 	var err error
 	got := s.Turn.Await(ctx.Done(), nil)
 	if !got {
-		if err = c.readContextErr(ctx); err == nil { // the connection has ended: whoever has the turn lets go
+		if err = c.readContextErr(ctx); err == nil { // the connection has ended, so the holder soon gives the turn back
 			got = s.Turn.Await(nil, nil)
 		}
 	}
@@ -97,11 +97,11 @@ func (c *Conn) leaveRead() {
 	c.releaseRead()
 }
 
-// receive waits for bytes and reads them: into dst, or into the inbox if dst is nil. It returns early if ctx is done, or,
-// without ctx, if the reader goroutine is to step aside; nothing is lost then.
+// receive waits for bytes and reads them: into dst, or into the inbox if dst is nil. ctx is that of a call, or nil for the
+// reader goroutine. receive returns early if ctx is done, or if the reader goroutine should step aside; nothing is lost then.
 func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
-	// Whoever ends the wait changes the state first and then interrupts, and only we, who have the turn, can be hit: so
-	// while nothing has begun to end, waiting is safe.
+	// To end the wait, the state is changed first and the read interrupted then. We hold the turn, so the interruption
+	// reaches us. So if nothing has begun to end yet, it is safe to wait without asking mayWait.
 	quiet := ctx != nil && c.has(delivering) && ctx.Err() == nil
 	for {
 		if !quiet {
@@ -111,7 +111,7 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 		}
 		quiet = false
 		if c.has(hasPending | hasCorked) {
-			c.flushNow() // nobody comes any more to share a system call with
+			c.flushNow() // corked frames too: no more will join them before the wait
 		}
 		if c.receiver.fresh != (fresh{}) {
 			c.publish()
@@ -134,7 +134,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	return err
 }
 
-// heard notes that bytes have come.
+// heard notes for the keepalive that bytes have arrived.
 func (c *Conn) heard(ctx context.Context) {
 	if ctx == nil {
 		c.keepalive.Heard(now())
@@ -143,16 +143,16 @@ func (c *Conn) heard(ctx context.Context) {
 	}
 }
 
-// errStepAside: the reader goroutine shall let go of the read turn.
+// errStepAside tells the reader goroutine to give the read turn back.
 var errStepAside = errors.New("step aside")
 
-// mayWait says why the read turn's holder should not wait for bytes, or nil.
+// mayWait returns why the holder of the read turn should not wait for bytes, or nil.
 func (c *Conn) mayWait(ctx context.Context) error {
 	switch {
 	case c.has(noReads):
 		return errOver
 	case ctx == nil && (c.supervisor.Wanting.Load() > 0 || c.has(dropping) && c.receiver.ahead.some()):
-		return errStepAside // for a call, or to look at what was read ahead for nobody
+		return errStepAside // for a call that wants to read, or to drop the read-ahead
 	case ctx == nil:
 		return nil
 	case c.has(known):
@@ -163,7 +163,7 @@ func (c *Conn) mayWait(ctx context.Context) error {
 	return nil
 }
 
-// readFailed is called when a read brought nothing, and reports whether it is the net.Conn that failed.
+// readFailed is called when a read returned no bytes. It reports whether the net.Conn failed, and then ends the connection.
 func (c *Conn) readFailed(err error) bool {
 	if err == nil || err == transport.ErrInterrupted {
 		return false
@@ -177,7 +177,7 @@ func (c *Conn) readFailed(err error) bool {
 	return true
 }
 
-// nextFrame goes to the next data frame: in the read-ahead, then on the wire.
+// nextFrame goes to the next data frame: in the read-ahead if there is one, or else on the wire.
 func (c *Conn) nextFrame(ctx context.Context) error {
 	r := &c.receiver
 	if c.has(dropping) {
@@ -221,18 +221,19 @@ func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
 	return c.wirePayload(ctx, dst)
 }
 
-// nextWireFrame reads to the next data frame's payload, past control frames and data that is for nobody.
+// nextWireFrame reads up to the payload of the next data frame. It handles control frames on the way, and skips data that
+// is discarded.
 func (c *Conn) nextWireFrame(ctx context.Context) error {
 	r := &c.receiver
 	for {
-		for r.left > 0 { // of a frame that is not wanted
+		for r.left > 0 { // skip the rest of a frame that is not wanted
 			if r.skipBuffered(); r.left > 0 {
 				if err := c.fill(ctx); err != nil {
 					return err
 				}
 			}
 		}
-		if r.over {
+		if r.parsingDone {
 			return errOver
 		}
 		what, op, payload, err := r.next(c.deflate != nil)
@@ -242,7 +243,7 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 			return c.failRead(err)
 		case what == needBytes:
 			if !r.inMessage {
-				r.inbox.Release() // who waits for a message, and has met a Ping, waits without a buffer
+				r.inbox.Release() // after a Ping, too, the wait for a message holds no buffer
 			}
 			err = c.fill(ctx)
 		case what == controlFrame:
@@ -258,7 +259,7 @@ func (c *Conn) nextWireFrame(ctx context.Context) error {
 	}
 }
 
-// wanted asks closing whether a data frame is for the application.
+// wanted reports whether a data frame is for the application. After CloseRead, a new message closes the connection.
 func (c *Conn) wanted(op opcode) bool {
 	c.mu.Lock()
 	delivers, closeRead := c.closing.delivers(), c.closing.closeRead
@@ -269,7 +270,8 @@ func (c *Conn) wanted(op opcode) bool {
 	return delivers
 }
 
-// wirePayload reads at least one byte of the payload of the frame on the wire, unmasked, into dst. The frame has some left.
+// wirePayload reads at least one byte of the payload of the frame on the wire into dst, and unmasks it. Some payload must be
+// left.
 func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 	r := &c.receiver
 	if int64(len(dst)) > r.left {
@@ -297,13 +299,13 @@ func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 	return n, nil
 }
 
-// directRead is from which size on a payload's rest is read straight to where it is wanted, past the inbox.
+// directRead is the smallest rest of a payload that is read straight into the caller's memory, past the inbox.
 const directRead = transport.BufferSize
 
-// maxDirectRead is about how much is read so at once, to be unmasked and checked while it is in the CPU's cache.
+// maxDirectRead is about the most that one direct read reads, so that it is unmasked and checked while in the CPU's cache.
 const maxDirectRead = 128 << 10
 
-// directPiece returns how much of dst the next such read is for. It leaves no small rest.
+// directPiece returns the part of dst for the next direct read. It leaves no small rest.
 func directPiece(dst []byte) []byte {
 	if len(dst) < maxDirectRead+directRead {
 		return dst
@@ -311,7 +313,8 @@ func directPiece(dst []byte) []byte {
 	return dst[:maxDirectRead]
 }
 
-// takeSimple takes payload of a frame that begins a message. If there is more of the message, readMessage goes on with it.
+// takeSimple takes the payload at src of a frame that begins a message. If that is not the whole message, readMessage
+// continues with it.
 func (c *Conn) takeSimple(dst, src []byte) (whole bool, err error) {
 	r := &c.receiver
 	r.begin()
@@ -330,7 +333,7 @@ func (c *Conn) takeSimple(dst, src []byte) (whole bool, err error) {
 	return true, nil
 }
 
-// endMessage: the message was read to its end.
+// endMessage is called when the message was read to its end.
 func (c *Conn) endMessage() {
 	m := &c.receiver.message
 	size := m.size
@@ -354,8 +357,8 @@ func (c *Conn) countMessage(size int64) {
 	}
 }
 
-// dropUnread forgets what came before the application wanted no more messages. A message that came before CloseRead is
-// one that it does not expect.
+// dropUnread drops everything that was received and not read. After CloseRead, dropping the start of a message closes the
+// connection, as a message that arrives later does.
 func (c *Conn) dropUnread() {
 	if c.receiver.message.compressed {
 		c.deflate.message.end()

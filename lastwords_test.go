@@ -71,6 +71,9 @@ func TestLastWordsBeforeEcho(t *testing.T) {
 			t.p.SendRaw(t.p.Encode(append(frames, wiretest.Close(4000, "bye"))...))
 			t.wantRead("the first message", MessageText, "one")
 			if err := t.c.Write(bg, MessageText, []byte("answer")); err != nil {
+				if t.real && CloseStatus(err) == 4000 {
+					return // this goroutine had to wait so long for a processor that the reader goroutine has met the Close
+				}
 				t.Fatal(err)
 			}
 			if unread {

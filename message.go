@@ -12,7 +12,8 @@ import (
 
 // This file puts messages together from frames, for the calls in read.go. All of it runs with the read turn.
 
-// readMessage appends the next message to buf, in which it begins at base: what stands there is the start of it.
+// readMessage appends the next message to buf, and returns buf. The message begins at base: buf[base:] is what was read of it
+// before.
 func (c *Conn) readMessage(ctx context.Context, buf []byte, base int) (MessageType, []byte, error) {
 	if err := c.beginMessage(ctx); err != nil {
 		return 0, nil, err
@@ -43,18 +44,18 @@ func (c *Conn) readMessage(ctx context.Context, buf []byte, base int) (MessageTy
 	}
 }
 
-// A gathering is the memory of one call that reads a whole message. A length that the peer announces is not trusted for
-// more than as much again as what has come: until then, payload is kept in borrowed pieces, and joined once.
+// A gathering is the memory of one call that reads a whole message. It allocates memory for a length that the peer announces
+// only once half of that has arrived. Until then, the payload is kept in borrowed pieces, which are joined once.
 type gathering struct {
 	m           *message
-	buf         []byte // the caller's memory, or the result's; the message begins at base
+	buf         []byte // the result, at first in the caller's memory; the message begins at base
 	base        int
 	first, last *transport.Buffer // the pieces
 	n           int               // bytes in them
-	direct      bool              // room gave memory of buf
+	direct      bool              // room last returned memory of buf
 }
 
-// room returns memory for the next bytes. Of the frame, left bytes are still to come, and buffered bytes have come.
+// room returns memory for the next bytes. left bytes of the frame are still to be read; the inbox has buffered bytes.
 func (g *gathering) room(left int64, buffered int) []byte {
 	if g.m.held == nil {
 		have := len(g.buf) - g.base + g.n
@@ -80,7 +81,7 @@ func (g *gathering) room(left int64, buffered int) []byte {
 	return g.piece()
 }
 
-// piece returns room in the last piece. The pieces are usual buffers at first, and then large ones.
+// piece returns room in the last piece. The first pieces are of the usual size, later ones are large.
 func (g *gathering) piece() []byte {
 	if g.last == nil || len(g.last.B) == cap(g.last.B) {
 		var next *transport.Buffer
@@ -99,7 +100,7 @@ func (g *gathering) piece() []byte {
 	return g.last.B[len(g.last.B):cap(g.last.B)]
 }
 
-// came says that n bytes were put where room said.
+// came notes that n bytes were written to the memory that room returned.
 func (g *gathering) came(n int) {
 	if g.direct {
 		g.buf = g.buf[:len(g.buf)+n]
@@ -109,7 +110,7 @@ func (g *gathering) came(n int) {
 	g.n += n
 }
 
-// pour moves what is in buf of the message to pieces.
+// pour moves the part of the message that is in buf to pieces.
 func (g *gathering) pour() {
 	for part := g.buf[g.base:]; len(part) > 0; {
 		n := copy(g.piece(), part)
@@ -132,7 +133,7 @@ func (g *gathering) takePieces(dst []byte) []byte {
 	return dst
 }
 
-// join returns the whole message behind what the caller gave.
+// join returns the caller's buf[:base] with the whole message appended.
 func (g *gathering) join() []byte {
 	var held []byte
 	if g.m.held != nil {
@@ -148,7 +149,7 @@ func (g *gathering) join() []byte {
 	return g.buf
 }
 
-// hold keeps what has come of the message for the next call. What it holds is copied once, however often calls give up.
+// hold keeps what has arrived of the message for the next call. Each byte is copied once, however often calls give up.
 func (g *gathering) hold() {
 	if !g.m.open {
 		g.takePieces(nil)
@@ -164,7 +165,7 @@ func (g *gathering) hold() {
 	*g.m.held = g.takePieces(append(*g.m.held, g.buf[min(g.base, len(g.buf)):]...))
 }
 
-// growFor makes room for n bytes behind buf. The next message may come with its header into the same memory.
+// growFor makes room for n bytes behind buf, and for a header, since the next message may be read into the same memory.
 func growFor(buf []byte, n int) []byte {
 	if cap(buf)-len(buf) >= n {
 		return buf
@@ -175,8 +176,8 @@ func growFor(buf []byte, n int) []byte {
 	return slices.Grow(buf, n)
 }
 
-// beginMessage goes to the start of the next message, past the rest of one that was left in the middle; or, if a Read gave
-// up in the middle, it stays there.
+// beginMessage goes to the start of the next message. If a Reader left one in the middle, it skips the rest. If a Read gave up
+// in the middle, the message is continued.
 func (c *Conn) beginMessage(ctx context.Context) error {
 	m := &c.receiver.message
 	if m.open {
@@ -207,7 +208,7 @@ func (c *Conn) discardMessage(ctx context.Context) error {
 	}
 }
 
-// produce reads at least one byte of the message into dst, or finds that it is done: then there may be bytes too.
+// produce reads at least one byte of the message into dst, or reports that the message is done. It may do both.
 func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err error) {
 	if c.receiver.message.compressed {
 		return c.inflateSome(ctx, dst)
@@ -220,9 +221,9 @@ func (c *Conn) produce(ctx context.Context, dst []byte) (n int, done bool, err e
 	return n, false, err
 }
 
-// readInflated is readMessage for a compressed message that nobody has begun to
-// stream: it is inflated in one go behind buf, where matches find their history; or
-// behind what calls before have had of it, which gave up.
+// readInflated is readMessage for a compressed message that no Reader has begun to
+// stream. It inflates the whole message behind buf, where matches find their history;
+// or, after a call that gave up, behind what that call has inflated.
 func (c *Conn) readInflated(ctx context.Context, buf []byte, base int) (MessageType, []byte, error) {
 	m := &c.receiver.message
 	z := &c.deflate.in
@@ -269,8 +270,8 @@ func (c *Conn) readInflated(ctx context.Context, buf []byte, base int) (MessageT
 	}
 }
 
-// inflateRest reads the rest of a compressed message that a Read gave up in the
-// middle, so that it can be streamed from memory.
+// inflateRest reads the rest of a compressed message that a Read has begun and given
+// up, so that a Reader can stream it from memory.
 func (c *Conn) inflateRest(ctx context.Context) error {
 	m := &c.receiver.message
 	number := m.number
@@ -324,7 +325,7 @@ func (c *Conn) inflateSome(ctx context.Context, dst []byte) (n int, done bool, e
 	}
 }
 
-// inflateLimit is the read limit as the decompressor wants it.
+// inflateLimit returns the read limit in the decompressor's terms.
 func (c *Conn) inflateLimit() int {
 	limit := c.receiver.limit.Load()
 	if limit < 0 || limit > math.MaxInt/2 {
@@ -333,9 +334,9 @@ func (c *Conn) inflateLimit() int {
 	return int(limit)
 }
 
-// checkInflated checks what came out of the decompressor: its error, and
-// whether text is UTF-8. RFC 7692 leaves open with which code a message that
-// can't be inflated is refused; 1007 is what others send.
+// checkInflated checks what the decompressor returned: its error, and whether
+// text is UTF-8. RFC 7692 does not say which code a message gets that can't be
+// inflated; other implementations send 1007.
 func (c *Conn) checkInflated(p []byte, bad error, last bool) error {
 	m := &c.receiver.message
 	ok := true
@@ -345,7 +346,7 @@ func (c *Conn) checkInflated(p []byte, bad error, last bool) error {
 		}
 	}
 	switch {
-	case !ok: // what came before the decompressor's error counts first
+	case !ok: // p comes before the decompressor's error, so its fault counts first
 		return c.refuse(protocolError(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1"))
 	case bad == deflate.ErrTooLong:
 		return c.refuse(sizeError{c.receiver.limit.Load()})

@@ -13,20 +13,20 @@ import (
 	"github.com/closeonce/websocket/internal/streamconn"
 )
 
-// NetConn returns the net.Conn below the WebSocket, for what the WebSocket does not tell: the state of TLS (a
-// [*tls.Conn]), the peer's credentials (a [*net.UnixConn]), a socket's options (a [*net.TCPConn]). It is never nil. It
-// may be called at any time; after the connection's end the net.Conn is closed.
+// NetConn returns the net.Conn below the WebSocket. It gives access to the state of TLS (a [*tls.Conn]), the peer's
+// credentials (a [*net.UnixConn]), and a socket's options (a [*net.TCPConn]). The result is never nil. NetConn may be called
+// at any time; after the connection's end the net.Conn is closed.
 //
-// Do nothing to it that reads, writes, closes or moves the stream: no Read, Write, Close, CloseRead or CloseWrite, no
-// deadlines, no handshake or renegotiation of TLS, no File whose descriptor is used for I/O. The connection would lose
-// its place in the stream, or end. To close it, use [Conn.Close] or [Conn.CloseNow].
+// Do nothing with the net.Conn that reads, writes or closes the stream: no Read, Write, Close, CloseRead or CloseWrite, no
+// deadlines, no handshake or renegotiation of TLS, no File whose descriptor is used for I/O. The WebSocket would lose its
+// place in the stream, or end. To close it, use [Conn.Close] or [Conn.CloseNow].
 //
-// After [Accept] it is what the http.Server had accepted and Hijack gave. After [Dial] it is what the Transport had
-// dialed: through a proxy, the connection to the proxy, or the TLS inside it. With a RoundTripper that is not
-// net/http's, it is the response's body, if that is a net.Conn. If it is not (a stream of an HTTP/2 connection, for
-// example), NetConn returns a net.Conn that is made of the body and has no addresses.
+// After [Accept], the result is the connection that the http.Server accepted, as Hijack returned it. After [Dial], it is the
+// connection that the Transport dialed: through a proxy, the connection to the proxy, or the TLS inside it. With a
+// RoundTripper that is not net/http's, it is the response's body, if that is a net.Conn. Otherwise (for a stream of an
+// HTTP/2 connection, for example), NetConn returns a net.Conn that wraps the body and has no addresses.
 //
-// It is not the function [NetConn], which makes a net.Conn of the WebSocket.
+// Do not confuse this method with the function [NetConn], which turns a WebSocket into a net.Conn.
 func (c *Conn) NetConn() net.Conn {
 	nc := c.transport.NetConn()
 	if s, ok := nc.(*streamconn.Conn); ok {
@@ -41,14 +41,14 @@ func (c *Conn) NetConn() net.Conn {
 // with 1003 (StatusUnsupportedData) and returns an error. If msgType is neither
 // MessageText nor MessageBinary, Read and Write return an error.
 //
-// It lifts the read limit. ctx bounds the life of the whole: when it is done, the
-// connection is closed as by CloseNow, and calls return an error that is both
-// [net.ErrClosed] and the context's. After a Close of the peer's with 1000 or 1001,
-// Read returns io.EOF; Write returns an error that is net.ErrClosed and holds the
-// [CloseError]. Close closes with 1000 and waits as [Conn.Close] does. Deadlines end
-// the calls they are for, with os.ErrDeadlineExceeded, and not the connection, with
-// the option CloseOnCancel too. When the write deadline passes in the middle of a
-// message, the rest of it is still sent, and Write returns len(p) with the error.
+// NetConn lifts the read limit. ctx bounds the life of the connection: when it is done,
+// the connection is closed as by CloseNow, and calls return an error that wraps both
+// [net.ErrClosed] and ctx.Err(). After the peer's Close with 1000 or 1001, Read returns
+// io.EOF, and Write returns an error that wraps net.ErrClosed and the [CloseError].
+// Close closes with 1000 and waits as [Conn.Close] does. A deadline ends the calls that it
+// is for, with os.ErrDeadlineExceeded. It does not end the connection, even with the option
+// CloseOnCancel. If the write deadline passes in the middle of a message, the rest is still
+// sent, and Write returns len(p) with the error.
 //
 // The addresses are those of the underlying connection.
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
@@ -57,7 +57,7 @@ func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
 	n.stop = context.AfterFunc(ctx, func() {
 		c.end(fmt.Errorf("%w, because NetConn's context is done: %w", errClosedNow, ctx.Err()))
 	})
-	if ctx.Done() != nil { // which may live on, and hold a connection that others than Close have ended
+	if ctx.Done() != nil { // ctx may outlive the connection: it must not keep that in memory
 		context.AfterFunc(c.Context(), func() { n.stop() })
 	}
 	n.read.init()
@@ -83,7 +83,7 @@ func (n *netConn) Close() error {
 	return n.c.Close(StatusNormalClosure, "")
 }
 
-// check returns an error if NetConn was given a type that no message has.
+// check returns an error if NetConn was given an invalid message type.
 func (n *netConn) check() error {
 	if n.typ != MessageText && n.typ != MessageBinary {
 		return fmt.Errorf("websocket: NetConn was called with the message type %v; use MessageText or MessageBinary", n.typ)
@@ -122,7 +122,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 	return k, netFailure(ctx, err)
 }
 
-var errMessageType = errors.New("websocket: NetConn is for messages of one type, text or binary, and received one of the other; the connection is closed with 1003 (StatusUnsupportedData)")
+var errMessageType = errors.New("websocket: NetConn received a message of the other type, text or binary; the connection was closed with 1003 (StatusUnsupportedData)")
 
 // readStream reads into p from messages of one type, as if they were a stream.
 func (c *Conn) readStream(ctx context.Context, typ MessageType, p []byte) (int, error) {
@@ -145,7 +145,7 @@ func (c *Conn) streamPayload(ctx context.Context, typ MessageType, p []byte) (in
 			if err := c.nextFrame(ctx); err != nil {
 				return 0, err
 			}
-			m.resume = true // another NetConn or Read may go on with it
+			m.resume = true // a later call of this or of Conn.Read continues it
 		}
 		if MessageType(m.typ) != typ {
 			return 0, errMessageType
@@ -195,9 +195,8 @@ func (n *netConn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// A callDeadline is a deadline in the form of contexts: calls work under the
-// current one, which ends when the deadline passes. Moving an expired deadline
-// makes a new one.
+// A callDeadline implements a deadline by a context. Calls use the current context, which
+// is cancelled when the deadline passes. Moving an expired deadline makes a new context.
 type callDeadline struct {
 	mu     sync.Mutex
 	ctx    context.Context
@@ -205,8 +204,8 @@ type callDeadline struct {
 	timer  *time.Timer
 }
 
-// init sets no deadline. The context does not end with the connection: what came
-// before the end is still to be read, and calls find the reason by themselves.
+// init makes a context without a deadline. It is not cancelled when the connection ends,
+// because messages that came before can still be read. Calls find the reason themselves.
 func (d *callDeadline) init() {
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 }
@@ -221,7 +220,7 @@ func (d *callDeadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.timer != nil && !d.timer.Stop() {
-		// It rings at this moment, for calls that are under way.
+		// The timer fires at this moment, for calls that have begun.
 		d.cancel(os.ErrDeadlineExceeded)
 	}
 	d.timer = nil

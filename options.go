@@ -16,13 +16,13 @@ type AcceptOptions struct {
 	// Subprotocols are the subprotocols that the server speaks, the preferred
 	// first. The first of them that the client offers is chosen; the comparison
 	// ignores case. If there is none, a Sec-WebSocket-Protocol header field that the
-	// handler has set on its ResponseWriter is sent. Empty names count for nothing. Any
-	// name without comma, space and control characters will do, though RFC 6455 wants
-	// a token.
+	// handler has set on its ResponseWriter is sent. Empty names are ignored. A name may
+	// have any characters except commas, spaces and control characters, although RFC 6455
+	// requires a token.
 	Subprotocols []string
 
 	// InsecureSkipVerify accepts requests from any Origin: pages of any site may
-	// then connect, with the user's cookies. OriginPatterns are the better way.
+	// then connect, with the user's cookies. Prefer OriginPatterns.
 	InsecureSkipVerify bool
 
 	// OriginPatterns lists the hosts whose pages may connect besides the one the
@@ -30,13 +30,13 @@ type AcceptOptions struct {
 	// host (with its port, if any); or for scheme://host if it has "://". It may also be
 	// the host itself, as in "[::1]:3000". The ports 80 of http and 443 of https may
 	// be written or left out, in the patterns and in the request. "null" is the Origin
-	// of sandboxed pages and local files; besides, only "*" matches that.
+	// of sandboxed pages and local files; the patterns "null" and "*" match it.
 	//
 	// A pattern that is malformed, or that can never match because it has a slash, space,
-	// user or fragment, makes Accept refuse every request with 500. The patterns are not
-	// looked at if CheckOrigin or InsecureSkipVerify is set.
+	// user or fragment, makes Accept refuse every request with 500. If CheckOrigin or
+	// InsecureSkipVerify is set, the patterns are ignored.
 	//
-	// Requests without Origin, or with an empty one, which no browser sends, are accepted.
+	// Requests with no Origin or an empty one are accepted; no browser sends those.
 	OriginPatterns []string
 
 	// CheckOrigin, if not nil, decides whether the request's Origin may connect. It
@@ -56,7 +56,7 @@ type AcceptOptions struct {
 	// Default: CompressionDisabled.
 	CompressionMode CompressionMode
 
-	// CompressionThreshold is the size in bytes from which on messages are
+	// CompressionThreshold is the size in bytes of the smallest message that is
 	// compressed. Default: 512, or 128 with context takeover. Negative: 0.
 	CompressionThreshold int
 
@@ -72,31 +72,31 @@ type AcceptOptions struct {
 	// always returns ErrQueueFull.
 	QueueLimit int
 
-	// CloseTimeout bounds the closing handshake, whoever began it, see [Conn.Close].
-	// Default: 5 s. Negative: Close does not wait for the handshake, which has a
-	// second in the background.
+	// CloseTimeout bounds the closing handshake, whichever side began it, see
+	// [Conn.Close]. Default: 5 s. Negative: Close does not wait for the handshake, which
+	// then takes at most a second in the background.
 	CloseTimeout time.Duration
 
 	// KeepAlive is the time without a sign of life after which the peer is sent a
-	// Ping. Signs of life are bytes that come from the peer, and bytes that its
-	// system takes from us; where the system does not tell that, bytes that the
-	// net.Conn takes while the Ping waits behind them. If there is none for the same
-	// time again, counted from when the Ping has left, the connection ends with
-	// ErrPingTimeout. A slow transfer is not taken for a dead peer, nor is a peer
-	// whose Pong can't be seen because the application leaves the read-ahead full.
-	// Default: 30 s. Negative: off.
+	// Ping. Signs of life are bytes received from the peer, and bytes that the peer's
+	// system acknowledges. If our system does not report these, bytes that the net.Conn
+	// takes while the Ping waits behind them count instead. If there is no sign of life
+	// for the same time after the Ping has left, the connection ends with ErrPingTimeout.
+	// A slow transfer does not end the connection. Neither does a Pong that can't be seen
+	// because the application leaves the read-ahead full. Default: 30 s. Negative: off.
 	KeepAlive time.Duration
 
-	// CloseOnCancel makes a context that ends a call end the connection as well, as it does
-	// in github.com/coder/websocket. The call, be it Read, AppendRead, Messages, Reader,
-	// Write, Writer, Ping, or one of a message's reader or writer, returns the context's
-	// error; the connection ends as by [Conn.CloseNow], without a closing handshake: the
-	// peer sees the end of the stream, which browsers call 1006. All calls that are pending
-	// then, and all later ones, return an error for which [errors.Is] finds [net.ErrClosed], and not the context's.
+	// CloseOnCancel makes a context that ends a call also end the connection, as in
+	// github.com/coder/websocket. It applies to Read, AppendRead, Messages, Reader, Write,
+	// Writer, Ping, and the methods of a message's reader and writer. The call returns the
+	// context's error. The connection ends as by [Conn.CloseNow], without a closing
+	// handshake: the peer sees the end of the stream, which browsers report as 1006. All
+	// other blocked calls, and all later ones, return an error that wraps [net.ErrClosed],
+	// and not the context's error.
 	//
-	// A call whose context was done before counts, and so does the context of
-	// [Conn.CloseRead]. The deadlines of [NetConn] do not, nor does [Conn.CloseContext].
-	// Default: false, the connection stays open until it is closed.
+	// It also applies if the context was done before the call, and to the context of
+	// [Conn.CloseRead]. It does not apply to [Conn.CloseContext] and to the deadlines of
+	// [NetConn]. Default: false, the connection stays open until it is closed.
 	CloseOnCancel bool
 
 	// EndOnShutdown ends the context that [Handler] gives to its function when
@@ -107,26 +107,26 @@ type AcceptOptions struct {
 	// closed with 1001 (StatusGoingAway).
 	//
 	// Shutdown does not wait for WebSockets. To let the Close frames leave before the
-	// program exits, count the running functions with a sync.WaitGroup and wait for it after
-	// Shutdown. Do not combine EndOnShutdown with CloseOnCancel: a call under the function's
-	// context would then end the connection without a Close frame.
+	// program exits, let each function call Close itself, count the running functions with a
+	// sync.WaitGroup, and wait for it after Shutdown: see the example. Do not combine
+	// EndOnShutdown with CloseOnCancel: a call under the function's context would then end
+	// the connection without a Close frame.
 	//
 	// [Accept] ignores this option. Default: false, WebSockets live on after Shutdown.
 	EndOnShutdown bool
 
-	// OnPingReceived, if not nil, is called for each Ping; if it returns false,
-	// no Pong is sent. ctx is that of [Conn.Context]. The payload is the callback's
-	// to keep.
+	// OnPingReceived, if not nil, is called for each Ping. If it returns false, no Pong
+	// is sent. ctx is that of [Conn.Context]. The callback may keep the payload.
 	//
-	// It runs in the goroutine that reads frames, a Read's or the connection's own:
-	// it must return soon and must not wait for the connection. If it panics, in
-	// whichever goroutine, the panic goes no further: the connection is closed with
-	// 1011 (StatusInternalError), and calls return an error that says so, with the
-	// stack. The same goes for runtime.Goexit.
+	// It runs in the goroutine that reads frames, which is that of a Read or the
+	// connection's own. It must return soon and must not wait for the connection. If it
+	// panics, the panic is recovered: the connection is closed with 1011
+	// (StatusInternalError), and calls return an error that says so, with the stack.
+	// runtime.Goexit has the same effect.
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 
-	// OnPongReceived, if not nil, is called for each Pong, those to the connection's
-	// own Pings included. It runs as OnPingReceived does.
+	// OnPongReceived, if not nil, is called for each Pong, including those that answer the
+	// connection's own Pings. It runs as OnPingReceived does.
 	OnPongReceived func(ctx context.Context, payload []byte)
 
 	// Trace, if not nil, has functions that are called for what happens on the
@@ -142,22 +142,22 @@ type DialOptions struct {
 	// Default: http.DefaultClient.
 	//
 	// If its Transport is an *http.Transport (as the default is), a ws URL goes through
-	// an HTTP or HTTPS proxy by CONNECT, as a wss URL does; see [Dial]. Another
-	// RoundTripper has to see to that itself.
+	// an HTTP or HTTPS proxy by CONNECT, as a wss URL does; see [Dial]. Any other
+	// RoundTripper must do that itself.
 	HTTPClient *http.Client
 
 	// HTTPHeader is added to the request. The fields of the handshake itself
 	// (Connection, Upgrade, Sec-WebSocket-Key, -Version and -Extensions) and those of a
 	// body (Content-Length, Transfer-Encoding, Trailer) are left out. The subprotocols
-	// of its Sec-WebSocket-Protocol are offered behind Subprotocols, and its Host is used
-	// if the option Host is empty. Names leave as they are spelled here.
+	// of its Sec-WebSocket-Protocol are offered after the option Subprotocols, and its Host
+	// is used if the option Host is empty. Names are sent as they are spelled here.
 	HTTPHeader http.Header
 
 	// Host overrides the request's Host header.
 	Host string
 
-	// Subprotocols are offered to the server, the preferred first. Empty names count
-	// for nothing. A name must not have commas, spaces, control characters or
+	// Subprotocols are offered to the server, the preferred first. Empty names are
+	// ignored. A name must not have commas, spaces, control characters or
 	// characters outside ASCII; some servers insist on tokens (RFC 9110, section 5.6.2).
 	Subprotocols []string
 
@@ -182,12 +182,12 @@ type DialOptions struct {
 	Trace          *Trace
 }
 
-// A Trace is a set of functions that a connection calls for what happens on it; any of them may be nil. It is an option of
-// [Accept], [Handler] and [Dial], and may serve many connections: each function gets the one that it is about.
+// A Trace is a set of functions that a connection calls when something happens on it. Any of them may be nil. It is an option
+// of [Accept], [Handler] and [Dial]. Several connections may share one Trace: each function gets its connection as c.
 //
-// The functions must return soon, and must not wait for the connection: no Read, Write, Ping or Close of it, for which the
-// caller may be what they wait for. [Conn.Stats], [Conn.TryWrite] and [Conn.CloseNow] do not wait. No lock is held.
-// Functions that run for different directions, or different connections, may run at the same time.
+// The functions must return soon, and must not wait for the connection: a call of Read, Write, Ping or Close could wait for
+// the very goroutine that it blocks. [Conn.Stats], [Conn.TryWrite] and [Conn.CloseNow] do not wait. No lock is held.
+// Functions for different directions, or for different connections, may run at the same time.
 //
 //   - FrameRead, MessageRead and PingAnswered run in the goroutine that reads frames, a Read's or the connection's own, one
 //     at a time, in the order in which the frames came.
@@ -196,29 +196,29 @@ type DialOptions struct {
 //   - HandshakeDone, MessageWritten and Slow run in the goroutine of the call that they are about.
 //   - StateChanged and Closed run in a goroutine of their own, one at a time and in order. Closed comes last.
 //
-// A function that panics closes the connection with 1011 (StatusInternalError), as a callback does, see
-// AcceptOptions.OnPingReceived. One that ends its goroutine by runtime.Goexit closes it too, but where frames are written
-// there is no Close frame then.
+// If a function panics, the connection is closed with 1011 (StatusInternalError), see AcceptOptions.OnPingReceived. If a
+// function calls runtime.Goexit, the connection is closed, too; in FrameWritten, MessageWritten, Slow and StateChanged, it
+// is closed without a Close frame.
 type Trace struct {
 	// HandshakeDone is called when the handshake is done, before Accept or Dial returns c, and before all others.
 	HandshakeDone func(c *Conn, h HandshakeInfo)
 
-	// FrameRead is called for each frame that comes, control frames included, when its header has come; its payload may
-	// still be on its way. It is not called for frames that break the protocol, nor for what comes behind the peer's Close.
+	// FrameRead is called for each received frame, control frames included, when its header has arrived. The payload of a
+	// data frame may still be missing. It is not called for frames that break the protocol, or come after the peer's Close.
 	FrameRead func(c *Conn, f FrameInfo)
 
 	// FrameWritten is called for each frame, when the net.Conn has taken all of it.
 	FrameWritten func(c *Conn, f FrameInfo)
 
 	// MessageRead is called for each message that the application has read to its end, or skipped, just before the call
-	// that reads it returns. After the end it is called for messages that had come before.
+	// that reads it returns. Messages that arrived before the connection's end can be read after it; it is called for them, too.
 	MessageRead func(c *Conn, m MessageInfo)
 
-	// MessageWritten is called for each message that Write, TryWrite or a Writer's Close has taken: it leaves now, or waits
-	// in the queue.
+	// MessageWritten is called for each message that Write, TryWrite or a Writer's Close has accepted. The message was sent,
+	// or waits to be sent.
 	MessageWritten func(c *Conn, m MessageInfo)
 
-	// StateChanged is called when the closing handshake moves on.
+	// StateChanged is called when the state of the closing handshake changes.
 	StateChanged func(c *Conn, from, to CloseState)
 
 	// PingAnswered is called when the Pong to a Ping of the connection's own has come, with the time between the two.
@@ -228,8 +228,8 @@ type Trace struct {
 	// writes: TryWrite returns ErrQueueFull, or Write waits. queued is how many bytes are in the queue.
 	Slow func(c *Conn, queued int)
 
-	// Closed is called once, when the connection has ended: the net.Conn is closed, or what remains of it is seen to in the
-	// background. reason is what calls return from now on.
+	// Closed is called once, when the connection has ended. The net.Conn is closed, or is being closed in the background.
+	// reason is the error that calls return from now on.
 	Closed func(c *Conn, reason error, s Stats)
 }
 
@@ -239,23 +239,23 @@ type CompressionMode int
 const (
 	// CompressionDisabled sends and accepts nothing compressed.
 	CompressionDisabled CompressionMode = iota
-	// CompressionContextTakeover lets a message refer to those before it: the
-	// best compression, for the memory of a window in each direction.
+	// CompressionContextTakeover lets a message refer to earlier ones. It compresses
+	// best, and keeps a window in memory for each direction.
 	CompressionContextTakeover
-	// CompressionNoContextTakeover compresses each message for itself: no memory
-	// between messages.
+	// CompressionNoContextTakeover compresses each message independently. It keeps
+	// nothing in memory between messages.
 	CompressionNoContextTakeover
 )
 
 // CompressionTuning refines a CompressionMode that is not CompressionDisabled.
 // The zero value is the default.
 type CompressionTuning struct {
-	// ServerWindowBits and ClientWindowBits are the largest windows that the
-	// server and the client compress with, 8 to 15: a window has 2 to the power
-	// of it bytes. With context takeover each end keeps both windows for as long
-	// as the connection lives, as far as they have been filled: up to 64 KiB with
-	// the default of 15, 8 KiB with 12. A peer that can't be told about a smaller
-	// window is asked to do without takeover in that direction.
+	// ServerWindowBits and ClientWindowBits bound the windows that the server and
+	// the client compress with, 8 to 15. A window of n bits has 2 to the power of n
+	// bytes. With context takeover, each end keeps both windows for as long as the
+	// connection lives, as far as they are filled: up to 64 KiB with the default of
+	// 15, 8 KiB with 12. If a peer can't be asked for a smaller window, it is asked
+	// not to use takeover in that direction.
 	ServerWindowBits, ClientWindowBits int
 
 	// ServerNoContextTakeover and ClientNoContextTakeover switch context takeover
@@ -266,7 +266,7 @@ type CompressionTuning struct {
 	// OmitClientWindowBits makes Dial offer no client_max_window_bits: a server then
 	// can't ask for a smaller window of ours, and may not answer with that parameter.
 	// It is for servers that refuse, or do not understand, an offer that has it.
-	// ClientWindowBits is obeyed all the same. Accept takes no notice of it.
+	// Dial still obeys ClientWindowBits. Accept ignores OmitClientWindowBits.
 	OmitClientWindowBits bool
 
 	// Effort is how hard this end tries to make what it sends short: 0 is the
@@ -299,7 +299,7 @@ const (
 	maxWindowBits = handshake.MaxWindowBits
 )
 
-// wish is what one end wants of permessage-deflate: its options, checked.
+// wish checks the options for permessage-deflate, and returns what this end wants.
 func (t CompressionTuning) wish(mode CompressionMode) (p handshake.Params, err error) {
 	p = handshake.Params{
 		ServerNoTakeover: t.ServerNoContextTakeover || mode == CompressionNoContextTakeover,
@@ -310,7 +310,7 @@ func (t CompressionTuning) wish(mode CompressionMode) (p handshake.Params, err e
 		ClientBitsOffered: !t.OmitClientWindowBits,
 	}
 	if t.Effort > int(deflate.MostEffort) {
-		return p, fmt.Errorf("websocket: the option CompressionTuning.Effort is %d; the most is %d", t.Effort, deflate.MostEffort)
+		return p, fmt.Errorf("websocket: the option CompressionTuning.Effort is %d; the maximum is %d", t.Effort, deflate.MostEffort)
 	}
 	p.Effort = deflate.Effort(orDefault(t.Effort, 0, int(deflate.LeastEffort)))
 	if mode != CompressionContextTakeover && mode != CompressionNoContextTakeover {
@@ -318,13 +318,13 @@ func (t CompressionTuning) wish(mode CompressionMode) (p handshake.Params, err e
 	}
 	for _, bits := range []int{p.ServerBits, p.ClientBits} {
 		if bits < minWindowBits || bits > maxWindowBits {
-			return p, fmt.Errorf("websocket: a window of CompressionTuning has %d bits; 8 to 15 are possible", bits)
+			return p, fmt.Errorf("websocket: a window of CompressionTuning has %d bits; it must have 8 to 15", bits)
 		}
 	}
 	return p, nil
 }
 
-// orDefault is how all options read: zero is the default, negative is off.
+// orDefault returns the value of an option: def for zero, off for a negative one.
 func orDefault[T ~int | ~int64](v, def, off T) T {
 	switch {
 	case v == 0:

@@ -12,13 +12,13 @@ import (
 
 // Read waits for the next message and returns it whole (RFC 6455, section 6.2).
 //
-// When ctx is done, Read returns ctx.Err(). Nothing is lost: the next Read goes on where this one stopped. The
-// connection stays open, unless the option CloseOnCancel is set. Several goroutines may read; each gets whole messages,
-// in memory of its own. If a [Conn.Reader] has left a message unread in the middle, Read skips the rest of it.
+// When ctx is done, Read returns ctx.Err(). Nothing is lost: the next Read continues where this one stopped. The
+// connection stays open, unless the option CloseOnCancel is set. Several goroutines may call Read; each call returns a whole
+// message in memory of its own. If a [Conn.Reader] was not read to its end, Read skips the rest of its message.
 //
 // After the peer's Close, Read returns the messages that came before it, and then an error that holds a [CloseError].
-// The reason for the connection's end, once it is known, comes before ctx.Err(). A message over the read limit closes
-// the connection with 1009, see [Conn.SetReadLimit]. Text that is not UTF-8 closes it with 1007.
+// Once the reason for the connection's end is known, Read returns it rather than ctx.Err(). A message over the read limit
+// closes the connection with 1009, see [Conn.SetReadLimit]. Text that is not UTF-8 closes it with 1007.
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	typ, p, err := c.AppendRead(ctx, nil)
 	if err != nil {
@@ -30,8 +30,8 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	return typ, p, nil
 }
 
-// AppendRead is [Conn.Read] into the caller's memory: it appends the message to buf and returns the result. It allocates
-// only if buf's capacity is too small. With an error it returns buf unchanged.
+// AppendRead does what [Conn.Read] does, but appends the message to buf and returns the extended buffer. It allocates only
+// if buf's capacity is too small. With an error it returns buf unchanged.
 func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, buf, err
@@ -57,7 +57,7 @@ type Message struct {
 	Data []byte
 }
 
-// Messages returns an iterator over the messages that come:
+// Messages returns an iterator over the messages that arrive:
 //
 //	for m, err := range c.Messages(ctx) {
 //		if err != nil {
@@ -66,10 +66,10 @@ type Message struct {
 //		...
 //	}
 //
-// It ends without an error when the peer closes the connection with StatusNormalClosure, StatusGoingAway or no status.
-// Otherwise the last step has an error, which is ctx.Err() when ctx is done. The memory of a message is reused for the
-// next one: copy what you keep. Breaking out of the loop leaves the connection open, and another loop goes on with the next
-// message. For the rest, Messages does what [Conn.Read] does.
+// The loop ends without an error when the peer closes the connection with StatusNormalClosure, StatusGoingAway or no status.
+// Otherwise its last step has an error, which is ctx.Err() when ctx is done. The memory of a message is reused for the
+// next one: copy what you keep. Breaking out of the loop leaves the connection open, and another loop continues with the
+// next message. In all else, Messages behaves as [Conn.Read] does.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for {
@@ -91,7 +91,7 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// readBorrowed is Read into borrowed memory.
+// readBorrowed is Read into a borrowed buffer, which the caller gives back.
 func (c *Conn) readBorrowed(ctx context.Context) (MessageType, *transport.Buffer, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
@@ -114,12 +114,12 @@ func (c *Conn) readBorrowed(ctx context.Context) (MessageType, *transport.Buffer
 	return typ, b, nil
 }
 
-// errDiscarded is what a message's reader returns when it lost its message.
+// errDiscarded is what a messageReader returns after a later call has skipped its message.
 var errDiscarded = errors.New("websocket: this message was discarded by a later Read or Reader")
 
 // Reader waits for the next message and returns a reader for its payload, which can be read while the message is still
-// coming (RFC 6455, section 5.4). The reader returns io.EOF at the message's end. ctx bounds the wait and all reading
-// from it, as in [Conn.Read]: after ctx.Err(), the next Read or Reader skips the rest of the message.
+// arriving (RFC 6455, section 5.4). The reader returns io.EOF at the message's end. ctx bounds the wait for the message and
+// all reads from the reader. When it is done, they return ctx.Err(), as [Conn.Read] does.
 //
 // A message need not be read to its end. The next Read or Reader skips the rest, and the old reader returns an error
 // from then on. The read limit applies here, too; [Conn.SetReadLimit] with -1 lifts it.
@@ -147,7 +147,7 @@ type messageReader struct {
 	c      *Conn
 	ctx    context.Context
 	number uint32
-	done   atomic.Bool // its end was read
+	done   atomic.Bool // it has returned io.EOF, or will
 }
 
 // Read reads payload; it returns io.EOF at the message's end.
@@ -163,7 +163,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	return n, c.endRead(r.ctx, err)
 }
 
-// read is Read with the read turn.
+// read is Read's work, with the read turn.
 func (r *messageReader) read(p []byte) (int, error) {
 	m := &r.c.receiver.message
 	if m.number != r.number {
@@ -186,22 +186,24 @@ func (r *messageReader) read(p []byte) (int, error) {
 	return n, err
 }
 
-// awaitFrame waits for the first bytes of the next message, where it can: close to the application's call. A goroutine's
-// stack shrinks when little of it is in use while it waits; waiting where frames are parsed keeps 2 KiB more of it for
-// each connection. It returns buf with what has come of the message behind it, and whether that is all of it.
+// awaitFrame waits for the first bytes of the next message, if nothing has arrived yet. It appends what it gets of the
+// message to buf, and reports whether that is the whole message; often it gets nothing, and the caller parses the inbox.
+//
+// It waits few calls below the application's, because a waiting goroutine keeps its stack. Waiting further down, where
+// frames are parsed, would cost each connection 2 KiB more.
 func (c *Conn) awaitFrame(ctx context.Context, buf []byte) (message []byte, whole bool, err error) {
 	r := &c.receiver
-	if !r.inbox.Empty() || r.message.open || r.ahead.some() || r.over {
+	if !r.inbox.Empty() || r.message.open || r.ahead.some() || r.parsingDone {
 		return buf, false, nil
 	}
-	alone := r.frames <= 1 // one frame came when bytes were last waited for
+	alone := r.frames <= 1 // the last wait for bytes brought one frame, not a burst
 	r.frames = 0
 	spare := buf[len(buf):cap(buf)]
 	if !alone || int64(len(spare))-maxHeader < r.frame.length || r.left > 0 || c.deflate != nil {
 		_, err := c.receive(ctx, nil)
 		return buf, false, err
 	}
-	again := maxHeader + int(r.frame.length) // of a frame like the last
+	again := maxHeader + int(r.frame.length) // the size of another frame like the last
 	spare = spare[:min(len(spare), max(again, transport.BufferSize))]
 	n, err := c.receive(ctx, directPiece(spare))
 	if err == nil {
@@ -210,12 +212,12 @@ func (c *Conn) awaitFrame(ctx context.Context, buf []byte) (message []byte, whol
 	return buf[:len(buf)+n], whole, err
 }
 
-// readInto is for the n bytes that came straight into the memory that the application wants the message in, because there
-// is enough of it for another frame like the last. If they begin with a data frame, its payload is unmasked to where it
-// belongs, and what follows goes to the inbox; if not, all of it does. It returns how much of the message there is, and
-// whether that is all.
+// readInto parses n bytes that were read into spare, the application's memory, past the inbox. If they begin with an
+// uncompressed data frame that begins a message, its payload is moved to the start of spare and unmasked, and what follows
+// goes to the inbox. Otherwise all of it goes to the inbox. readInto returns how much of the message is in spare, and
+// whether that is the whole message.
 //
-// That saves a message that comes alone its way through the inbox: borrowing a buffer twice, a second pass over its
+// This spares a message that comes alone the way through the inbox: borrowing a buffer twice, a second pass over the
 // memory, and over TLS a second read.
 func (c *Conn) readInto(spare []byte, n int) (length int, whole bool, err error) {
 	r := &c.receiver
@@ -230,7 +232,7 @@ func (c *Conn) readInto(spare []byte, n int) (length int, whole bool, err error)
 	}
 	whole, err = c.takeSimple(spare[:length], spare[size:])
 	if n == len(spare) && r.left > 0 {
-		r.frames = 2 // too little memory: next time the inbox takes more at once
+		r.frames = 2 // spare was too small: use the inbox next time, which takes more at once
 	}
 	if err != nil {
 		return 0, false, err
@@ -238,11 +240,12 @@ func (c *Conn) readInto(spare []byte, n int) (length int, whole bool, err error)
 	return length, whole, nil
 }
 
-// readFront appends the message at the front of the inbox to buf, if it is all there and nothing else is about it: so it
-// is with most that come in bursts. It saves them the way through the pieces of a message.
+// readFront appends the payload of the frame at the front of the inbox to buf, if the frame is all there, begins a message,
+// and is not compressed. Most frames of a burst are like that. It reports whether that is the whole message. If not,
+// readMessage continues, or does the general case.
 func (c *Conn) readFront(buf []byte) (message []byte, whole bool, err error) {
 	r := &c.receiver
-	if r.left > 0 || r.message.open || r.ahead.some() || r.over || !c.has(delivering) {
+	if r.left > 0 || r.message.open || r.ahead.some() || r.parsingDone || !c.has(delivering) {
 		return buf, false, nil
 	}
 	b := r.inbox.Bytes()

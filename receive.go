@@ -11,52 +11,52 @@ import (
 	"github.com/closeonce/websocket/internal/utf8"
 )
 
-// A receiver takes frames apart: bytes in, frames out. It does no I/O. It belongs to whoever holds the read turn: a call of
-// the application's, or the reader goroutine. Either can stop anywhere, even inside a header, and leave it to the other
-// to go on.
+// A receiver parses frames: bytes in, frames out. It does no I/O. It belongs to the holder of the read turn, which is a call
+// of the application's or the reader goroutine. A holder can stop anywhere, even inside a header. The next one continues
+// there.
 type receiver struct {
-	client   bool // we are; the peer is not
+	client   bool // we are the client
 	checking bool // the message on the wire is text, and not compressed
 	// inMessage: a fragmented message has begun on the wire and not ended.
 	inMessage bool
-	// over: the peer's Close has come, or a violation. What follows is not even parsed.
-	over bool
-	text utf8.Validator
-	// frames counts the data frames since bytes were last waited for: 0, 1, or 2 for more.
+	// parsingDone: the peer's Close has come, or a violation. What follows is dropped without parsing.
+	parsingDone bool
+	text        utf8.Validator
+	// frames counts the data frames since the last wait for bytes: 0, 1, or 2 for two or more.
 	frames uint8
 
 	inbox   transport.Inbox
 	frame   header // the one on the wire
-	left    int64  // bytes of its payload that were not taken yet
+	left    int64  // bytes of its payload that are still to be taken
 	ahead   *readAhead
 	message message
-	fresh   fresh // what was counted lately
+	fresh   fresh // counts that are not published yet
 
-	// limit is how many bytes a message may have, decoded; negative: any number. It is set by anybody.
+	// limit is how many bytes a message may have, decoded; negative: any number. SetReadLimit sets it without the turn.
 	limit atomic.Int64
 }
 
-// A message is how far the application has come in the stream of messages.
+// A message is the state of the message that the application is reading.
 type message struct {
 	frame  record // the frame it is at
 	size   int64  // bytes of payload, as far as headers have announced
-	number uint32 // tells a Reader whether it is still its message
-	empty  int16  // frames without payload
+	number uint32 // changes with each message, so that a Reader can tell whether this is still its own
+	empty  int16  // how many frames without payload it has
 	typ    uint8
 	open   bool // it has begun and was not read to its end
-	// resume: a Read gave up in the middle. The next one goes on.
+	// resume: the next Read continues this message, rather than skip it.
 	resume bool
 
-	// If it is compressed. Either it is inflated in one go, by Reads only, or it is streamed.
+	// If it is compressed. It is either inflated as a whole, for Read, or streamed, for a Reader.
 	compressed bool
-	appending  bool // a Read inflated the start of it: held
-	streaming  bool // a Reader inflated the start of it
-	counted    bool // it was counted when it was inflated
+	appending  bool // a Read that gave up has inflated the start of it to held
+	streaming  bool // a Reader has inflated the start of it
+	counted    bool // it was counted already, when it was inflated
 
-	held *[]byte // what Reads that gave up had of it; nil: none did
+	held *[]byte // the part of it that was read by Reads that gave up; nil: there is none
 }
 
-// A record is a data frame on its way to the application.
+// A record is a data frame that the application is reading or has yet to read.
 type record struct {
 	opcode    opcode
 	fin, rsv1 bool
@@ -65,10 +65,10 @@ type record struct {
 	length    int64 // of the payload
 }
 
-// maxEmptyFrames bounds the fragments of a message that carry nothing. All others are bounded by the read limit.
+// maxEmptyFrames bounds the empty fragments of a message. The read limit bounds all others.
 const maxEmptyFrames = 4096
 
-// found is what next finds.
+// found is what next has found in the inbox.
 type found uint8
 
 const (
@@ -77,9 +77,9 @@ const (
 	dataFrame
 )
 
-// next goes to the payload of the next frame on the wire. Of the frame before, nothing is left. A control frame comes with
-// its payload, which stays where it is until more bytes come. deflate says that permessage-deflate was agreed on. The error
-// is a violation.
+// next goes to the payload of the next frame on the wire. The frame before must have been taken whole. For a control frame,
+// next returns the payload, which is valid until more bytes are read. deflate says that permessage-deflate was agreed on.
+// The error is a violation.
 func (r *receiver) next(deflate bool) (found, opcode, []byte, error) {
 	b := r.inbox.Bytes()
 	h, n, err := parseHeader(b)
@@ -110,7 +110,7 @@ func (r *receiver) next(deflate bool) (found, opcode, []byte, error) {
 	return dataFrame, h.opcode, nil, err
 }
 
-// cutOff is why the frame under way, or the next one, can't be read.
+// cutOff returns the error for a read that failed in the middle of a frame or between two.
 func (r *receiver) cutOff(err error) error {
 	what := "header"
 	if r.left > 0 {
@@ -125,8 +125,9 @@ func (r *receiver) cutOff(err error) error {
 	return fmt.Errorf("failed to read frame %s: %w", what, err)
 }
 
-// simple looks at the header at the front of b, and returns its size if it begins a message and there is nothing else
-// about it; then frame has it, and begin goes to its payload. Otherwise it returns 0: it is for next.
+// simple parses the header at the front of b. If it is whole and legal, and begins a message that is not compressed and not
+// empty, simple stores it in frame and returns its size; begin then goes to the payload. Otherwise it returns 0, and next
+// has to parse it.
 func (r *receiver) simple(b []byte) (size int) {
 	h, size, err := parseHeader(b)
 	if err != nil || size == 0 || h.rsv1 || h.opcode != opText && h.opcode != opBinary || h.length == 0 ||
@@ -150,14 +151,14 @@ func (r *receiver) begin() {
 	}
 }
 
-// record is what the application has to know of the frame on the wire.
+// record returns the record of the frame on the wire.
 func (r *receiver) record() record {
 	h := &r.frame
 	return record{opcode: h.opcode, fin: h.fin, rsv1: h.rsv1, length: h.length, open: true}
 }
 
-// enter has the message go to a data frame, and holds it against its limits. The error is a violation, or
-// ErrMessageTooBig.
+// enter makes frame the current frame of the message, and checks the message against its limits. The error is a violation,
+// or a sizeError.
 func (r *receiver) enter(frame record) error {
 	m := &r.message
 	m.frame = frame
@@ -170,7 +171,7 @@ func (r *receiver) enter(frame record) error {
 			return protocolError(StatusPolicyViolation, "a message has too many empty fragments", "10.4")
 		}
 	}
-	m.size += min(frame.length, math.MaxInt64-m.size) // a lie may be as large as that
+	m.size += min(frame.length, math.MaxInt64-m.size) // a peer may announce any length
 	limit := r.limit.Load()
 	if limit < 0 {
 		return nil
@@ -185,8 +186,8 @@ func (r *receiver) enter(frame record) error {
 	return nil
 }
 
-// maxInflateInput bounds the compressed form of a message of at most limit bytes:
-// generously, but a stream of blocks that hold nothing must end.
+// maxInflateInput bounds the compressed form of a message of at most limit bytes. The
+// bound is generous; it is there to end a stream of empty blocks.
 func maxInflateInput(limit int64) int64 {
 	if limit > math.MaxInt64/16 {
 		return math.MaxInt64
@@ -194,11 +195,11 @@ func maxInflateInput(limit int64) int64 {
 	return 8*limit + 64<<10
 }
 
-// take brings payload of the frame on the wire from src, where it came, to dst, which may be the same memory, or begin
-// before it. The error is a violation; then dst counts for nothing.
+// take moves payload of the frame on the wire from src to dst, and unmasks and checks it. dst may be the same memory as src,
+// or begin before it. The error is a violation; then dst must not be used.
 func (r *receiver) take(dst, src []byte) error {
 	inPlace := len(dst) > 0 && &dst[0] == &src[0]
-	pos := int(r.frame.length-r.left) & 3 // as far as the masking key is concerned
+	pos := int(r.frame.length-r.left) & 3 // the position in the masking key
 	switch {
 	case r.frame.masked && inPlace && len(dst) >= mask.LargeSize:
 		borrowed := transport.Get()
@@ -211,15 +212,15 @@ func (r *receiver) take(dst, src []byte) error {
 	}
 	if r.checking {
 		if err := r.checkText(dst); err != nil {
-			return err // left stays above 0: the message never counts as whole
+			return err // left stays above 0, so the message never counts as whole
 		}
 	}
 	r.left -= int64(len(dst))
 	return nil
 }
 
-// checkText follows a text message that is not compressed, and fails at the first byte that can't be UTF-8 (RFC 6455,
-// section 8.1). p is about to be taken.
+// checkText checks p, the next payload of a text message that is not compressed. It fails at the first byte that can't be
+// UTF-8 (RFC 6455, section 8.1).
 func (r *receiver) checkText(p []byte) error {
 	if !r.checking {
 		return nil
@@ -235,7 +236,7 @@ func (r *receiver) checkText(p []byte) error {
 	return protocolError(StatusInvalidFramePayloadData, "a text message is not UTF-8", "8.1")
 }
 
-// takeBuffered is take for what is in the inbox, and returns how much that was.
+// takeBuffered is take from the inbox. It returns how many bytes it took.
 func (r *receiver) takeBuffered(dst []byte) (int, error) {
 	b := r.inbox.Bytes()
 	n := min(len(dst), len(b))
@@ -249,8 +250,8 @@ func (r *receiver) takeBuffered(dst []byte) (int, error) {
 	return n, nil
 }
 
-// skipBuffered forgets payload of the frame on the wire that is in the inbox. The rest of its message is skipped too, and
-// not checked any more: text that was followed up to the middle of a character would seem to end there.
+// skipBuffered skips the payload of the frame on the wire, as far as it is in the inbox. The rest of its message is not
+// checked for UTF-8: the check would fail in the middle of a character.
 func (r *receiver) skipBuffered() {
 	r.checking = false
 	n := min(r.left, int64(len(r.inbox.Bytes())))
@@ -258,7 +259,7 @@ func (r *receiver) skipBuffered() {
 	r.left -= n
 }
 
-// announced returns how much payload of the frame that the message is at was not taken yet.
+// announced returns how much payload of the message's current frame is still to be read.
 func (r *receiver) announced() int64 {
 	f := &r.message.frame
 	if f.open {
@@ -267,12 +268,12 @@ func (r *receiver) announced() int64 {
 	return int64(f.n)
 }
 
-// end: the message was read to its end.
+// end is called when the message was read to its end.
 func (m *message) end() {
 	*m = message{typ: m.typ, number: m.number + 1}
 }
 
-// takeHeld moves to p what a Read that gave up had of the message.
+// takeHeld moves held bytes of the message to p.
 func (m *message) takeHeld(p []byte) int {
 	if m.held == nil {
 		return 0
@@ -282,21 +283,21 @@ func (m *message) takeHeld(p []byte) int {
 	return n
 }
 
-// stop: nothing that follows is parsed any more.
+// stop ends parsing: all bytes that follow are dropped.
 func (r *receiver) stop() {
-	r.over = true
+	r.parsingDone = true
 	r.inbox.Clear()
 }
 
-// reject is stop, and gives the application nothing of the message that it is at either, nor of those behind it.
+// reject is stop, and also drops the message that the application is reading and all messages read ahead.
 func (r *receiver) reject() {
 	r.stop()
 	r.ahead, r.message = nil, message{number: r.message.number + 1}
 	r.inbox.Release()
 }
 
-// dropAhead forgets what was read ahead, and the message that the application is at: it is for nobody. It reports whether
-// there was the start of a message that the application has not seen.
+// dropAhead drops the read-ahead, and the message that the application is reading. It reports whether the read-ahead had the
+// start of a message.
 func (r *receiver) dropAhead() (some bool) {
 	if r.ahead != nil {
 		for _, f := range r.ahead.frames {
@@ -311,18 +312,18 @@ func (r *receiver) dropAhead() (some bool) {
 }
 
 const (
-	// readAheadLimit is how many bytes the read-ahead holds: half of them in the inbox, the others parsed.
+	// readAheadLimit is how many bytes the read-ahead holds: half in the inbox, half parsed.
 	readAheadLimit = 2 * transport.BufferSize
 	parsedLimit    = readAheadLimit - transport.BufferSize
-	// recordSize is what a frame costs in it, besides its payload.
+	// recordSize is how much of parsedLimit a frame takes, besides its payload.
 	recordSize = 16
 )
 
-// A readAhead holds frames that were read before the application asked for them. The bytes of the frame that the
-// application is at come first, then those of frames, in order. nil is an empty one, which most connections have.
+// A readAhead holds frames that were read before the application asked for them. bytes has the payload of the frame that the
+// application is reading, then that of frames, in order. nil is an empty readAhead; most connections have that.
 type readAhead struct {
 	bytes  []byte
-	r      int // bytes before it were taken
+	r      int // bytes[:r] were taken
 	frames []record
 }
 
@@ -348,7 +349,7 @@ func (a *readAhead) pop() record {
 // some reports whether there are frames.
 func (a *readAhead) some() bool { return a != nil && len(a.frames) > 0 }
 
-// left is how much more may be parsed.
+// left returns how much more fits.
 func (a *readAhead) left() int {
 	return parsedLimit - (len(a.bytes) - a.r) - len(a.frames)*recordSize
 }

@@ -9,34 +9,34 @@ import (
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// A sender is what is pending: frames in, one batch out. It does no I/O. Conn.mu guards it.
+// A sender holds the frames that are pending: frames in, one batch out. It does no I/O. Conn.mu guards it.
 type sender struct {
 	account
-	// queue holds data frames, encoded and whole, that Write and TryWrite left.
+	// queue holds whole encoded data frames of Write and TryWrite.
 	queue *transport.Buffer
-	// pongs are to be sent, and control frames of the application's; nil: there was none yet.
+	// pongs are the pending Pongs, and control frames of the application's; nil: there are none.
 	pongs *pongs
-	// ping is the number that the next Ping carries; 0: there is none to send.
+	// ping is the number in the pending Ping; 0: there is none.
 	ping uint64
-	// rest is what is left of frames that were written in part. It goes first.
+	// rest is the rest of a batch that was written in part. It leaves first.
 	rest *rest
 	// backlog waits behind the queue; nil: there was none yet.
 	backlog *backlog
 }
 
-// An outFrame is a data frame that leaves besides what is pending.
+// An outFrame is a call's own data frame, which leaves behind what is pending.
 type outFrame struct {
 	first     firstByte
 	head      *transport.Buffer // the frame, encoded, or the start of it
-	tail      []byte            // the rest of it, written from where it lies
-	key       mask.Key          // if the tail is to be masked
-	payload   int               // how much of it is payload
-	mustSend  bool              // its compression has moved the window that the peer has too
-	committed bool              // it leaves, though its caller may not wait for it
+	tail      []byte            // the rest of it, in the caller's memory
+	key       mask.Key          // the key to mask tail with, on a client
+	payload   int               // the payload's size
+	mustSend  bool              // it must be sent: its compression has moved a window that the peer has, too
+	committed bool              // it will be sent, even if the call gives up
 	shared    bool              // nobody changes the tail
 }
 
-// A rest is what is left of a batch; queued and ping are the batch's. Nobody changes the tail.
+// A rest is the unwritten part of a batch; queued and ping are the batch's. Nobody changes the tail.
 type rest struct {
 	b, tail []byte
 	queued  int
@@ -47,14 +47,13 @@ type rest struct {
 type pongs struct {
 	b     []byte
 	count int
-	own   []byte // what SendPing and SendPong left: opcode, length, payload
-	some  bool   // there are Pongs, or own frames
+	own   []byte // frames of SendPing and SendPong, each as opcode, length, payload
+	some  bool   // b or own is not empty
 }
 
-// collect asks the close machine for each frame that is pending, and for f, and puts those that may leave into one
-// buffer: control frames first, our Close last. It is the only place where frames begin to leave. The caller holds the
-// write turn, to which z belongs, and nothing is left of frames before. If it has a frame, it has waited for what was in the
-// backlog before that.
+// collect puts all pending frames, and f, into one buffer: control frames first, our Close last. It asks closeTable for each
+// frame, and leaves out those that may not leave. No other function takes frames from what is pending. The caller holds the
+// write turn, to which z belongs, and rest is nil. If f is not nil, the caller has written what was in the backlog before it.
 func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batch) {
 	if s.pongsWait() || s.ping != 0 {
 		b = s.collectControl(c)
@@ -130,7 +129,7 @@ func (s *sender) collectControl(c *closing) batch {
 	return batch{buf: b, ping: ping}
 }
 
-// collectQueue puts what is queued behind the control frames in b.
+// collectQueue appends the queue to b, behind the control frames.
 func (s *sender) collectQueue(c *closing, b *batch) {
 	queue, messages := s.queue, int64(s.queue.Messages)
 	s.queue = nil
@@ -153,14 +152,15 @@ func (s *sender) collectQueue(c *closing, b *batch) {
 	}
 }
 
-// wrote is called when a batch, or the rest of one, is written.
-func (s *sender) wrote(queued int) { s.size -= queued }
+// wrote is called when a whole batch was written. If the batch was on its way when the connection ended, drop has forgotten
+// its bytes already.
+func (s *sender) wrote(queued int) { s.size = max(s.size-queued, 0) }
 
-// suspend keeps what was not written of a batch and of f's tail; b.buf.N says how much was. But f is taken back if
-// nothing of it has left. It reports whether nothing is left to write: the interruption came behind the last byte.
+// suspend keeps the part of a batch, and of f's tail, that was not written; b.buf.N bytes were. If nothing of f has left and it
+// need not be sent, f is taken back. suspend reports whether nothing is left to write.
 func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	n := b.buf.N
-	var left, tail []byte // what was not written
+	var left, tail []byte // the unwritten parts
 	switch {
 	case f == nil && n < len(b.buf.B):
 		left, tail = b.buf.B[n:], b.buf.Tail
@@ -190,7 +190,7 @@ func (s *sender) suspend(b batch, f *outFrame) (whole bool) {
 	return whole
 }
 
-// reserve takes room for n bytes in the queue, if there is as much.
+// reserve reserves room for n bytes in the queue, if there is enough.
 func (s *sender) reserve(n int) bool {
 	if n > s.limit-s.size {
 		return false
@@ -199,7 +199,8 @@ func (s *sender) reserve(n int) bool {
 	return true
 }
 
-// enqueue leaves a frame in the queue, if there is room for it below limit; reserved bytes of that are its own already.
+// enqueue adds a frame to the queue, if it fits into limit. It first gives back the reserved bytes of the frame's own
+// reservation.
 func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) bool {
 	s.size -= reserved
 	if len(payload) > limit-s.size-maxHeader {
@@ -228,17 +229,17 @@ func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) b
 }
 
 const (
-	// maxPongs is how many Pongs wait to be written. RFC 6455, section 5.5.3: "If an endpoint receives a Ping frame and
+	// maxPongs is how many Pongs can be pending. RFC 6455, section 5.5.3: "If an endpoint receives a Ping frame and
 	// has not yet sent Pong frame(s) in response to previous Ping frame(s), the endpoint MAY elect to send a Pong frame
 	// for only the most recently processed Ping frame."
 	maxPongs = 16
-	// pongsKept is how much memory for them stays with the connection.
+	// pongsKept is how much memory for Pongs the connection keeps.
 	pongsKept = 256
-	// maxOwn is how much of SendPing and SendPong waits to be written: 16 frames of the largest size, more of smaller ones.
+	// maxOwn bounds the pending frames of SendPing and SendPong, in bytes: 16 frames of the largest size, more of smaller ones.
 	maxOwn = 16 * (2 + maxControlPayload)
 )
 
-// addOwn makes a control frame of the application's pending, if there is room for it. It does not wait for company.
+// addOwn adds a control frame of the application's, if there is room for it. It uncorks the queue.
 func (s *sender) addOwn(op opcode, payload []byte) bool {
 	if s.pongs == nil {
 		s.pongs = new(pongs)
@@ -252,7 +253,7 @@ func (s *sender) addOwn(op opcode, payload []byte) bool {
 	return true
 }
 
-// addPong makes the answer to a Ping pending. Beyond maxPongs it takes the place of the newest that waits.
+// addPong adds the answer to a Ping. If maxPongs are pending, it replaces the newest.
 func (s *sender) addPong(payload []byte) {
 	if s.pongs == nil {
 		s.pongs = new(pongs)
@@ -271,7 +272,7 @@ func (s *sender) addPong(payload []byte) {
 	p.some = true
 }
 
-// takeControl returns the control frames that are pending. The Pongs stay where they are until another is added.
+// takeControl takes the pending control frames. The Pongs returned are valid until another is added.
 func (s *sender) takeControl() (b, own []byte, ping uint64) {
 	ping, s.ping = s.ping, 0
 	p := s.pongs
@@ -289,7 +290,7 @@ func (s *sender) takeControl() (b, own []byte, ping uint64) {
 // pongsWait reports whether Pongs are pending, or control frames of the application's.
 func (s *sender) pongsWait() bool { return s.pongs != nil && s.pongs.some }
 
-// pending reports whether something is to leave now.
+// pending reports whether there are frames to write now.
 func (s *sender) pending(c *closing) bool {
 	if c.over || c.noWrites {
 		return false
@@ -298,7 +299,7 @@ func (s *sender) pending(c *closing) bool {
 		s.dataLeaves(c) && !s.corked
 }
 
-// waits reports whether something is pending at all, corked or not.
+// waits reports whether any frame is pending, corked or not.
 func (s *sender) waits(c *closing) bool {
 	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() ||
 		s.dataLeaves(c)
@@ -315,7 +316,7 @@ func (s *sender) backlogLeaves(c *closing) bool {
 	return s.backlog.waits() && !s.midMessage && (s.writer != writerCompresses || c.stopped())
 }
 
-// drop forgets what is pending: the connection has ended.
+// drop drops all pending frames. It is called when the connection has ended.
 func (s *sender) drop() {
 	if s.queue != nil {
 		s.counters.add(messagesDropped, int64(s.queue.Messages))

@@ -1,60 +1,60 @@
 package websocket
 
-// This file is what is counted of a connection. Conn.Stats in control.go puts it together.
+// This file has the counters of a connection. Conn.Stats in control.go combines them.
 
 import (
 	"math"
 	"time"
 )
 
-// Stats is what has gone through a connection, and how it has ended. See [Conn.Stats].
+// Stats says how much has gone through a connection, and how the connection has ended. See [Conn.Stats].
 type Stats struct {
 	// Opened is when the handshake was done.
 	Opened time.Time
 
-	// Read counts what has come, Written what has left.
+	// Read counts received data, Written sent data.
 	Read, Written Traffic
 
-	// RTT is the last round trip that was measured, in microseconds: the time between a Ping of the connection's own (the
-	// option KeepAlive, or [Conn.Ping]) and its Pong. 0: none was measured.
+	// RTT is the last measured round trip, in whole microseconds: the time from a Ping of the connection's own (sent by
+	// the option KeepAlive or by [Conn.Ping]) to its Pong. It is 0 if none was measured.
 	RTT time.Duration
 
-	// QueuedMessages is how many messages wait in the queue, and QueuedBytes how much of the option QueueLimit they take,
-	// together with what is on its way from the queue to the net.Conn.
+	// QueuedMessages is how many messages wait in the queue. QueuedBytes is how much of the option QueueLimit is in use:
+	// by these messages, and by bytes that are being written from the queue to the net.Conn.
 	QueuedMessages, QueuedBytes int
 
-	// Dropped is how many messages will never leave though the queue had taken them: because the connection has ended.
+	// Dropped is how many messages from the queue were not sent, because the connection had ended.
 	Dropped int64
 
-	// CloseCode is the status code of the Close frame that began the end, ours or the peer's; StatusAbnormalClosure if the
-	// connection has ended, or is ending, without one; 0 while nobody has begun to close.
+	// CloseCode is the status code of the Close frame that began the end, ours or the peer's. It is StatusAbnormalClosure if
+	// the connection has ended or is ending without one, and 0 while neither side has begun to close.
 	CloseCode StatusCode
-	// ClosedBy is who began to close.
+	// ClosedBy says which side began to close.
 	ClosedBy ClosedBy
 }
 
 // Traffic counts one direction of a connection.
 //
-// Messages that came count when the application has read them to their end, or skipped them; frames that came, when their
-// header was read and found legal. What leaves counts when it begins to leave; but bytes count when the net.Conn has
-// taken them.
+// A received message counts when the application has read it to its end, or skipped it. A received frame counts when its
+// header was read and found legal. A message or frame that is sent counts when it begins to leave. WireBytes counts bytes
+// that were read from the net.Conn, or that it has taken.
 type Traffic struct {
 	Messages int64
 	Frames   int64 // control frames included
 	// WireBytes is the size of the frames: headers, and payload as it is on the wire. The handshake, TLS and TCP do not
 	// count.
 	WireBytes int64
-	// Bytes is the size of the messages, not compressed, without headers and control frames.
+	// Bytes is the size of the messages before compression, without headers and control frames.
 	Bytes int64
 }
 
-// ClosedBy says who began to close a connection.
+// ClosedBy says which side began to close a connection.
 type ClosedBy uint8
 
 const (
-	// ClosedByNobody: it is open.
+	// ClosedByNobody: neither side has begun to close.
 	ClosedByNobody ClosedBy = iota
-	// ClosedByLocal: this end did, by a method, by the end of a context, or because of a rule that the application set.
+	// ClosedByLocal: this end closed it: by a method, because a context was done, or by a rule such as that of CloseRead.
 	ClosedByLocal
 	// ClosedByPeer: the peer's Close frame came first.
 	ClosedByPeer
@@ -73,7 +73,7 @@ func (b ClosedBy) String() string {
 	return "ClosedBy(?)"
 }
 
-// began returns who began to close, and with which code.
+// began returns which side began to close, and with which code.
 func (c *closing) began() (StatusCode, ClosedBy) {
 	by := ClosedByNobody
 	said, closeCame := c.cause.(CloseError)
@@ -102,7 +102,7 @@ func (c *closing) began() (StatusCode, ClosedBy) {
 	return said.Code, by
 }
 
-// A count is one of the numbers that counters hold.
+// A count names one of the counters.
 type count uint8
 
 const (
@@ -117,15 +117,15 @@ const (
 	numCounts
 )
 
-// counters are the counts of a connection. Conn.mu guards them. Few connections ever outgrow 32 bits, so an idle one does not
-// pay for more.
+// counters are the counters of a connection. Conn.mu guards them. Few connections ever need more than 32 bits, so carried is
+// allocated on demand.
 type counters struct {
 	opened  int64 // in Unix nanoseconds
 	low     [numCounts]uint32
-	carried *[numCounts]int64 // what low could not hold; nil: it could
+	carried *[numCounts]int64 // to be added to low; nil: all zero
 }
 
-// add adds to a count; what is taken back is negative.
+// add adds n to a count. n may be negative.
 func (c *counters) add(i count, n int64) {
 	if sum := int64(c.low[i]) + n; uint64(sum) <= math.MaxUint32 {
 		c.low[i] = uint32(sum)
@@ -134,7 +134,7 @@ func (c *counters) add(i count, n int64) {
 	}
 }
 
-// carry makes room in low.
+// carry moves sum, the new value of a count in low, to carried.
 func (c *counters) carry(i count, sum int64) {
 	if c.carried == nil {
 		c.carried = new([numCounts]int64)
@@ -151,11 +151,11 @@ func (c *counters) get(i count) int64 {
 	return n
 }
 
-// fresh is what the holder of the read turn has counted since it last published it: before it waits for bytes, and at the end.
-// So a message that comes costs no lock of its own.
+// fresh holds counts that are not yet added to counters. The holder of the read turn adds them before it waits for bytes and
+// when the connection ends, so that a received message takes no lock.
 type fresh struct{ messages, frames, bytes, payload uint32 }
 
-// take adds what was counted lately.
+// take adds the counts of f, and resets f.
 func (c *counters) take(f *fresh) {
 	c.add(messagesRead, int64(f.messages))
 	c.add(framesRead, int64(f.frames))
@@ -164,7 +164,8 @@ func (c *counters) take(f *fresh) {
 	*f = fresh{}
 }
 
-// addMessage counts a message that was read to its end, and its size, if it can hold that.
+// addMessage counts a message that was read to its end. It adds its size, too, if payload can hold the sum; otherwise it
+// returns false.
 func (f *fresh) addMessage(size int64) (held bool) {
 	f.messages++
 	sum := int64(f.payload) + size

@@ -7,12 +7,12 @@ import (
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// This file is what a connection with callbacks has more, and where a Trace is called from. It does not know the connection:
-// newConn binds the functions to it.
+// This file has the callbacks of a connection, and the places that call a Trace. It does not know the connection: newConn
+// binds the functions to it.
 
-// HandshakeInfo is what a handshake agreed on, besides [Conn.Subprotocol].
+// HandshakeInfo describes the result of a handshake, besides [Conn.Subprotocol].
 type HandshakeInfo struct {
-	Client     bool // this end is the client: the connection comes from Dial
+	Client     bool // this end is the client: Dial made the connection
 	Compressed bool // permessage-deflate was agreed on
 }
 
@@ -21,13 +21,13 @@ type FrameInfo struct {
 	Opcode     Opcode
 	Fin        bool
 	Compressed bool  // RSV1 is set: the frame begins a compressed message
-	Length     int64 // of the payload, as it is on the wire
+	Length     int64 // of the payload on the wire
 }
 
 // MessageInfo describes a message.
 type MessageInfo struct {
 	Type MessageType
-	Size int64 // not compressed
+	Size int64 // before compression
 }
 
 // CloseState is how far the closing handshake has come (RFC 6455, section 7.1).
@@ -38,9 +38,9 @@ const (
 	StateOpen = CloseState(open)
 	// StateCloseSent: this end's Close frame has begun to leave.
 	StateCloseSent = CloseState(closeSent)
-	// StateCloseReceived: the peer's has come, and is not answered yet.
+	// StateCloseReceived: the peer's Close frame has come, and the answer has not begun to leave.
 	StateCloseReceived = CloseState(closeReceived)
-	// StateClosed: both are through, or the connection was lost, failed, or ended by CloseNow.
+	// StateClosed: both Close frames were sent, or the connection was lost, failed, or ended by CloseNow.
 	StateClosed = CloseState(closed)
 )
 
@@ -52,26 +52,25 @@ func (s CloseState) String() string {
 	return "CloseState(?)"
 }
 
-// hooks are the callbacks of the application, bound to a connection. Its methods are called where something happens, on nil
-// if there are none.
+// hooks are the callbacks of the application, bound to a connection. Its methods may be called on nil, and do nothing then.
 type hooks struct {
 	onPing func(ctx context.Context, payload []byte) bool
 	onPong func(ctx context.Context, payload []byte)
 	trace  tracing
 }
 
-// tracing is a Trace, bound to a connection, and what it needs to know. A function that is nil is not wanted.
+// tracing is a Trace bound to a connection, and the state that it needs. A nil function is not called.
 type tracing struct {
 	onFrameRead, onFrameWritten     func(FrameInfo)
 	onMessageRead, onMessageWritten func(MessageInfo)
 	onPingAnswered                  func(rtt time.Duration)
 	onSlow                          func(queued int)
 
-	// leaving are the frames of which the net.Conn has not taken all yet. It belongs to the holder of the write turn.
+	// leaving are the frames that the net.Conn has not taken completely. The holder of the write turn owns it.
 	leaving []leavingFrame
 
 	// The rest is for StateChanged and Closed. Conn.mu guards it.
-	deliver    func()     // tells of events; nil: nobody wants to know
+	deliver    func()     // delivers events; nil: there is no StateChanged or Closed
 	state      closeState // the last one that was noted
 	ended      bool       // the end was noted
 	delivering bool       // deliver runs
@@ -84,7 +83,7 @@ type leavingFrame struct {
 	size int64
 }
 
-// A closeNote is an event to be told: a step of the close machine, or the end.
+// A closeNote is an event to deliver: a change of closing's state, or the end of the connection.
 type closeNote struct {
 	from, to closeState
 	ended    bool
@@ -95,7 +94,8 @@ func (h *header) info() FrameInfo {
 	return FrameInfo{Opcode: Opcode(h.opcode), Fin: h.fin, Compressed: h.rsv1, Length: h.length}
 }
 
-// frameRead tells of a frame that came, if one did: a control frame with so much payload, or the data frame data.
+// frameRead calls FrameRead for what next has found: a control frame with length bytes of payload, the data frame data, or
+// nothing.
 func (h *hooks) frameRead(what found, op opcode, length int, data *header) {
 	if h != nil && h.trace.onFrameRead != nil {
 		h.trace.frameRead(what, op, length, data)
@@ -111,35 +111,35 @@ func (t *tracing) frameRead(what found, op opcode, length int, data *header) {
 	}
 }
 
-// messageRead tells of a message that was read to its end.
+// messageRead calls MessageRead for a message that was read to its end.
 func (h *hooks) messageRead(typ MessageType, size int64) {
 	if h != nil && h.trace.onMessageRead != nil {
 		h.trace.onMessageRead(MessageInfo{typ, size})
 	}
 }
 
-// messageWritten tells of a message that was taken.
+// messageWritten calls MessageWritten for a message that was sent or queued.
 func (h *hooks) messageWritten(typ MessageType, size int64) {
 	if h != nil && h.trace.onMessageWritten != nil {
 		h.trace.onMessageWritten(MessageInfo{typ, size})
 	}
 }
 
-// pingAnswered tells of a Pong.
+// pingAnswered calls PingAnswered for a Pong.
 func (h *hooks) pingAnswered(rtt time.Duration) {
 	if h != nil && h.trace.onPingAnswered != nil {
 		h.trace.onPingAnswered(rtt)
 	}
 }
 
-// queueFull tells that the queue is full.
+// queueFull calls Slow.
 func (h *hooks) queueFull(queued int) {
 	if h != nil && h.trace.onSlow != nil {
 		h.trace.onSlow(queued)
 	}
 }
 
-// framesLeave notes the frames in a batch that is about to leave; the payload of the last may lie elsewhere.
+// framesLeave notes the frames in a batch that is about to leave. b need not hold all the payload of the last frame.
 func (h *hooks) framesLeave(b *transport.Buffer) {
 	if h != nil && h.trace.onFrameWritten != nil {
 		h.trace.framesLeave(b.B)
@@ -156,7 +156,7 @@ func (t *tracing) framesLeave(b []byte) {
 	}
 }
 
-// framesLeft tells of the frames that the net.Conn has taken, when unwritten bytes of them are still to be written.
+// framesLeft calls FrameWritten for the frames that the net.Conn has taken. The last unwritten bytes are still to be written.
 func (h *hooks) framesLeft(unwritten int) {
 	if h != nil && h.trace.onFrameWritten != nil {
 		h.trace.framesLeft(unwritten)
@@ -179,8 +179,8 @@ func (t *tracing) framesLeft(unwritten int) {
 	t.leaving = nil
 }
 
-// framesSuspended is framesLeft for a batch that is left to the writer goroutine, if the connection has not ended. takenBack
-// says that its last frame is not sent.
+// framesSuspended is framesLeft for a batch that was written in part. The writer goroutine writes the rest, unless the
+// connection has ended. takenBack says that the last frame will not be sent.
 func (h *hooks) framesSuspended(takenBack bool, unwritten int, ended bool) {
 	if h == nil || h.trace.onFrameWritten == nil {
 		return
@@ -195,8 +195,8 @@ func (h *hooks) framesSuspended(takenBack bool, unwritten int, ended bool) {
 	}
 }
 
-// closingMoved notes what closing has done since it was last called, and has it told: by a goroutine of its own, since
-// whoever moves the close machine may hold a turn, or both. The caller holds Conn.mu.
+// closingMoved notes the changes of closing since the last call, and starts a goroutine that delivers them. It does not
+// deliver them itself, because its caller holds Conn.mu, and may hold a turn.
 func (h *hooks) closingMoved(c *closing) {
 	if h != nil && h.trace.deliver != nil {
 		h.trace.note(c)

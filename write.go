@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// copyLimit is up to which size a payload is copied behind its header; a larger one is written from where it lies.
+	// copyLimit is the largest payload that is copied behind its header. A larger one is written from the caller's memory.
 	copyLimit = 8 << 10
-	// corkLimit is how much may wait in the queue for company.
+	// corkLimit is how many bytes may wait in a corked queue.
 	corkLimit = 16 << 10
 )
 
@@ -33,19 +33,22 @@ func opcodeOf(typ MessageType, p []byte) (opcode, error) {
 // Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. The caller may change p
 // afterwards.
 //
-// Write returns when the kernel or the connection's queue has taken the message. The queue takes it while another write is
-// under way, or, for at most 1 ms, while received messages wait to be read: their answers then share one system call. If the
-// peer reads slowly, Write waits. Several goroutines may write; the messages of one goroutine keep their order.
+// Write returns when the kernel or the connection's queue has taken the message. The queue takes it in two cases: another
+// write is under way, or received messages wait to be read. In the second case it stays there for at most 1 ms, so that
+// the answers share one system call. If the peer reads slowly, Write waits. Several goroutines may write; the messages
+// of one goroutine keep their order.
 //
 // When ctx is done, Write returns ctx.Err(), and the connection stays open, unless the option CloseOnCancel is set. If part of
-// the message has left, the rest is sent in the background; if not, nothing is sent, unless it was compressed with
-// context takeover. After a Close of either side, Write returns the reason.
+// the message has left, the rest is sent in the background. If nothing has left, the message is not sent, unless it was
+// compressed with context takeover: then it is sent in the background. After a Close of either side, Write returns the reason.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	_, err := c.write(ctx, typ, p, true)
 	return err
 }
 
-// write is Write, and says besides whether the message leaves, as it may with an error. Write takes no stack beside it.
+// write is Write, and reports whether the message was sent or will be, which is possible with an error, too. cancels says
+// whether CloseOnCancel applies to ctx. Write only calls it, so as to use little stack
+// while it waits.
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels bool) (sent bool, err error) {
 	op, err := opcodeOf(typ, p)
 	if err == nil && ctx.Err() != nil {
@@ -77,10 +80,10 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 	return sent, err
 }
 
-// TryWrite sends p as one message, as [Conn.Write] does, and never waits: the kernel or the connection's queue takes it.
-// If the queue has no room, because the peer reads too slowly, TryWrite returns [ErrQueueFull], and nothing is sent. The
-// queue's limit is an option, 256 KiB by default; a larger message never fits. While a Writer is open, messages wait in
-// the queue.
+// TryWrite sends p as one message, as [Conn.Write] does, but never waits: the kernel or the connection's queue takes it.
+// If the queue has no room, because the peer reads too slowly, TryWrite returns [ErrQueueFull], and the message is not sent.
+// The queue's limit is the option QueueLimit, 256 KiB by default; a larger message never fits. While a Writer is open,
+// messages wait in the queue.
 func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	op, err := opcodeOf(typ, p)
 	if err != nil {
@@ -108,7 +111,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	return c.queued(err)
 }
 
-// tryTakeWrite takes the write turn for a message, if it is free.
+// tryTakeWrite takes the write turn for a message, if the turn is free and no Writer is open.
 func (c *Conn) tryTakeWrite() bool {
 	if !c.writeTurn.Try() {
 		return false
@@ -120,7 +123,7 @@ func (c *Conn) tryTakeWrite() bool {
 	return true
 }
 
-// takeWrite waits for the write turn, until no Writer is open, and for what was in the backlog before.
+// takeWrite waits until it has the write turn, no Writer is open, and what was in the backlog before is written.
 func (c *Conn) takeWrite(ctx context.Context) error {
 	for {
 		if err := c.awaitWrite(ctx); err != nil {
@@ -136,7 +139,7 @@ func (c *Conn) takeWrite(ctx context.Context) error {
 	}
 }
 
-// awaitWrite waits for the write turn. Who is handed it while giving up has it, and gives it back as always.
+// awaitWrite waits for the write turn, whether or not a Writer is open. With an error, the caller does not have the turn.
 func (c *Conn) awaitWrite(ctx context.Context) error {
 	if c.writeTurn.Try() {
 		return nil
@@ -170,7 +173,7 @@ func (c *Conn) awaitWriter(ctx context.Context) error {
 	return c.writeErr(ctx)
 }
 
-// writeErr returns why a write under ctx can't begin.
+// writeErr returns why a write under ctx can't begin, or nil.
 func (c *Conn) writeErr(ctx context.Context) error {
 	c.mu.Lock()
 	stopped := c.stoppedLocked()
@@ -181,7 +184,8 @@ func (c *Conn) writeErr(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// writeLater leaves a message that can't leave at once in the queue, or waits.
+// writeLater is for a message that found the write turn taken, or a Writer open. It puts the message into the queue. If the
+// queue is full, or a Writer is open, it waits for the turn and sends the message itself.
 func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent bool, err error) {
 	if !c.has(writerIsOpen) {
 		if err := c.enqueue(first, p, 0); err != ErrQueueFull {
@@ -198,7 +202,7 @@ func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent 
 	return c.writeFrame(ctx, first, p, false)
 }
 
-// enqueue leaves a message in the queue, where reserved bytes are taken for it already.
+// enqueue puts a message into the queue. Of the queue's room, reserved bytes were reserved for it before.
 func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
 	c.mu.Lock()
 	defer c.unlock()
@@ -212,9 +216,9 @@ func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
 	return nil
 }
 
-// enqueueCorked leaves a small message in the queue while more frames that were read already wait to be handled: the
-// answers to them leave together, and save a system call for each but the last. The queue leaves before the next wait for
-// bytes, or after corkDelay, or with whoever writes meanwhile.
+// enqueueCorked puts a small message into the queue and leaves it there for a moment. Write calls it while frames that have
+// arrived wait to be read: the answers to them then share one system call. The queue is sent before the next wait for
+// bytes, or with the next flush, or after corkDelay.
 func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 	if len(p) > corkLimit/4 {
 		return false
@@ -232,7 +236,8 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 	return queued
 }
 
-// writeFrame sends one data frame and gives the write turn back. If mustSend is set, it leaves even if ctx is done.
+// writeFrame sends one data frame, with the write turn, which it gives back. If mustSend is set, the frame is sent even if
+// ctx is done.
 func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, mustSend bool) (sent bool, err error) {
 	f := outFrame{first: first, head: transport.Get(), payload: len(payload), mustSend: mustSend}
 	switch s := &c.sender; {
@@ -252,9 +257,9 @@ func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, 
 	return err == nil || f.committed, err
 }
 
-// writeCompressed sends one message compressed, if that makes it smaller. With
-// context takeover messages must leave in the order in which they were compressed:
-// so it compresses with the write turn.
+// writeCompressed sends one message, compressed if that makes it smaller. It compresses
+// with the write turn: with context takeover, messages must leave in the order in which
+// they were compressed.
 func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (sent bool, err error) {
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
@@ -281,8 +286,8 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 	return sent, err
 }
 
-// clearTheWay writes what is left of frames before, with the write turn, which it gives back if it fails. What moves the
-// compressor's window must leave, and so is not compressed before its turn has surely come.
+// clearTheWay writes the rest of a batch that was written in part. It is called with the write turn, and gives it back if it
+// fails. A payload that has moved the compressor's window must be sent. So it is not compressed before nothing is in its way.
 func (c *Conn) clearTheWay(ctx context.Context) error {
 	err := c.writeErr(ctx)
 	if err == nil {
@@ -297,12 +302,12 @@ func (c *Conn) clearTheWay(ctx context.Context) error {
 	return err
 }
 
-// deflateSlack is by how much a compressed message may be longer than it was.
+// deflateSlack is by how many bytes compression may make a message longer.
 const deflateSlack = 16
 
-// tryWriteCompressed leaves a message compressed in the queue. It reports whether it dealt with the message: not if
-// somebody writes at this moment, because then it can't know the order. Room is reserved before the compressor's window
-// moves.
+// tryWriteCompressed compresses a message and puts it into the queue. Without the write turn it can't know the order in
+// which messages are compressed: if the turn is taken, it returns false, and TryWrite sends the message uncompressed. It
+// reserves room before it compresses, because a message that has moved the compressor's window must be sent.
 func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	if !c.tryTakeWrite() {
 		return false, nil

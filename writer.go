@@ -11,15 +11,15 @@ import (
 	"github.com/closeonce/websocket/internal/utf8"
 )
 
-// Writer returns a writer for one message whose size need not be known. What is written to it leaves in fragments (RFC
-// 6455, section 5.4), or as one frame if it is small. Close ends the message, and must be called, after an error, too.
-// Several goroutines may use the writer: all of it is one message, and the bytes of each Write stay together.
+// Writer returns a writer for one message whose size need not be known. The message is sent in fragments (RFC 6455, section
+// 5.4), or as one frame if it is small. Close ends the message. It must be called, even after an error. Several goroutines
+// may use the writer: all of it is one message, and the bytes of each Write stay together.
 //
-// While the writer is open, other messages wait; control frames pass between its fragments. ctx bounds the wait for
-// another Writer to be closed, and all writing. If ctx is done before any of the message has left, none of it is sent.
-// If it is done later, what was accepted is sent, text up to the last whole character; Close then ends the message, in
-// the background if need be, and returns ctx.Err(). The peer sees a shorter message; close the connection to tell it
-// otherwise. The connection stays open, unless the option CloseOnCancel is set.
+// While the writer is open, other messages wait; control frames are sent between its fragments. ctx bounds the wait for
+// another Writer to be closed, and all writing. If ctx is done before any of the message has left, none of it is sent. If
+// ctx is done later, the data that Write has accepted is sent, text up to the last whole character. Close then ends the
+// message, in the background if need be, and returns ctx.Err(). The peer sees a shorter message and can't tell; close the
+// connection if it must know. The connection stays open, unless the option CloseOnCancel is set.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	op, err := opcodeOf(typ, nil)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	}
 }
 
-// A messageWriter writes one message in fragments. What follows turn belongs to whoever has it.
+// A messageWriter writes one message in fragments. The fields below turn belong to its holder.
 type messageWriter struct {
 	c   *Conn
 	ctx context.Context
@@ -63,11 +63,11 @@ type messageWriter struct {
 	isText bool
 	text   utf8.Validator
 	closed bool
-	// compressed: the message is, and the compressor is in the middle of it.
+	// compressed: the message is compressed, and the compressor has begun it.
 	compressed bool
-	complete   bool  // the last of the message leaves
-	size       int64 // of what has left of the message, not compressed
-	saved      int64 // by how much that is larger than what left
+	complete   bool  // the last fragment was sent, or will be
+	size       int64 // of the part of the message that was sent, before compression
+	saved      int64 // how many bytes compression has saved of size
 }
 
 var errWriterClosed = errors.New("websocket: the message's Writer is closed")
@@ -119,8 +119,8 @@ func (w *messageWriter) write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// whole returns how much of p may end a fragment. Text is cut between characters, so that a message that has to end early
-// is still UTF-8.
+// whole returns how much of p a fragment may hold. Text is cut between characters, so that a message that ends early is
+// still UTF-8.
 func (w *messageWriter) whole(p []byte) int {
 	if w.isText {
 		for i := len(p) - 1; i >= max(0, len(p)-stdutf8.UTFMax); i-- {
@@ -150,7 +150,7 @@ func (w *messageWriter) flush() error {
 
 // Close ends the message.
 func (w *messageWriter) Close() error {
-	w.turn.Await(nil, nil) // a Write under way ends with the context
+	w.turn.Await(nil, nil) // a concurrent Write ends at the latest when its context is done
 	sent, err := w.close()
 	if sent {
 		w.ended()
@@ -158,7 +158,7 @@ func (w *messageWriter) Close() error {
 	return sending(w.c.failed(w.ctx, err))
 }
 
-// close is Close with w's turn, which it gives back. It reports whether the message leaves.
+// close is Close with w's turn, which it gives back. It reports whether the end of the message was sent or will be.
 func (w *messageWriter) close() (sent bool, err error) {
 	defer w.turn.Release()
 	if w.closed {
@@ -179,13 +179,13 @@ func (w *messageWriter) close() (sent bool, err error) {
 	switch {
 	case sent:
 		w.finish()
-	case w.opcode != opContinuation: // nothing of the message has left: so nothing will
+	case w.opcode != opContinuation: // nothing of the message has left, and nothing will
 		if w.compressed {
 			w.c.deflate.out.Abandon()
 		}
 		w.finish()
 	default:
-		// The message is on the wire, and must end for others to follow. The turn goes to the goroutine that ends it.
+		// Part of the message has left. It must be ended before other messages can follow.
 		go func() {
 			w.fragment(w.c.Context(), payload[:w.whole(payload)], true)
 			w.finish()
@@ -197,7 +197,7 @@ func (w *messageWriter) close() (sent bool, err error) {
 	return sent, err
 }
 
-// ended counts the message: the last of it leaves.
+// ended counts the message, when its last fragment was sent or will be.
 func (w *messageWriter) ended() {
 	if w.c.deflate != nil {
 		w.c.deflate.saved.Add(w.saved)
@@ -205,7 +205,8 @@ func (w *messageWriter) ended() {
 	w.c.tellWritten(w.typ, w.size)
 }
 
-// fragment sends one frame of the message. It reports whether the frame leaves, which it may with an error too.
+// fragment sends one frame of the message. It reports whether the frame was sent or will be, which is possible with an
+// error, too.
 func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) (sent bool, err error) {
 	c := w.c
 	if err := c.awaitWrite(ctx); err != nil {
@@ -246,8 +247,8 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 	return sent, err
 }
 
-// compress is called for each fragment, with the write turn, and returns the payload to send and whether the frame begins
-// a compressed message. A message that fits into one fragment is compressed if Write would; a longer one always is.
+// compress compresses one fragment, with the write turn. It returns the payload to send, and whether the frame begins a
+// compressed message. A message of one fragment is compressed if Write would compress it; a longer one always is.
 func (w *messageWriter) compress(packed *transport.Buffer, p []byte, fin bool) ([]byte, bool) {
 	z := &w.c.deflate.out
 	first := w.opcode != opContinuation
@@ -273,7 +274,7 @@ func (w *messageWriter) compress(packed *transport.Buffer, p []byte, fin bool) (
 	return packed.B, true
 }
 
-// finish lets other messages pass.
+// finish closes the Writer, so that other messages can be sent.
 func (w *messageWriter) finish() {
 	if w.buf != nil {
 		transport.Put(w.buf)

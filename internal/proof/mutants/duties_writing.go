@@ -11,7 +11,7 @@ var writingDuties = []Duty{
 	{Mutant{"pongs-behind-data", "a message does not bring the Pongs with it that are pending", []Edit{{"sender.collect", "if s.pongsWait() || s.ping != 0 {", "if (s.pongsWait() || s.ping != 0) && f == nil {"}}}, By{".", "TestPongBeforeAnswer"}},
 	{Mutant{"rest-dropped", "what is left of a batch of the writer goroutine's is dropped", []Edit{{"sender.suspend", "left, tail = b.buf.B[n:], b.buf.Tail", "left, tail = b.buf.B[:0], b.buf.Tail"}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"rest-keeps-room", "what is left of a batch keeps its room in the queue for ever", []Edit{{"Conn.flushRest", "queued: r.queued}", "queued: 0}"}}}, By{".", "TestQueueHasRoomAgain"}},
-	{Mutant{"sent-keeps-room", "what has left the queue keeps its room", []Edit{{"sender.wrote", "s.size -= queued", ""}}}, By{".", "TestQueueHasRoomAgain"}},
+	{Mutant{"sent-keeps-room", "what has left the queue keeps its room", []Edit{{"sender.wrote", "s.size = max(s.size-queued, 0)", ""}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"refused-keeps-room", "what is refused of the queue keeps its room", []Edit{{"sender.enqueue", "s.size -= reserved", ""}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"reserved-too-late", "a compressor's window moves before there is room in the queue", []Edit{{"Conn.tryWriteCompressed", "reserved := !stopped && c.sender.reserve(room)", "reserved := !stopped && room > 0"},
 		{"Conn.tryWriteCompressed", "c.enqueue(first, p, room)", "c.enqueue(first, p, 0)"}}}, By{".", "TestTryWriteReserves"}},

@@ -33,7 +33,7 @@ func TestStorm(t *testing.T) {
 		Parallel: *flagParallel, Dir: t.TempDir(), Stop: *flagStop,
 	}
 	if raceEnabled { // all is some ten times slower
-		config.CloseTimeout, config.Patience, config.Hearing = 20*time.Second, 30*time.Second, 8*time.Second
+		config.CloseTimeout, config.Patience, config.Hearing = 20*time.Second, 30*time.Second, 30*time.Second
 	}
 	if config.Seed == 0 {
 		config.Seed = uint64(time.Now().UnixNano()) % 1_000_000
