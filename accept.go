@@ -69,6 +69,9 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if opts == nil {
 		opts = &AcceptOptions{}
 	}
+	if hijack.Answered(w) { // not even a refusal may be written
+		return nil, serverFault{errAnswered}
+	}
 	if refused := opts.check(r); refused != nil {
 		return nil, opts.refuse(w, r, refused)
 	}
@@ -145,8 +148,6 @@ func (opts *AcceptOptions) newConn(nc net.Conn, early []byte, r *http.Request, a
 // bytes that came right behind the request.
 func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agreed *agreement) (nc net.Conn, rw *bufio.ReadWriter, h http.Header, err error) {
 	switch {
-	case hijack.Answered(w):
-		return nil, nil, nil, serverFault{errAnswered}
 	case hijack.Own(w): // no middleware: Accept writes the answer itself, past net/http
 		h = w.Header()
 		nc, rw, err = http.NewResponseController(w).Hijack()
