@@ -11,7 +11,7 @@ func TestUntilEndLetsGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		contexts := make([]Context, 50_000) // the goroutine that lets go is seldom so early
+		contexts := make([]Context, 20_000) // the goroutine that lets go is seldom so early
 		for i := range contexts {
 			contexts[i].Init(context.Background())
 			contexts[i].UntilEnd(ctx, func() {})
