@@ -48,7 +48,7 @@ type outFrame struct {
 	head      *transport.Buffer // the frame, encoded, or the start of it
 	tail      []byte            // the rest of it, in the caller's memory
 	key       mask.Key          // the key to mask tail with, on a client
-	payload   int               // the payload's size
+	size      int               // the payload's size before compression
 	mustSend  bool              // it must be sent: its compression has moved a window that the peer has, too
 	committed bool              // it will be sent, even if the call gives up
 }
@@ -136,7 +136,7 @@ func (s *sender) collect(c *closing, f *outFrame) (b batch) {
 // count counts a data frame that begins to leave, or with -1 one that is taken back.
 func (s *sender) count(f *outFrame, n int64) {
 	s.counters.add(framesWritten, n)
-	s.counters.add(payloadWritten, n*int64(f.payload))
+	s.counters.add(payloadWritten, n*int64(f.size))
 	if f.first.fin() {
 		s.counters.add(messagesWritten, n)
 	}
@@ -233,8 +233,8 @@ func (s *sender) reserve(n int) bool {
 }
 
 // enqueue adds a frame to the queue, if it fits into limit. It first gives back the reserved bytes of the frame's own
-// reservation.
-func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) bool {
+// reservation. size is the payload's size before compression.
+func (s *sender) enqueue(first firstByte, payload []byte, size, limit, reserved int) bool {
 	s.size -= reserved
 	if len(payload) > limit-s.size-maxHeader {
 		return false
@@ -250,7 +250,7 @@ func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) b
 	}
 	s.appendFrame(s.queue, first, payload)
 	s.size += len(s.queue.B) - before
-	s.queue.Payload += len(payload)
+	s.queue.Payload += size
 	s.messages++
 	return true
 }

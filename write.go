@@ -62,12 +62,12 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, first, p)
-	case c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p):
+	case c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p, len(p)):
 		sent = true
 	case !c.tryTakeWrite():
 		sent, err = c.writeLater(ctx, first, p)
 	default:
-		sent, err = c.writeFrame(ctx, first, p, false)
+		sent, err = c.writeFrame(ctx, first, p, len(p), false)
 	}
 	if sent {
 		c.tellWritten(typ, int64(len(p)))
@@ -93,7 +93,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 		done, err = c.tryWriteCompressed(first, p)
 	}
 	if !done {
-		if err = c.enqueue(first, p, 0); err == nil {
+		if err = c.enqueue(first, p, len(p), 0); err == nil {
 			c.flushNow()
 		}
 	}
@@ -188,7 +188,7 @@ func (c *Conn) writeErr(ctx context.Context) error {
 // queue is full, or a Writer is open, it waits for the turn and sends the message itself.
 func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent bool, err error) {
 	if !c.has(writerIsOpen) {
-		if err := c.enqueue(first, p, 0); err != ErrQueueFull {
+		if err := c.enqueue(first, p, len(p), 0); err != ErrQueueFull {
 			if err == nil {
 				c.wakeWriter()
 			}
@@ -199,17 +199,18 @@ func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent 
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
 	}
-	return c.writeFrame(ctx, first, p, false)
+	return c.writeFrame(ctx, first, p, len(p), false)
 }
 
-// enqueue puts a message into the queue. Of the queue's room, reserved bytes were reserved for it before.
-func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
+// enqueue puts a message into the queue. Of the queue's room, reserved bytes were reserved for it before. size is
+// the message's size before compression.
+func (c *Conn) enqueue(first firstByte, p []byte, size, reserved int) error {
 	c.mu.Lock()
 	defer c.unlock()
 	if c.closing.stopped() {
 		return errOver
 	}
-	if !c.sender.enqueue(first, p, c.sender.limit, reserved) {
+	if !c.sender.enqueue(first, p, size, c.sender.limit, reserved) {
 		return ErrQueueFull
 	}
 	c.sender.corked = false
@@ -219,14 +220,14 @@ func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
 // enqueueCorked puts a small message into the queue and leaves it there for a moment. Write calls it while frames that have
 // arrived wait to be read: the answers to them then share one system call. The queue is sent before the next wait for
 // bytes, or with the next flush, or after corkDelay.
-func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
+func (c *Conn) enqueueCorked(first firstByte, p []byte, size int) bool {
 	if len(p) > corkLimit/4 {
 		return false
 	}
 	c.mu.Lock()
 	s := &c.sender
 	queued := !c.closing.stopped() && !s.writerOpen && (s.corked || s.queue == nil && !s.pongsWait()) &&
-		s.enqueue(first, p, min(corkLimit, s.limit), 0)
+		s.enqueue(first, p, size, min(corkLimit, s.limit), 0)
 	cork := queued && !s.corked
 	s.corked = s.corked || queued
 	c.unlock()
@@ -236,10 +237,10 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
 	return queued
 }
 
-// writeFrame sends one data frame, with the write turn, which it gives back. If mustSend is set, the frame is sent even if
-// ctx is done.
-func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, mustSend bool) (sent bool, err error) {
-	f := outFrame{first: first, head: transport.Get(), payload: len(payload), mustSend: mustSend}
+// writeFrame sends one data frame, with the write turn, which it gives back. size is the payload's size before compression.
+// If mustSend is set, the frame is sent even if ctx is done.
+func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, size int, mustSend bool) (sent bool, err error) {
+	f := outFrame{first: first, head: transport.Get(), size: size, mustSend: mustSend}
 	switch s := &c.sender; {
 	case len(payload) <= copyLimit || len(payload) <= transport.BufferSize && !c.transport.Gathers():
 		s.appendFrame(f.head, first, payload)
@@ -270,20 +271,15 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 	packed := transport.Get()
 	defer transport.Put(packed)
 	var smaller bool
-	saved := int64(0)
+	size := len(p)
 	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
-		saved = int64(len(p) - len(packed.B))
 		first, p = first|rsv1Bit, packed.B
 	}
-	if c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p) {
-		c.deflate.saved.Add(saved)
+	if c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p, size) {
 		c.leaveWrite()
 		return true, nil
 	}
-	if sent, err = c.writeFrame(ctx, first, p, smaller && c.deflate.out.Takeover()); sent {
-		c.deflate.saved.Add(saved)
-	}
-	return sent, err
+	return c.writeFrame(ctx, first, p, size, smaller && c.deflate.out.Takeover())
 }
 
 // clearTheWay writes the rest of a batch that was written in part. It is called with the write turn, and gives it back if it
@@ -327,15 +323,13 @@ func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	packed := transport.Get()
 	defer transport.Put(packed)
 	var smaller bool
-	saved := int64(0)
+	size := len(p)
 	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
-		saved = int64(len(p) - len(packed.B))
 		first, p = first|rsv1Bit, packed.B
 	}
-	if err := c.enqueue(first, p, room); err != nil {
+	if err := c.enqueue(first, p, size, room); err != nil {
 		return true, err
 	}
-	c.deflate.saved.Add(saved)
 	if c.transport.Tries() {
 		c.flush(nil, nil, tryOnce)
 	}

@@ -14,7 +14,7 @@ var writingDuties = []Duty{
 	{Mutant{"sent-keeps-room", "what has left the queue keeps its room", []Edit{{"sender.wrote", "s.size = max(s.size-queued, 0)", ""}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"refused-keeps-room", "what is refused of the queue keeps its room", []Edit{{"sender.enqueue", "s.size -= reserved", ""}}}, By{".", "TestQueueHasRoomAgain"}},
 	{Mutant{"reserved-too-late", "a compressor's window moves before there is room in the queue", []Edit{{"Conn.tryWriteCompressed", "reserved := !stopped && c.sender.reserve(room)", "reserved := !stopped && room > 0"},
-		{"Conn.tryWriteCompressed", "c.enqueue(first, p, room)", "c.enqueue(first, p, 0)"}}}, By{".", "TestTryWriteReserves"}},
+		{"Conn.tryWriteCompressed", "c.enqueue(first, p, size, room)", "c.enqueue(first, p, size, 0)"}}}, By{".", "TestTryWriteReserves"}},
 	{Mutant{"mid-message-stays", "a first fragment that was taken back counts as sent", []Edit{{"sender.suspend", "s.midMessage = f.first.opcode() == opContinuation", ""}}}, By{".", "TestWriterTakenBack"}},
 	{Mutant{"mid-message-left", "a later fragment that was taken back ends the message", []Edit{{"sender.suspend", "s.midMessage = f.first.opcode() == opContinuation", "s.midMessage = false"}}}, By{".", "TestWriterTakenBack"}},
 	{Mutant{"taken-back-leaves", "a Write that gives up before its first byte is sent all the same", []Edit{{"sender.suspend", "case n <= b.own && !f.mustSend && !f.committed:", "case n < b.own && !f.mustSend && !f.committed:"}}}, By{".", "TestGiveUpBeforeFirstByte"}},
