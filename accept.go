@@ -48,7 +48,8 @@ func Subprotocols(r *http.Request) []string {
 // example, it must not set "Connection: close" because the server is about to stop. Accept
 // corrects a change that has not reached net/http yet. If it can't, it returns an error that
 // names the field, and the client gets a response with status 500, or the wrapper's own
-// status; over TLS the connection is closed. OnRefuse is not called then.
+// status; over TLS the connection is closed. OnRefuse is not called then. The same happens if
+// a wrapper has passed the status on and its Hijack then fails.
 //
 // The server's connection may be any net.Conn whose read deadlines work: net/http needs
 // one to hand the connection over. A channel of SSH has none. Below TLS, the time-out's
