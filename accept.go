@@ -48,7 +48,8 @@ func Subprotocols(r *http.Request) []string {
 // example, it must not set "Connection: close" because the server is about to stop. Accept
 // corrects a change that has not reached net/http yet. If it can't, it returns an error that
 // names the field, and the client gets a response with status 500, or the wrapper's own
-// status; over TLS the connection is closed. OnRefuse is not called then.
+// status; over TLS the connection is closed. OnRefuse is not called then. The same happens if
+// a wrapper has passed the status on and its Hijack then fails.
 //
 // The server's connection may be any net.Conn whose read deadlines work: net/http needs
 // one to hand the connection over. A channel of SSH has none. Below TLS, the time-out's
@@ -68,6 +69,9 @@ func Subprotocols(r *http.Request) []string {
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}
+	}
+	if hijack.Answered(w) { // not even a refusal may be written
+		return nil, serverFault{errAnswered}
 	}
 	if refused := opts.check(r); refused != nil {
 		return nil, opts.refuse(w, r, refused)
@@ -145,8 +149,6 @@ func (opts *AcceptOptions) newConn(nc net.Conn, early []byte, r *http.Request, a
 // bytes that came right behind the request.
 func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agreed *agreement) (nc net.Conn, rw *bufio.ReadWriter, h http.Header, err error) {
 	switch {
-	case hijack.Answered(w):
-		return nil, nil, nil, serverFault{errAnswered}
 	case hijack.Own(w): // no middleware: Accept writes the answer itself, past net/http
 		h = w.Header()
 		nc, rw, err = http.NewResponseController(w).Hijack()

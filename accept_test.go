@@ -677,6 +677,72 @@ func TestAcceptAnswered(t *testing.T) {
 	}
 }
 
+// TestAcceptAnsweredUnwrapped: a wrapper around a ResponseWriter that Accept was called for directly does not make the
+// connection look like a new one: no WriteHeader, and no deadline for a connection that has become a WebSocket.
+func TestAcceptAnsweredUnwrapped(t *testing.T) {
+	for _, wrapped := range wrappers {
+		if strings.Contains(wrapped.name, "closures") {
+			continue // nobody knows
+		}
+		t.Run(wrapped.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				logged := &lockedBuffer{}
+				result := make(chan error, 1)
+				p := rawClient(t, serverInMemory(t, &http.Server{ErrorLog: log.New(logged, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					first, err := websocket.Accept(w, r, nil)
+					if err != nil {
+						t.Error(err)
+					}
+					_, err = websocket.Accept(wrapped.wrap(w), r, nil)
+					result <- err
+					first.Close(websocket.StatusNormalClosure, "")
+				})}))
+				p.ClientHandshake("/", nil)
+				p.WantClose("the WebSocket lives", 1000)
+				p.SendClose(1000, "")
+				p.WantEOF("the server closes TCP")
+				if err := <-result; err == nil || !strings.Contains(err.Error(), "has been answered already") {
+					t.Errorf("Accept returned %v", err)
+				}
+				p.Close()
+				if logged.String() != "" {
+					t.Errorf("net/http complains: %s", logged)
+				}
+			})
+		})
+	}
+}
+
+// TestAcceptAnsweredRefuses: a request that would be refused is not refused behind a response.
+func TestAcceptAnsweredRefuses(t *testing.T) {
+	for _, opts := range []*websocket.AcceptOptions{
+		nil,
+		{OnRefuse: func(w http.ResponseWriter, r *http.Request, status int, err error) { io.WriteString(w, "refused") }},
+	} {
+		bubble(t, func(t *testing.T) {
+			logged := &lockedBuffer{}
+			result := make(chan error, 1)
+			p := rawClient(t, serverInMemory(t, &http.Server{ErrorLog: log.New(logged, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				io.WriteString(w, "a page")
+				_, err := websocket.Accept(w, r, opts)
+				result <- err
+			})}))
+			p.SendRaw([]byte("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"))
+			all, err := io.ReadAll(p.Conn)
+			if err != nil || !strings.HasSuffix(string(all), "\r\n\r\na page") {
+				t.Errorf("the client got %q, %v", all, err)
+			}
+			if err := <-result; err == nil || !strings.Contains(err.Error(), "has been answered already") {
+				t.Errorf("Accept returned %v", err)
+			}
+			p.Close()
+			if logged.String() != "" {
+				t.Errorf("net/http complains: %s", logged)
+			}
+		})
+	}
+}
+
 // TestAcceptSays: mistakes of the application are named as it knows them.
 func TestAcceptSays(t *testing.T) {
 	for _, tt := range []struct {

@@ -403,7 +403,23 @@ var meddlers = []struct {
 	{"closures that delete the key's hash", func(w http.ResponseWriter) http.ResponseWriter {
 		return closures{w.Header, func(status int) { delete(w.Header(), "Sec-WebSocket-Accept"); w.WriteHeader(status) }, w.(http.Hijacker).Hijack}
 	}, -1, "no Sec-WebSocket-Accept"},
+	{"closures with another status", func(w http.ResponseWriter) http.ResponseWriter {
+		return closures{w.Header, func(int) { w.WriteHeader(403) }, w.(http.Hijacker).Hijack}
+	}, -1, "replaced the status 101"},
+
+	{"the status is passed on, and the connection is not", func(w http.ResponseWriter) http.ResponseWriter {
+		return own{hiding{w}}
+	}, 500, "Hijack"},
+	{"the status is kept, and the connection is not given", func(w http.ResponseWriter) http.ResponseWriter {
+		return own{&statusKeeping{ResponseWriter: hiding{w}}}
+	}, 501, "can't be taken over"},
+	{"Unwrap returns nothing", func(w http.ResponseWriter) http.ResponseWriter { return unwrapsNothing{own{w}} }, 101, ""},
 }
+
+// unwrapsNothing has nothing behind it to show.
+type unwrapsNothing struct{ own }
+
+func (unwrapsNothing) Unwrap() http.ResponseWriter { return nil }
 
 // hidden keeps what it wraps in a field that is not exported.
 type hidden struct{ m *meddling }
@@ -444,6 +460,9 @@ func TestAcceptMeddled(t *testing.T) {
 					resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head)), nil)
 					if err != nil || resp.StatusCode != tt.status {
 						t.Fatalf("the answer is %q, %v", head, err)
+					}
+					if resp.StatusCode >= 500 && resp.Header["Sec-Websocket-Accept"] != nil {
+						t.Errorf("the response has fields of the handshake: %q", head)
 					}
 					if resp.Header.Get("X-Injected") != "" {
 						t.Errorf("a line is smuggled in: %q", head)

@@ -245,7 +245,7 @@ func TestDeflateWriterBehindQueue(t *testing.T) {
 		if !smaller {
 			t.Fatal("it was not compressed")
 		}
-		if err := c.enqueue(finBit|rsv1Bit|firstByte(opText), packed, 0); err != nil {
+		if err := c.enqueue(finBit|rsv1Bit|firstByte(opText), packed, len(said), 0); err != nil {
 			t.Fatal(err)
 		}
 		long := text(200 << 10)

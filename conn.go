@@ -101,7 +101,6 @@ type compression struct {
 	in        deflate.Decompressor // belongs to the holder of the read turn
 	message   inflating            // belongs to the holder of the read turn
 	threshold int
-	saved     atomic.Int64 // how many bytes compression has saved; written with the write turn
 }
 
 // inflating is the state of a compressed message that is being read.

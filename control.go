@@ -127,9 +127,6 @@ func (c *Conn) Stats() Stats {
 	}
 	s.CloseCode, s.ClosedBy = c.closing.began()
 	c.mu.Unlock()
-	if c.deflate != nil {
-		s.Written.Bytes += c.deflate.saved.Load()
-	}
 	s.Written.WireBytes = c.transport.Written()
 	s.RTT = c.keepalive.RTT()
 	return s

@@ -889,7 +889,7 @@ func TestGiveUpPrepared(t *testing.T) {
 			if err := c.awaitWrite(bg); err != nil {
 				return err
 			}
-			_, err := c.writeFrame(bg, finBit|firstByte(opBinary), []byte(noise), false)
+			_, err := c.writeFrame(bg, finBit|firstByte(opBinary), []byte(noise), len(noise), false)
 			return err
 		})
 		t.blocked("nobody reads", big)

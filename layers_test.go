@@ -58,19 +58,49 @@ func TestLayers(t *testing.T) {
 
 	// What everybody knows: Conn, frames and opcodes, errors, options.
 	known := []string{"conn.go", "frame.go", "errors.go", "options.go"}
-	for _, name := range []string{"read.go", "write.go"} {
-		var others []string
+	others := func(name string) (l []string) {
 		for other := range uses[name] {
 			if !slices.Contains(known, other) {
-				others = append(others, other)
+				l = append(l, strings.TrimSuffix(other, ".go"))
 			}
 		}
-		most := 3
-		if name == "write.go" { // what it leaves to wait is in send.go and backlog.go
-			most = 4
+		slices.Sort(l)
+		return l
+	}
+	for _, name := range []string{"read.go", "write.go"} {
+		if l := others(name); len(l) > 3 {
+			t.Errorf("%s uses %v, more than three: %v", name, l, uses[name])
 		}
-		if slices.Sort(others); len(others) > most {
-			t.Errorf("%s uses %v, more than %d", name, others, most)
+	}
+
+	// The table in ARCHITECTURE.md has every file, above those that it uses.
+	page, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n## The root files\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	place := map[string]int{}
+	for i, row := range strings.Split(table, "\n") {
+		cells := strings.Split(row, "|")
+		if !strings.HasPrefix(row, "| `") || len(cells) < 5 {
+			continue
+		}
+		for _, name := range strings.Fields(strings.ReplaceAll(cells[1], "`", "")) {
+			place[name] = i
+			if _, here := texts[name]; here && strings.TrimSpace(cells[4]) != strings.Join(others(name), " ") {
+				t.Errorf("ARCHITECTURE.md: %s uses %s", name, strings.Join(others(name), " "))
+			}
+		}
+	}
+	for name := range texts {
+		if place[name] == 0 {
+			t.Errorf("ARCHITECTURE.md: %s is missing from the table", name)
+		}
+		for other := range uses[name] {
+			if place[other] <= place[name] {
+				t.Errorf("ARCHITECTURE.md: %s belongs below %s, which uses it", other, name)
+			}
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (c *Conn) form(m *shared) *form {
 // writePrepared sends the message, and says besides whether it leaves, as it may with an error.
 func (c *Conn) writePrepared(ctx context.Context, m *shared) (sent bool, err error) {
 	f := c.form(m)
-	if !f.packed && c.unreadFrames() && c.enqueueCorked(f.first(), f.payload()) {
+	if !f.packed && c.unreadFrames() && c.enqueueCorked(f.first(), f.payload(), len(m.payload())) {
 		return true, nil
 	}
 	if !c.tryTakeWrite() {
@@ -119,12 +119,9 @@ func (c *Conn) writePrepared(ctx context.Context, m *shared) (sent bool, err err
 		c.deflate.out.Record(m.payload()) // it is in the peer's window when it comes
 	}
 	if c.sender.client {
-		if sent, err = c.writeFrame(ctx, f.first(), f.payload(), mustSend); sent && f.packed {
-			c.deflate.saved.Add(int64(len(m.payload()) - len(f.payload())))
-		}
-		return sent, err
+		return c.writeFrame(ctx, f.first(), f.payload(), len(m.payload()), mustSend)
 	}
-	o := outFrame{first: f.first(), head: transport.Get(), payload: len(m.payload()), mustSend: mustSend, shared: true}
+	o := outFrame{first: f.first(), head: transport.Get(), size: len(m.payload()), mustSend: mustSend, shared: true}
 	if len(f.frame) <= copyLimit {
 		o.head.B = append(o.head.B, f.frame...)
 	} else {

@@ -30,7 +30,7 @@ type outFrame struct {
 	head      *transport.Buffer // the frame, encoded, or the start of it
 	tail      []byte            // the rest of it, in the caller's memory
 	key       mask.Key          // the key to mask tail with, on a client
-	payload   int               // the payload's size
+	size      int               // the payload's size before compression
 	mustSend  bool              // it must be sent: its compression has moved a window that the peer has, too
 	committed bool              // it will be sent, even if the call gives up
 	shared    bool              // nobody changes the tail
@@ -49,6 +49,32 @@ type pongs struct {
 	count int
 	own   []byte // frames of SendPing and SendPong, each as opcode, length, payload
 	some  bool   // b or own is not empty
+}
+
+const (
+	// copyLimit is the largest payload that is copied behind its header. A larger one is written from the caller's memory.
+	copyLimit = 8 << 10
+	// corkLimit is how many bytes may wait in a corked queue.
+	corkLimit = 16 << 10
+)
+
+// frame returns a data frame of the payload, which stays where it is if it is large. gathers says that the transport writes
+// both parts in one system call.
+func (s *sender) frame(first firstByte, payload []byte, gathers bool) outFrame {
+	f := outFrame{first: first, head: transport.Get()}
+	switch {
+	case len(payload) <= copyLimit || len(payload) <= transport.BufferSize && !gathers:
+		s.appendFrame(f.head, first, payload)
+	case s.client || gathers:
+		f.key = s.appendStart(f.head, first, len(payload))
+		f.tail = payload
+	default:
+		s.appendStart(f.head, first, len(payload))
+		n := copy(f.head.B[len(f.head.B):cap(f.head.B)], payload)
+		f.head.B = f.head.B[:len(f.head.B)+n]
+		f.tail = payload[n:]
+	}
+	return f
 }
 
 // collect puts all pending frames, and f, into one buffer: control frames first, our Close last. It asks closeTable for each
@@ -94,7 +120,7 @@ func (s *sender) collect(c *closing, f *outFrame, z *deflate.Compressor) (b batc
 // count counts a data frame that begins to leave, or with -1 one that is taken back.
 func (s *sender) count(f *outFrame, n int64) {
 	s.counters.add(framesWritten, n)
-	s.counters.add(payloadWritten, n*int64(f.payload))
+	s.counters.add(payloadWritten, n*int64(f.size))
 	if f.first.fin() {
 		s.counters.add(messagesWritten, n)
 	}
@@ -199,9 +225,26 @@ func (s *sender) reserve(n int) bool {
 	return true
 }
 
-// enqueue adds a frame to the queue, if it fits into limit. It first gives back the reserved bytes of the frame's own
-// reservation.
-func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) bool {
+// enqueue adds a frame to the queue, if it fits. It first gives back the reserved bytes of the frame's own
+// reservation. size is the payload's size before compression.
+func (s *sender) enqueue(first firstByte, payload []byte, size, reserved int) bool {
+	queued := s.add(first, payload, size, s.limit, reserved)
+	s.corked = s.corked && !queued
+	return queued
+}
+
+// enqueueCorked adds a frame to the queue, in which it may wait briefly for more, unless what is there may not wait. corks
+// says that it is the first that waits so.
+func (s *sender) enqueueCorked(first firstByte, payload []byte, size int) (queued, corks bool) {
+	if !s.corked && (s.queue != nil || s.pongsWait()) || !s.add(first, payload, size, min(corkLimit, s.limit), 0) {
+		return false, false
+	}
+	corks, s.corked = !s.corked, true
+	return true, corks
+}
+
+// add is enqueue with another limit.
+func (s *sender) add(first firstByte, payload []byte, size, limit, reserved int) bool {
 	s.size -= reserved
 	if len(payload) > limit-s.size-maxHeader {
 		return false
@@ -222,7 +265,7 @@ func (s *sender) enqueue(first firstByte, payload []byte, limit, reserved int) b
 	}
 	s.appendFrame(q, first, payload)
 	s.size += len(q.B) - before
-	q.Payload += len(payload)
+	q.Payload += size
 	q.Messages++
 	s.messages++
 	return true

@@ -10,13 +10,6 @@ import (
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-const (
-	// copyLimit is the largest payload that is copied behind its header. A larger one is written from the caller's memory.
-	copyLimit = 8 << 10
-	// corkLimit is how many bytes may wait in a corked queue.
-	corkLimit = 16 << 10
-)
-
 var errNotText = errors.New("websocket: the text message is not UTF-8; send it as MessageBinary")
 
 // opcodeOf returns the opcode for a message of p, if it may be written.
@@ -64,12 +57,12 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 	switch {
 	case c.deflate != nil && len(p) >= c.deflate.threshold:
 		sent, err = c.writeCompressed(ctx, first, p)
-	case c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p):
+	case c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p, len(p)):
 		sent = true
 	case !c.tryTakeWrite():
 		sent, err = c.writeLater(ctx, first, p)
 	default:
-		sent, err = c.writeFrame(ctx, first, p, false)
+		sent, err = c.writeFrame(ctx, first, p, len(p), false)
 	}
 	if sent {
 		c.tellWritten(typ, int64(len(p)))
@@ -98,7 +91,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 		done, err = c.tryWriteCompressed(first, p)
 	}
 	if !done {
-		if err = c.enqueue(first, p, 0); err == nil {
+		if err = c.enqueue(first, p, len(p), 0); err == nil {
 			c.flushNow()
 		}
 	}
@@ -154,7 +147,7 @@ func (c *Conn) awaitWrite(ctx context.Context) error {
 // awaitWriter waits until no Writer is open.
 func (c *Conn) awaitWriter(ctx context.Context) error {
 	c.mu.Lock()
-	if c.sender.writer == noWriter {
+	if !c.has(writerIsOpen) {
 		c.unlock()
 		return nil
 	}
@@ -188,7 +181,7 @@ func (c *Conn) writeErr(ctx context.Context) error {
 // queue is full, or a Writer is open, it waits for the turn and sends the message itself.
 func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent bool, err error) {
 	if !c.has(writerIsOpen) {
-		if err := c.enqueue(first, p, 0); err != ErrQueueFull {
+		if err := c.enqueue(first, p, len(p), 0); err != ErrQueueFull {
 			if err == nil {
 				c.wakeWriter()
 			}
@@ -199,59 +192,47 @@ func (c *Conn) writeLater(ctx context.Context, first firstByte, p []byte) (sent 
 	if err := c.takeWrite(ctx); err != nil {
 		return false, err
 	}
-	return c.writeFrame(ctx, first, p, false)
+	return c.writeFrame(ctx, first, p, len(p), false)
 }
 
-// enqueue puts a message into the queue. Of the queue's room, reserved bytes were reserved for it before.
-func (c *Conn) enqueue(first firstByte, p []byte, reserved int) error {
+// enqueue puts a message into the queue. Of the queue's room, reserved bytes were reserved for it before. size is
+// the message's size before compression.
+func (c *Conn) enqueue(first firstByte, p []byte, size, reserved int) error {
 	c.mu.Lock()
 	defer c.unlock()
 	if c.stoppedLocked() {
 		return errOver
 	}
-	if !c.sender.enqueue(first, p, c.sender.limit, reserved) {
+	if !c.sender.enqueue(first, p, size, reserved) {
 		return ErrQueueFull
 	}
-	c.sender.corked = false
 	return nil
 }
 
 // enqueueCorked puts a small message into the queue and leaves it there for a moment. Write calls it while frames that have
 // arrived wait to be read: the answers to them then share one system call. The queue is sent before the next wait for
 // bytes, or with the next flush, or after corkDelay.
-func (c *Conn) enqueueCorked(first firstByte, p []byte) bool {
+func (c *Conn) enqueueCorked(first firstByte, p []byte, size int) bool {
 	if len(p) > corkLimit/4 {
 		return false
 	}
 	c.mu.Lock()
-	s := &c.sender
-	queued := !c.stoppedLocked() && s.writer == noWriter && !c.has(backlogged) && (s.corked || s.queue == nil && !s.pongsWait()) &&
-		s.enqueue(first, p, min(corkLimit, s.limit), 0)
-	cork := queued && !s.corked
-	s.corked = s.corked || queued
+	queued, corks := false, false
+	if !c.stoppedLocked() && !c.has(writerIsOpen|backlogged) {
+		queued, corks = c.sender.enqueueCorked(first, p, size)
+	}
 	c.unlock()
-	if cork {
+	if corks {
 		c.alarms.SetOnce(now(), alarmCork, corkDelay)
 	}
 	return queued
 }
 
-// writeFrame sends one data frame, with the write turn, which it gives back. If mustSend is set, the frame is sent even if
-// ctx is done.
-func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, mustSend bool) (sent bool, err error) {
-	f := outFrame{first: first, head: transport.Get(), payload: len(payload), mustSend: mustSend}
-	switch s := &c.sender; {
-	case len(payload) <= copyLimit || len(payload) <= transport.BufferSize && !c.transport.Gathers():
-		s.appendFrame(f.head, first, payload)
-	case s.client || c.transport.Gathers():
-		f.key = s.appendStart(f.head, first, len(payload))
-		f.tail = payload
-	default:
-		s.appendStart(f.head, first, len(payload))
-		n := copy(f.head.B[len(f.head.B):cap(f.head.B)], payload)
-		f.head.B = f.head.B[:len(f.head.B)+n]
-		f.tail = payload[n:]
-	}
+// writeFrame sends one data frame, with the write turn, which it gives back. size is the payload's size before compression.
+// If mustSend is set, the frame is sent even if ctx is done.
+func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, size int, mustSend bool) (sent bool, err error) {
+	f := c.sender.frame(first, payload, c.transport.Gathers())
+	f.size, f.mustSend = size, mustSend
 	_, err = c.flush(ctx, &f, untilContext)
 	c.leaveWrite()
 	return err == nil || f.committed, err
@@ -270,20 +251,15 @@ func (c *Conn) writeCompressed(ctx context.Context, first firstByte, p []byte) (
 	packed := transport.Get()
 	defer transport.Put(packed)
 	var smaller bool
-	saved := int64(0)
+	size := len(p)
 	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
-		saved = int64(len(p) - len(packed.B))
 		first, p = first|rsv1Bit, packed.B
 	}
-	if c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p) {
-		c.deflate.saved.Add(saved)
+	if c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p, size) {
 		c.leaveWrite()
 		return true, nil
 	}
-	if sent, err = c.writeFrame(ctx, first, p, smaller && c.deflate.out.Takeover()); sent {
-		c.deflate.saved.Add(saved)
-	}
-	return sent, err
+	return c.writeFrame(ctx, first, p, size, smaller && c.deflate.out.Takeover())
 }
 
 // clearTheWay writes the rest of a batch that was written in part. It is called with the write turn, and gives it back if it
@@ -327,15 +303,13 @@ func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	packed := transport.Get()
 	defer transport.Put(packed)
 	var smaller bool
-	saved := int64(0)
+	size := len(p)
 	if packed.B, smaller = c.deflate.out.AppendMessage(packed.B, p); smaller {
-		saved = int64(len(p) - len(packed.B))
 		first, p = first|rsv1Bit, packed.B
 	}
-	if err := c.enqueue(first, p, room); err != nil {
+	if err := c.enqueue(first, p, size, room); err != nil {
 		return true, err
 	}
-	c.deflate.saved.Add(saved)
 	if c.transport.Tries() {
 		c.flush(nil, nil, tryOnce)
 	}

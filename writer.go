@@ -67,7 +67,7 @@ type messageWriter struct {
 	compressed bool
 	complete   bool  // the last fragment was sent, or will be
 	size       int64 // of the part of the message that was sent, before compression
-	saved      int64 // how many bytes compression has saved of size
+	kept       int   // how many bytes the compressor has taken that are not in size yet
 }
 
 var errWriterClosed = errors.New("websocket: the message's Writer is closed")
@@ -197,11 +197,8 @@ func (w *messageWriter) close() (sent bool, err error) {
 	return sent, err
 }
 
-// ended counts the message, when its last fragment was sent or will be.
+// ended tells a Trace of the message, when its last fragment was sent or will be.
 func (w *messageWriter) ended() {
-	if w.c.deflate != nil {
-		w.c.deflate.saved.Add(w.saved)
-	}
 	w.c.tellWritten(w.typ, w.size)
 }
 
@@ -217,7 +214,7 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 			return false, err
 		}
 	}
-	first, size := firstByte(w.opcode), int64(len(payload))
+	first, size := firstByte(w.opcode), len(payload)
 	if fin {
 		first |= finBit
 	}
@@ -234,15 +231,15 @@ func (w *messageWriter) fragment(ctx context.Context, payload []byte, fin bool) 
 		if len(payload) == 0 && !fin {
 			c.holdBacklog()
 			c.leaveWrite() // the compressor keeps it for now
-			w.size, w.saved = w.size+size, w.saved+size
+			w.kept += size
 			return true, nil
 		}
 	}
 	whole := fin && w.opcode != opContinuation
-	sent, err = c.writeFrame(ctx, first, payload, w.compressed && (!whole || c.deflate.out.Takeover()))
+	sent, err = c.writeFrame(ctx, first, payload, w.kept+size, w.compressed && (!whole || c.deflate.out.Takeover()))
 	if sent {
 		w.opcode, w.complete = opContinuation, fin
-		w.size, w.saved = w.size+size, w.saved+size-int64(len(payload))
+		w.size, w.kept = w.size+int64(w.kept+size), 0
 	}
 	return sent, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -120,20 +121,38 @@ func (a *Answer) Check(h map[string][]string) error {
 	return nil
 }
 
-// CheckText looks for the answer in what was written last. It reports whether it is there,
-// and if so, which of the handshake's own fields is wrong.
-func (a *Answer) CheckText(text []byte) (sent bool, err error) {
+// CheckText looks for the answer in what was written last. It returns the status with which
+// it is there, or 0, and which of the handshake's own fields is wrong if the status is 101.
+func (a *Answer) CheckText(text []byte) (status int, err error) {
 	head, _, whole := bytes.Cut(text, []byte("\r\n\r\n"))
 	lines := strings.Split(string(head), "\r\n")
-	if !whole || !strings.HasPrefix(lines[0], "HTTP/1.1 101 ") {
-		return bytes.Contains(text, AppendAccept(nil, a.Key)), nil // a long one may have lost its start
+	status = statusOf(lines[0])
+	if !whole || status != 101 {
+		hash := AppendAccept(nil, a.Key)
+		switch {
+		case !bytes.Contains(text, hash):
+			return 0, nil
+		case status == 0 || !bytes.Contains(head, hash):
+			status = 101 // a long answer has lost its start
+		}
+		return status, nil
 	}
 	h := map[string][]string{}
 	for _, line := range lines[1:] {
 		name, value, _ := strings.Cut(line, ":")
 		h[name] = append(h[name], strings.TrimSpace(value))
 	}
-	return true, a.Check(h)
+	return 101, a.Check(h)
+}
+
+// statusOf returns the status in a status line, or 0.
+func statusOf(line string) int {
+	if rest, ok := strings.CutPrefix(line, "HTTP/1.1 "); ok {
+		code, _, _ := strings.Cut(rest, " ")
+		status, _ := strconv.Atoi(code)
+		return status
+	}
+	return 0
 }
 
 // DeleteAnswer deletes the handshake's own fields from h.

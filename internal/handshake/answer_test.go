@@ -11,25 +11,27 @@ func TestAnswerText(t *testing.T) {
 	whole := string(a.Append(nil)) + "X-Room: blue\r\n\r\n"
 	for _, tt := range []struct {
 		name, text string
-		sent       bool
+		status     int
 		err        string
 	}{
-		{"whole", whole, true, ""},
-		{"with what was there before", whole + "old: bytes\r\n\r\n", true, ""},
-		{"names in another spelling", strings.Replace(whole, "Sec-WebSocket-Accept", "sec-websocket-accept", 1), true, ""},
-		{"nothing", "", false, ""},
-		{"another response", "HTTP/1.1 200 OK\r\nUpgrade: websocket\r\n\r\n", false, ""},
-		{"the end of a long one", "ept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n", true, ""},
-		{"no hash", strings.Replace(whole, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "", 1), true, `Sec-WebSocket-Accept: "", not "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="`},
-		{"another key's", strings.Replace(whole, "s3p", "S3P", 1), true, `Sec-WebSocket-Accept: "S3P`},
-		{"no Upgrade", strings.Replace(whole, "Upgrade: websocket\r\n", "", 1), true, "no Upgrade"},
-		{"two", strings.Replace(whole, "Connection", "upgrade: websocket\r\nConnection", 1), true, `Upgrade: "websocket, websocket"`},
-		{"a length", strings.Replace(whole, "X-Room", "content-LENGTH", 1), true, `Content-Length: "blue", which must not be there`},
-		{"an extension", strings.Replace(whole, "X-Room", "Sec-WebSocket-Extensions", 1), true, `Sec-WebSocket-Extensions: "blue", which must not be there`},
+		{"whole", whole, 101, ""},
+		{"with what was there before", whole + "old: bytes\r\n\r\n", 101, ""},
+		{"names in another spelling", strings.Replace(whole, "Sec-WebSocket-Accept", "sec-websocket-accept", 1), 101, ""},
+		{"nothing", "", 0, ""},
+		{"another response", "HTTP/1.1 200 OK\r\nUpgrade: websocket\r\n\r\n", 0, ""},
+		{"the end of a long one", "ept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n", 101, ""},
+		{"another status", strings.Replace(whole, "101 Switching Protocols", "403 Forbidden", 1), 403, ""},
+		{"the end of a long one before an older response", "pt: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nHTTP/1.1 403 Forbidden\r\n\r\n", 101, ""},
+		{"no hash", strings.Replace(whole, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "", 1), 101, `Sec-WebSocket-Accept: "", not "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="`},
+		{"another key's", strings.Replace(whole, "s3p", "S3P", 1), 101, `Sec-WebSocket-Accept: "S3P`},
+		{"no Upgrade", strings.Replace(whole, "Upgrade: websocket\r\n", "", 1), 101, "no Upgrade"},
+		{"two", strings.Replace(whole, "Connection", "upgrade: websocket\r\nConnection", 1), 101, `Upgrade: "websocket, websocket"`},
+		{"a length", strings.Replace(whole, "X-Room", "content-LENGTH", 1), 101, `Content-Length: "blue", which must not be there`},
+		{"an extension", strings.Replace(whole, "X-Room", "Sec-WebSocket-Extensions", 1), 101, `Sec-WebSocket-Extensions: "blue", which must not be there`},
 	} {
-		sent, err := a.CheckText([]byte(tt.text))
-		if sent != tt.sent || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
-			t.Errorf("%s: %t, %v; want %t, %q", tt.name, sent, err, tt.sent, tt.err)
+		status, err := a.CheckText([]byte(tt.text))
+		if status != tt.status || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %d, %v; want %d, %q", tt.name, status, err, tt.status, tt.err)
 		}
 	}
 }

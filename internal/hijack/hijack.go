@@ -13,6 +13,7 @@ package hijack
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"iter"
 	"net"
@@ -34,7 +35,7 @@ const maxDepth = 100
 func layers(w http.ResponseWriter) iter.Seq[http.ResponseWriter] {
 	return func(yield func(http.ResponseWriter) bool) {
 		for range maxDepth {
-			if !yield(w) {
+			if w == nil || !yield(w) { // an Unwrap method may have nothing to return
 				return
 			}
 			u, ok := w.(unwrapper)
@@ -57,9 +58,12 @@ func Possible(w http.ResponseWriter) bool {
 	return false
 }
 
-// Answered reports whether a response has been begun, or the connection taken over by
-// SwitchProtocols, as far as net/http knows and can be looked at.
-func Answered(w http.ResponseWriter) bool { return find(w).status() != 0 }
+// Answered reports whether a response has been begun, or the connection taken over, as far
+// as net/http knows and can be looked at.
+func Answered(w http.ResponseWriter) bool {
+	r := find(w)
+	return r.status() != 0 || r.takenOver()
+}
 
 // SwitchProtocols takes the connection over, after all wrappers of w have been told of the
 // status 101. The fields h are to be sent with the answer by the caller; they are nil if
@@ -83,15 +87,12 @@ func SwitchProtocols(w http.ResponseWriter, r *http.Request, answer *handshake.A
 	rc.SetWriteDeadline(time.Now().Add(timeout)) // net/http takes it back in Hijack, after it has written the answer
 	nc, rw, err = rc.Hijack()
 	if err != nil {
-		rc.SetWriteDeadline(time.Time{})
-		return nil, nil, nil, err
+		return nil, nil, nil, notTaken(w, r, told, err, timeout)
 	}
 	switch {
 	case sent:
 	case !told.known():
-		if sent, err = answer.CheckText(buffer(rw.Writer)); err != nil {
-			err = spoiled{err}
-		}
+		sent, err = checkWritten(rw.Writer, answer)
 	case told.status() != 0: // a wrapper has kept the status until now
 		sent, err = true, told.check(answer)
 	}
@@ -105,15 +106,48 @@ func SwitchProtocols(w http.ResponseWriter, r *http.Request, answer *handshake.A
 	return nc, rw, h, nil
 }
 
+// notTaken sees to the response when Hijack has failed, and returns why it has.
+func notTaken(w http.ResponseWriter, r *http.Request, told response, err error, timeout time.Duration) error {
+	http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	if told.status() != http.StatusSwitchingProtocols || errors.Is(err, http.ErrHijacked) {
+		for layer := range layers(w) { // a refusal has not these fields
+			handshake.DeleteAnswer(layer.Header())
+		}
+		return err
+	}
+	// No refusal can be written any more, so the error is not the one that asks for it.
+	err = fmt.Errorf("the Hijack method of a middleware's ResponseWriter has failed behind its WriteHeader: %v", err)
+	fail(w, r, told, err, timeout)
+	return err
+}
+
+// checkWritten looks whether net/http has sent the answer, and compares it, by what it has written.
+func checkWritten(w *bufio.Writer, answer *handshake.Answer) (sent bool, err error) {
+	switch status, err := answer.CheckText(buffer(w)); {
+	case err != nil:
+		return true, spoiled{err}
+	case status == 0:
+		return false, nil
+	case status != http.StatusSwitchingProtocols:
+		return true, replaced(status)
+	}
+	return true, nil
+}
+
 // check compares what net/http has been told with the answer.
 func (r response) check(answer *handshake.Answer) error {
 	if status := r.status(); status != http.StatusSwitchingProtocols {
-		return fmt.Errorf("the WriteHeader method of a middleware's ResponseWriter has replaced the status 101 by %d", status)
+		return replaced(status)
 	}
 	if err := answer.Check(r.header()); err != nil {
 		return spoiled{err}
 	}
 	return nil
+}
+
+// replaced is the error of a status that is another one.
+func replaced(status int) error {
+	return fmt.Errorf("the WriteHeader method of a middleware's ResponseWriter has replaced the status 101 by %d", status)
 }
 
 // spoiled is the error of an answer that a wrapper has changed.
@@ -154,6 +188,9 @@ func fail(w http.ResponseWriter, r *http.Request, told response, err error, time
 	below := http.NewResponseController(told.writer(w)) // a wrapper need not have deadlines
 	below.SetWriteDeadline(time.Unix(1, 0))
 	nc, _, hijackErr := http.NewResponseController(w).Hijack()
+	if hijackErr != nil && !errors.Is(hijackErr, http.ErrHijacked) {
+		nc, _, hijackErr = below.Hijack()
+	}
 	if hijackErr != nil {
 		below.SetWriteDeadline(time.Time{})
 		return

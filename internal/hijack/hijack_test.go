@@ -49,12 +49,36 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestFindTakenOver: it is seen that the connection was taken over.
+func TestFindTakenOver(t *testing.T) {
+	done := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		nc, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer nc.Close()
+		for name, w := range map[string]http.ResponseWriter{"itself": w, "Unwrap": &unwraps{w}, "a field": hides{w}} {
+			if !find(w).takenOver() || find(w).status() != 0 || !Answered(w) {
+				t.Errorf("%s looks as if it could be taken over", name)
+			}
+		}
+	}))
+	defer srv.Close()
+	if resp, err := http.Get(srv.URL); err == nil {
+		t.Errorf("there was a response, %s", resp.Status)
+	}
+	<-done
+}
+
 // TestFindNothing: other ResponseWriters, and those that lead nowhere, are not taken for net/http's.
 func TestFindNothing(t *testing.T) {
 	loop := &unwraps{}
 	loop.w = loop
 	for name, w := range map[string]http.ResponseWriter{
-		"a recorder": httptest.NewRecorder(), "a wrapped recorder": &unwraps{hides{httptest.NewRecorder()}}, "nothing": hides{}, "a circle": loop,
+		"a recorder": httptest.NewRecorder(), "a wrapped recorder": &unwraps{hides{httptest.NewRecorder()}}, "nothing": hides{}, "nothing behind Unwrap": &unwraps{}, "a circle": loop,
 	} {
 		if find(w).known() || Possible(w) || Own(w) {
 			t.Errorf("%s is taken for net/http's", name)

@@ -1,6 +1,7 @@
 package hijack
 
 import (
+	"bufio"
 	"net/http"
 	"reflect"
 	"sync"
@@ -55,6 +56,15 @@ func (r response) status() int {
 	return int(r.v.Field(f.status).Int())
 }
 
+// takenOver reports whether the connection was taken over: Hijack takes the body's buffer away.
+func (r response) takenOver() bool {
+	if !r.known() {
+		return false
+	}
+	f := fieldsOf(r.v.Type())
+	return f.body != nil && r.v.FieldByIndex(f.body).IsNil()
+}
+
 // header returns a copy of the fields that net/http sends with status 101, as they were when
 // it was told of it.
 func (r response) header() map[string][]string {
@@ -85,6 +95,7 @@ type fields struct {
 	ok                  bool
 	wroteHeader, status int
 	header              []int
+	body                []int // nil: there is no such field, and nobody can tell whether the connection was taken over
 }
 
 // fieldsOf returns the fields of net/http's ResponseWriter. There is one type of that name.
@@ -100,7 +111,10 @@ func fieldsOf(t reflect.Type) *fields {
 		if !ok || header.Type != reflect.TypeFor[http.Header]() {
 			return
 		}
-		found.fields = fields{true, wrote.Index[0], status.Index[0], append(cw.Index, header.Index...)}
+		found.fields = fields{true, wrote.Index[0], status.Index[0], append(cw.Index, header.Index...), nil}
+		if body, ok := t.FieldByName("w"); ok && body.Type == reflect.TypeFor[*bufio.Writer]() {
+			found.body = body.Index
+		}
 	})
 	return &found.fields
 }

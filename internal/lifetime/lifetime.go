@@ -182,12 +182,12 @@ func (t *Context) UntilEnd(ctx context.Context, ended func()) context.Context {
 	var cancel context.CancelCauseFunc
 	b.ctx, cancel = context.WithCancelCause(ctx)
 	stop := context.AfterFunc(t, func() { cancel(context.Cause(t)) })
+	l.bounded.Store(b) // before it can be taken back
 	context.AfterFunc(b.ctx, func() {
 		stop()
 		ended()
 		l.bounded.CompareAndSwap(b, nil)
 	})
-	l.bounded.Store(b)
 	return b.ctx
 }
 

@@ -111,3 +111,15 @@ func sumsOf(t *testing.T, reader *metric.ManualReader) map[string]int64 {
 	}
 	return sums
 }
+
+// BenchmarkMessage is what a message costs besides: two functions of the Trace are called for an echo of it.
+func BenchmarkMessage(b *testing.B) {
+	trace, err := otelws.NewTrace(sdktrace.NewTracerProvider(), metric.NewMeterProvider(metric.WithReader(metric.NewManualReader())), false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		trace.MessageRead(nil, websocket.MessageInfo{Type: websocket.MessageText, Size: 64})
+	}
+}

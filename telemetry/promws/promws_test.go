@@ -120,3 +120,16 @@ func TestOtherCollector(t *testing.T) {
 		t.Error("two metrics of one name")
 	}
 }
+
+// BenchmarkMessage is what a message of one frame costs besides.
+func BenchmarkMessage(b *testing.B) {
+	trace, err := promws.NewTrace(prometheus.NewRegistry(), false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		trace.FrameRead(nil, websocket.FrameInfo{Opcode: websocket.OpText, Length: 64, Fin: true})
+		trace.MessageRead(nil, websocket.MessageInfo{Type: websocket.MessageText, Size: 64})
+	}
+}

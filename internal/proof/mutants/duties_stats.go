@@ -8,7 +8,7 @@ var statsDuties = []Duty{
 	{Mutant{"dropped-uncounted", "messages that are dropped at the end are not counted", []Edit{{"sender.drop", "s.counters.add(messagesDropped, int64(s.queue.Messages))", ""}}}, By{".", "TestStatsQueued"}},
 	{Mutant{"close-uncounted", "our Close frame is not counted", []Edit{{"sender.collect", "s.counters.add(framesWritten, 1)", ""}}}, By{".", "TestTraceMessages"}},
 	{Mutant{"resumed-counts-twice", "a message that a Reader goes on with counts twice", []Edit{{"Conn.inflateRest", "counted: true, ", ""}}}, By{".", "TestStatsResumed"}},
-	{Mutant{"saved-uncounted", "the size of a Writer's message is what was left of it by compression", []Edit{{"messageWriter.ended", "w.c.deflate.saved.Add(w.saved)", ""}}}, By{".", "TestStatsOfBothEnds"}},
+	{Mutant{"saved-uncounted", "the size of a Writer's message is what was left of it by compression", []Edit{{"messageWriter.fragment", "payload, w.kept+size", "payload, len(payload)"}}}, By{".", "TestStatsOfBothEnds"}},
 	{Mutant{"carry-forgets", "a count that outgrows 32 bits twice forgets the first time", []Edit{{"counters.carry", "c.carried[i] += sum", "c.carried[i] = sum"}}}, By{".", "TestCounters"}},
 	{Mutant{"round-trip-from-asked", "the round trip has the time in it that the Ping waited behind others", []Edit{{"internal/keepalive.Wait.roundTrip", "max(w.Asked, w.written)", "w.Asked"}}}, By{".", "TestStatsRTTBehindOthers"}},
 

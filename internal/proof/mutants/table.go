@@ -36,7 +36,7 @@ var Table = []Mutant{
 	{"limit-per-frame", "the read limit counts frames, not messages", []Edit{{"receiver.enter", "if m.size > most {", "if m.frame.length > most {"}}},
 	{"empty-fragments-unbounded", "a message may have any number of empty fragments", []Edit{{"receiver.enter", "if m.empty++; m.empty > maxEmptyFrames {", "if m.empty = 1; m.empty > maxEmptyFrames {"}}},
 	{"read-ahead-unbounded", "the read-ahead holds any number of bytes and frames", []Edit{{"readAhead.left", "return parsedLimit - (len(a.bytes) - a.r) - len(a.frames)*recordSize", "return 1 << 20"}}},
-	{"queue-unbounded", "the queue has no limit", []Edit{{"sender.enqueue", "if len(payload) > limit-s.size-maxHeader {", "if len(payload) > 1<<30-s.size {"}}},
+	{"queue-unbounded", "the queue has no limit", []Edit{{"sender.add", "if len(payload) > limit-s.size-maxHeader {", "if len(payload) > 1<<30-s.size {"}}},
 
 	// Closing.
 	{"close-twice", "a Close that came is answered after our Close too", []Edit{
