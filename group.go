@@ -60,12 +60,13 @@ type Group struct {
 // GroupStats are the figures of a [Group] since it was first used. Every message that was broadcast counts for each member
 // that the group had at that time: it waits, or is in one of Sent, Dropped and Unsent.
 type GroupStats struct {
-	Members  int    // now
-	Messages uint64 // that were broadcast
-	Sent     uint64 // messages that began to leave, by members
-	Dropped  uint64 // messages that the policy dropped
-	Unsent   uint64 // messages that did not leave before the member's connection was closed or lost, or it was removed
-	Closed   uint64 // members that were closed by the policy
+	Members  int        // now
+	Messages uint64     // that were broadcast
+	Sent     uint64     // messages that began to leave, by members
+	Dropped  uint64     // messages that the policy dropped
+	Unsent   uint64     // messages that did not leave before the member's connection was closed or lost, or it was removed
+	Closed   uint64     // members that were closed by the policy
+	Policy   SlowPolicy // which one that is: CloseSlow instead of CloseAfterGrace, if there is no grace
 }
 
 // MemberStats are the figures of one member of a [Group].
@@ -143,7 +144,9 @@ func (g *Group) Add(c *Conn) error {
 	c.mu.Lock()
 	stopped, again := c.closing.stopped(), c.sender.backlog.topicOf(&g.rules) != nil
 	if !stopped && !again {
-		c.sender.made().subscribe(&m.topic)
+		b := c.sender.made()
+		b.topics.add(&m.topic)
+		b.traced = c.tellsWritten()
 	}
 	c.unlock()
 	switch {
@@ -218,6 +221,7 @@ func (g *Group) snapshot() []*member {
 
 // Stats returns the group's figures.
 func (g *Group) Stats() GroupStats {
+	g.init()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return GroupStats{
@@ -227,6 +231,7 @@ func (g *Group) Stats() GroupStats {
 		Dropped:  g.rules.dropped.Load(),
 		Unsent:   g.rules.unsent.Load(),
 		Closed:   g.closed,
+		Policy:   g.rules.policy,
 	}
 }
 
