@@ -8,6 +8,7 @@ import (
 
 	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/handshake"
+	"github.com/closeonce/websocket/internal/keepalive"
 )
 
 // AcceptOptions are the options of [Accept] and [Handler]. nil and the zero
@@ -83,7 +84,9 @@ type AcceptOptions struct {
 	// takes while the Ping waits behind them count instead. If there is no sign of life
 	// for the same time after the Ping has left, the connection ends with ErrPingTimeout.
 	// A slow transfer does not end the connection. Neither does a Pong that can't be seen
-	// because the application leaves the read-ahead full. Default: 30 s. Negative: off.
+	// because the application leaves the read-ahead full. Each connection's own time is
+	// shorter by a random part, of up to a quarter, so that the Pings of many connections
+	// that began together spread. Default: 30 s. Negative: off.
 	KeepAlive time.Duration
 
 	// CloseOnCancel makes a context that ends a call also end the connection, as in
@@ -361,7 +364,7 @@ const (
 func newSettings(queueLimit int, closeTimeout, keepAlive time.Duration) settings {
 	return settings{
 		closeTimeout: orDefault(closeTimeout, defaultCloseTimeout, 0),
-		keepAlive:    orDefault(keepAlive, defaultKeepAlive, 0),
+		keepAlive:    keepalive.Spread(orDefault(keepAlive, defaultKeepAlive, 0), time.Now().UnixNano()),
 		queueLimit:   orDefault(queueLimit, defaultQueueLimit, 0),
 	}
 }

@@ -310,7 +310,7 @@ func TestKeepAlive(t *testing.T) {
 			t.Fatalf("%v after %v", f, time.Since(begun))
 		}
 		t.p.SendPong(string(f.Payload))
-		time.Sleep(90 * time.Millisecond)
+		time.Sleep(s.keepAlive - s.keepAlive/10)
 		t.p.SendText("alive")
 		begun = time.Now()
 		f = t.p.ReadFrame("a Ping after the next silence")
