@@ -338,6 +338,25 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
+// TestKeepAliveWhileReading: a Pong that a waiting Read takes is heard when it comes, not when the keepalive looks next.
+func TestKeepAliveWhileReading(t *testing.T) {
+	s := newSettings(0, 0, 100*time.Millisecond)
+	runConnTest(t, config{settings: s}, func(t *connTest) {
+		if t.real {
+			return
+		}
+		go t.c.Read(bg)
+		for begun := time.Now(); time.Since(begun) < time.Second; {
+			last := time.Now()
+			f := t.p.ReadFrame("the next Ping")
+			if took := time.Since(last); took != s.keepAlive {
+				t.Fatalf("it came after %v, want %v", took, s.keepAlive)
+			}
+			t.p.SendPong(string(f.Payload))
+		}
+	})
+}
+
 // TestKeepAliveStalled: an application that takes nothing is not a dead peer.
 func TestKeepAliveStalled(t *testing.T) {
 	s := newSettings(0, 0, 100*time.Millisecond)

@@ -159,8 +159,13 @@ func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again 
 	return Dead, 0
 }
 
-// Heard notes that bytes have come, at t, which is now.
-func (k *State) Heard(t int64) { k.heard.Store(t) }
+// Heard notes that bytes have come, at t, which is now. It says all that hearing does, and more exactly.
+func (k *State) Heard(t int64) {
+	if k.hearing.Load() {
+		k.hearing.Store(false)
+	}
+	k.heard.Store(t)
+}
 
 // littleOutstanding is taken by any peer that is alive in no time.
 const littleOutstanding = 64 << 10
