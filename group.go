@@ -54,6 +54,8 @@ type Group struct {
 	lagging     []*member   // in their grace
 	timer       *time.Timer // looks at lagging
 	shut        *parting    // nobody may join any more
+	leaving     []*member   // who was a member then, until a Close has waited for all of them
+	well        int         // so many of those completed the handshake, once that is known
 	closed      uint64      // for being slow
 }
 
@@ -205,7 +207,10 @@ func (g *Group) Len() int {
 // All returns an iterator over those who are members when it begins, in no order. Members may come and go meanwhile.
 func (g *Group) All() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
-		for _, m := range g.snapshot() {
+		g.mu.Lock()
+		members := slices.Clone(g.members)
+		g.mu.Unlock()
+		for _, m := range members {
 			if !yield(m.conn) {
 				return
 			}
@@ -213,11 +218,6 @@ func (g *Group) All() iter.Seq[*Conn] {
 	}
 }
 
-func (g *Group) snapshot() []*member {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Clone(g.members)
-}
 
 // Stats returns the group's figures.
 func (g *Group) Stats() GroupStats {
