@@ -218,7 +218,6 @@ func (g *Group) All() iter.Seq[*Conn] {
 	}
 }
 
-
 // Stats returns the group's figures.
 func (g *Group) Stats() GroupStats {
 	g.init()

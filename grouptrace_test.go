@@ -89,6 +89,27 @@ func queuedBefore(policy SlowPolicy, client bool) int {
 	return n
 }
 
+// TestTraceGroupCut: a message that has left in part, and never will in whole, was told of.
+func TestTraceGroupCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, trace := newTraced()
+		s := newSettings(0, 0, -1)
+		s.trace = trace
+		var g Group
+		m := joinedMember(t, &g, config{settings: s}, 1<<10)
+		broadcast(t, &g, strings.Repeat("x", 8<<10))
+		synctest.Wait()
+		r.want(t, "it has begun to leave", &r.taken)
+		m.c.CloseNow()
+		synctest.Wait()
+		r.want(t, "it never will have left", &r.taken, "MessageText of 8192")
+		r.want(t, "nor has its frame", &r.out)
+		if s := g.Stats(); s.Sent != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // TestTraceGroupPanics: MessageWritten panics, or ends its goroutine, for a message of a group. The connection is closed, and
 // the group goes on.
 func TestTraceGroupPanics(t *testing.T) {
