@@ -110,10 +110,10 @@ type AcceptOptions struct {
 	// closed with 1001 (StatusGoingAway).
 	//
 	// Shutdown does not wait for WebSockets. To let the Close frames leave before the
-	// program exits, let each function call Close itself, count the running functions with a
-	// sync.WaitGroup, and wait for it after Shutdown: see the example. Do not combine
-	// EndOnShutdown with CloseOnCancel: a call under the function's context would then end
-	// the connection without a Close frame.
+	// program exits, use [ServerGroup] and call the group's Shutdown after the server's: it
+	// waits for the connections of all these functions. Without EndOnShutdown it closes them
+	// itself. Do not combine EndOnShutdown with CloseOnCancel: a call under the function's
+	// context would then end the connection without a Close frame.
 	//
 	// [Accept] ignores this option. Default: false, WebSockets live on after Shutdown.
 	EndOnShutdown bool
