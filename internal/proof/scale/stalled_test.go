@@ -53,7 +53,7 @@ func (r *room) filled(t *testing.T, n int) {
 	poll(t, "not all are members", func() bool { return r.group.Len() == n })
 }
 
-const every = 20 * time.Millisecond // a message is broadcast
+const every = 100 * time.Millisecond // a message is broadcast
 
 // broadcastFor broadcasts small messages, with a time in them, and lets what is on its way arrive.
 func (r *room) broadcastFor(t *testing.T, d time.Duration) (sent int) {
