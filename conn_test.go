@@ -7,9 +7,11 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,6 +21,13 @@ import (
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 	"github.com/closeonce/websocket/internal/transport"
 )
+
+// Tests that wait in real time call t.Parallel: they are played together, after the others. They wait far more than they
+// compute, so more of them run at once than there are processors.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "16")
+	os.Exit(m.Run())
+}
 
 // A connTest is a Conn in one of the roles and, at the other end of its wire, a
 // raw peer that does only what the test tells it.

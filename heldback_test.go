@@ -17,6 +17,7 @@ import (
 // one had to say has not moved the compressor's window: its frame never leaves,
 // and the peer could not inflate the messages behind it.
 func TestCompressedBehindRestOfCancelled(t *testing.T) {
+	t.Parallel()
 	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
 		if !d.takeover {
 			return // there is no window, and the second need not wait for the first
@@ -63,6 +64,7 @@ func TestCompressedBehindRestOfCancelled(t *testing.T) {
 // inside a character, a client that took the next frame's first byte for the rest
 // of it had a whole message.
 func TestBytesBehindInvalidText(t *testing.T) {
+	t.Parallel()
 	for _, bad := range []string{"\xe6\xbc", "\xff", "good\xff"} {
 		runConnTest(t, config{}, func(t *connTest) {
 			t.p.Timeout = time.Minute

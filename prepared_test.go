@@ -175,6 +175,7 @@ func TestPreparedCompressed(t *testing.T) {
 // TestPreparedBehindStall: what waits behind a peer that does not read leaves in its order, and inflates right: references,
 // messages of the connection's own, and a Write that was there before the last of them.
 func TestPreparedBehindStall(t *testing.T) {
+	t.Parallel()
 	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
 		var want []string
 		try := func(prepared bool, s string) {
@@ -236,6 +237,7 @@ func TestPreparedBehindStall(t *testing.T) {
 
 // TestTryWritePreparedLimits: references count for the queue, but one of any size fits if nothing else waits.
 func TestTryWritePreparedLimits(t *testing.T) {
+	t.Parallel()
 	s := newSettings(100<<10, 0, 0)
 	runConnTest(t, config{settings: s}, func(t *connTest) {
 		big := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, t.blockedSize())) })
