@@ -23,9 +23,13 @@ import (
 )
 
 // Tests that wait in real time call t.Parallel: they are played together, after the others. They wait far more than they
-// compute, so more of them run at once than there are processors.
+// compute, so more of them run at once than there are processors. Under the race detector they compute as well.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "16")
+	atOnce := "8"
+	if raceEnabled {
+		atOnce = "1"
+	}
+	flag.Set("test.parallel", atOnce) // -parallel has the last word
 	os.Exit(m.Run())
 }
 

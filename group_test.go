@@ -880,7 +880,6 @@ func TestGroupAfterWriterAbandoned(t *testing.T) {
 
 // TestGiveUpPrepared: a prepared message that has moved the window leaves, though the call gives up; another does not.
 func TestGiveUpPrepared(t *testing.T) {
-	t.Parallel()
 	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
 		noise := strings.Repeat("\x00", t.blockedSize())
 		c := t.c

@@ -17,7 +17,6 @@ import (
 // one had to say has not moved the compressor's window: its frame never leaves,
 // and the peer could not inflate the messages behind it.
 func TestCompressedBehindRestOfCancelled(t *testing.T) {
-	t.Parallel()
 	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
 		if !d.takeover {
 			return // there is no window, and the second need not wait for the first
@@ -64,9 +63,11 @@ func TestCompressedBehindRestOfCancelled(t *testing.T) {
 // inside a character, a client that took the next frame's first byte for the rest
 // of it had a whole message.
 func TestBytesBehindInvalidText(t *testing.T) {
-	t.Parallel()
 	for _, bad := range []string{"\xe6\xbc", "\xff", "good\xff"} {
 		runConnTest(t, config{}, func(t *connTest) {
+			if t.real && bad != "good\xff" {
+				return // once is enough: it takes a while
+			}
 			t.p.Timeout = time.Minute
 			big := bytes.Repeat([]byte("0123456789abcdef"), t.blockedSize()/16)
 			stuck := start(func() error { return t.c.Write(bg, MessageBinary, big) })

@@ -90,7 +90,6 @@ func TestLastWordsBeforeEcho(t *testing.T) {
 
 // TestLastWordsAtAViolation: the peer breaks the protocol while our Close is due and can't leave. It leaves.
 func TestLastWordsAtAViolation(t *testing.T) {
-	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		big := bytes.Repeat([]byte("0123456789abcdef"), t.blockedSize()/16)
 		write := start(func() error { return t.c.Write(bg, MessageBinary, big) })
@@ -136,7 +135,6 @@ func TestLastWordsAtTheSameTime(t *testing.T) {
 // TestLastWordsOfBoth: the application comes to a message that is too large when the peer's Close is read already, and the
 // answer to it can't leave yet. It leaves, both Close frames are through, and Close returns nil.
 func TestLastWordsOfBoth(t *testing.T) {
-	t.Parallel()
 	runConnTest(t, config{readLimit: 100}, func(t *connTest) {
 		big := bytes.Repeat([]byte("0123456789abcdef"), t.blockedSize()/16)
 		write := start(func() error { return t.c.Write(bg, MessageBinary, big) })

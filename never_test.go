@@ -40,7 +40,7 @@ func TestNeverKeepAlive(t *testing.T) {
 // second after a CloseContext has given up.
 func TestNeverCloseTimeout(t *testing.T) {
 	t.Parallel()
-	runConnTest(t, config{settings: newSettings(0, never, 50*time.Millisecond)}, func(t *connTest) {
+	runConnTest(t, config{settings: newSettings(0, never, 500*time.Millisecond)}, func(t *connTest) {
 		if t.real && t.p.Role == wiretest.Server {
 			return // it takes a second
 		}

@@ -175,7 +175,6 @@ func TestPreparedCompressed(t *testing.T) {
 // TestPreparedBehindStall: what waits behind a peer that does not read leaves in its order, and inflates right: references,
 // messages of the connection's own, and a Write that was there before the last of them.
 func TestPreparedBehindStall(t *testing.T) {
-	t.Parallel()
 	runDeflateTest(t, func(t *connTest, d *deflatePeer) {
 		var want []string
 		try := func(prepared bool, s string) {
