@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/closeonce/websocket/internal/streamconn"
 	"github.com/closeonce/websocket/internal/testkit/memconn"
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 	"github.com/closeonce/websocket/internal/transport"
@@ -46,6 +48,15 @@ func runConnTestFor(t *testing.T, configure func(client bool) config, f func(t *
 				runOne(t, client, configure(client), a, b, false, f)
 			})
 		})
+		if *overStreams {
+			t.Run(role+"/stream", func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := memconn.Pipe(1 << 10)
+					runOne(t, client, configure(client), streamconn.Bare(struct{ io.ReadWriteCloser }{a}), b, false, f)
+				})
+			})
+			continue
+		}
 		t.Run(role+"/tls", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := tlsPair(t, client)
