@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -60,4 +62,31 @@ func TestWasm(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWasmExample: two pages of example/wasm hear each other, and say so when the server goes.
+func TestWasmExample(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "wasm")
+	build := exec.Command("go", "build", "-o", binary, "./example/wasm")
+	build.Dir = "../../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	c := startBinaryIn(t, build.Dir, binary, "127.0.0.1:0")
+	a, b := newPage(t, c.url), newPage(t, c.url)
+	const shows = `[...document.querySelectorAll("#lines li")].some((item) => item.textContent.includes(%q))`
+	say := func(p *page, line string) {
+		p.run(fmt.Sprintf(`(document.querySelector("input").value = %q, document.querySelector("form").requestSubmit())`, line), nil)
+	}
+	for _, p := range []*page{a, b} {
+		p.waitFor(`!document.querySelector("button").disabled`, 2*patience)
+	}
+	say(a, "hello from a")
+	a.wait(fmt.Sprintf(shows, "hello from a"))
+	b.wait(fmt.Sprintf(shows, "hello from a"))
+	say(b, "and b")
+	a.wait(fmt.Sprintf(shows, "and b"))
+	a.wantQuiet()
+	c.stop()
+	a.wait(fmt.Sprintf(shows, "StatusGoingAway"))
 }
