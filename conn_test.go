@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"flag"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/closeonce/websocket/internal/streamconn"
 	"github.com/closeonce/websocket/internal/testkit/memconn"
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 	"github.com/closeonce/websocket/internal/transport"
@@ -59,6 +61,15 @@ func runConnTestFor(t *testing.T, configure func(client bool) config, f func(t *
 				runOne(t, client, configure(client), a, b, false, f)
 			})
 		})
+		if *overStreams {
+			t.Run(role+"/stream", func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := memconn.Pipe(1 << 10)
+					runOne(t, client, configure(client), streamconn.Bare(struct{ io.ReadWriteCloser }{a}), b, false, f)
+				})
+			})
+			continue
+		}
 		t.Run(role+"/tls", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := tlsPair(t, client)
