@@ -165,6 +165,27 @@ func TestCompressManyMessages(t *testing.T) {
 	}
 }
 
+// TestRecord: a message is found in what was recorded before, which has no table until then.
+func TestRecord(t *testing.T) {
+	text := sampleMessages()["mixed"]
+	for _, n := range []int{1, 3, 40} {
+		v := newConversation(t, 15, true, 0)
+		for i := range n {
+			v.record(text[300*i : 300*(i+1)])
+		}
+		if v.c.table != nil {
+			t.Errorf("%d messages recorded, none compressed: a table of %d", n, len(v.c.table))
+		}
+		for i := range n {
+			out, ok := NewCompressor(15, true, 0).AppendMessage(nil, text[300*i:300*(i+1)])
+			again, _ := v.c.AppendMessage(nil, text[300*i:300*(i+1)])
+			if v.receive(again, text[300*i:300*(i+1)]); ok && len(again) > len(out)/3 {
+				t.Errorf("message %d of %d: %d bytes, by itself %d", i, n, len(again), len(out))
+			}
+		}
+	}
+}
+
 func TestCompressEmpty(t *testing.T) {
 	for _, takeover := range []bool{false, true} {
 		c := NewCompressor(15, takeover, 0)
