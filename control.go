@@ -125,6 +125,9 @@ func (c *Conn) Stats() Stats {
 		QueuedBytes:    c.sender.size,
 		Dropped:        n.get(messagesDropped),
 	}
+	if b := c.sender.backlog; b != nil {
+		s.DroppedByPolicy = b.shed
+	}
 	s.CloseCode, s.ClosedBy = c.closing.began()
 	c.mu.Unlock()
 	s.Written.WireBytes = c.transport.Written()
