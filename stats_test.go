@@ -339,6 +339,7 @@ func TestStatsRTTBehindOthers(t *testing.T) {
 
 // TestStatsClosed: who closed, and with which code.
 func TestStatsClosed(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		do   func(t *connTest)
 		by   ClosedBy
