@@ -178,6 +178,7 @@ func growFor(buf []byte, n int) []byte {
 	return grown(buf, n)
 }
 
+//go:noinline
 func grown(buf []byte, n int) []byte {
 	if buf != nil {
 		n += maxHeader
