@@ -109,7 +109,7 @@ type AcceptOptions struct {
 	// with a status code of its choice. If the function just returns, the connection is
 	// closed with 1001 (StatusGoingAway).
 	//
-	// Shutdown does not wait for WebSockets. To let the Close frames leave before the
+	// Shutdown does not wait for WebSockets, except over HTTP/2. To let the Close frames leave before the
 	// program exits, let each function call Close itself, count the running functions with a
 	// sync.WaitGroup, and wait for it after Shutdown: see the example. Do not combine
 	// EndOnShutdown with CloseOnCancel: a call under the function's context would then end
