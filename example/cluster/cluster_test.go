@@ -20,6 +20,7 @@ import (
 	"github.com/closeonce/websocket/example/cluster/client"
 	"github.com/closeonce/websocket/example/cluster/wire"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 )
 
 // TestMain makes the test's binary the program too, so that there is a process to kill.
@@ -36,9 +37,9 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	testPatience = 2 * time.Second
+	testPatience = 3 * time.Second
 	audience     = 300 // clients
-	speakers     = 100 // of them
+	speakers     = 30  // of them
 )
 
 // TestEverythingOnceAndInOrder: whatever happens to nodes and broker, all clients get all that is said, once and in the same order, and what one of
@@ -55,7 +56,7 @@ func TestEverythingOnceAndInOrder(t *testing.T) {
 		{"the broker restarts", (*cluster).stopBroker, (*cluster).startBroker},
 	} {
 		t.Run(disaster.name, func(t *testing.T) {
-			c := newCluster(t, newRelay(t, "127.0.0.1:0"))
+			c := newCluster(t, "127.0.0.1:0", nil)
 			survive(t, c, disaster.strike, disaster.back)
 		})
 	}
@@ -88,16 +89,17 @@ type cluster struct {
 	inside  []*node  // those in this process
 }
 
-func newCluster(t *testing.T, relay *relay) *cluster {
-	c := &cluster{t: t, dir: t.TempDir(), port: -1, relay: relay}
+// newCluster starts a cluster. The relay is at addr, and is reached by dialer.
+func newCluster(t *testing.T, addr string, dialer nats.CustomDialer) *cluster {
+	c := &cluster{t: t, dir: t.TempDir(), port: -1}
 	c.startBroker()
 	t.Cleanup(func() { c.stopBroker() })
 	c.port = c.broker.Addr().(*net.TCPAddr).Port
-	relay.to = c.broker.Addr().String()
+	c.relay = newRelay(t, addr, c.broker.Addr().String())
 
 	c.startProcess()
 	for _, s := range []settings{
-		{name: "b", broker: relay.url(), dialer: relay.dialer},
+		{name: "b", broker: c.relay.url(), dialer: dialer},
 		{name: "c", broker: c.broker.ClientURL()},
 	} {
 		s.patience = testPatience
@@ -197,14 +199,15 @@ func (c *cluster) invite(count int) *crowd {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for i := range count {
-		a.clients = append(a.clients, &client.Client{
+		member := &client.Client{
 			Room: "lobby", Name: fmt.Sprint("Client ", i),
 			Nodes:  slices.Concat(c.nodes[i%len(c.nodes):], c.nodes[:i%len(c.nodes)]),
 			Said:   func(seq uint64, r wire.Remark) { a.hear(i, heard{seq, r}) },
 			Joined: func(string) { a.change(func() { a.joined++ }) },
 			Lost:   func(error) { a.change(func() { a.lost[i] = true }) },
-		})
-		running.Go(func() { a.clients[i].Run(ctx) })
+		}
+		a.clients = append(a.clients, member)
+		running.Go(func() { member.Run(ctx) })
 	}
 	c.t.Cleanup(func() { cancel(); running.Wait() })
 	a.until("all have joined", func() bool { return a.joined >= count })

@@ -5,17 +5,14 @@ import (
 	"net"
 	"sync"
 	"testing"
-
-	"github.com/nats-io/nats.go"
 )
 
 // A relay passes on what comes over TCP, until it is cut: then nothing comes through and nothing is closed, as when a cable is pulled. What
 // was on its way comes late, when it is healed.
 type relay struct {
-	ln     net.Listener
-	to     string            // the broker's address
-	dialer nats.CustomDialer // of the node before it; nil: the default
-	gate   sync.RWMutex      // is held to pass something on; the relay is cut by locking it
+	ln   net.Listener
+	to   string       // the broker's address
+	gate sync.RWMutex // is held to pass something on; the relay is cut by locking it
 
 	mu     sync.Mutex
 	isCut  bool
@@ -23,12 +20,12 @@ type relay struct {
 	closed bool
 }
 
-func newRelay(t *testing.T, addr string) *relay {
+func newRelay(t *testing.T, addr, to string) *relay {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{ln: ln}
+	r := &relay{ln: ln, to: to}
 	var passing sync.WaitGroup
 	passing.Go(func() {
 		for {
