@@ -66,6 +66,7 @@ func openStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, 
 		MaxMsgsPerSubject: historySize,
 		MaxAge:            historyAge,
 		Duplicates:        sameTag,
+		MaxConsumers:      10_000, // one for each room on each node; 1,000 if nothing is said
 	})
 }
 

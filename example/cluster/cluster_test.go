@@ -126,13 +126,24 @@ func (c *cluster) startNode(s settings) *node {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	n, err := startNode(s, ln)
+	n, err := startNode(s, smallBuffers{ln})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() { n.stop(testContext(c.t)) })
 	c.nodes, c.inside = append(c.nodes, n.url), append(c.inside, n)
 	return n
+}
+
+// smallBuffers has the kernel keep little of what it sends, so that the slow are found out soon.
+type smallBuffers struct{ net.Listener }
+
+func (l smallBuffers) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err == nil {
+		nc.(*net.TCPConn).SetWriteBuffer(8 << 10)
+	}
+	return nc, err
 }
 
 var nodeIsAt = regexp.MustCompile(`node a is at (\S+)`)

@@ -41,13 +41,14 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
-	if err := run(ctx, s, *addr, *count, *dir); err != nil {
+	started := func(n *node) { log.Printf("node %s is at %s", n.name, n.url) }
+	if err := start(ctx, s, *addr, *count, *dir, started); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run runs nodes, and a broker if there is none, until ctx is done.
-func run(ctx context.Context, s settings, addr string, count int, dir string) error {
+// start starts nodes, and a broker if there is none, and stops them when ctx is done.
+func start(ctx context.Context, s settings, addr string, count int, dir string, started func(*node)) error {
 	if s.broker == "" {
 		if dir == "" {
 			temporary, err := os.MkdirTemp("", "cluster")
@@ -74,7 +75,7 @@ func run(ctx context.Context, s settings, addr string, count int, dir string) er
 		if err != nil {
 			return err
 		}
-		log.Printf("node %s is at %s", n.name, n.url)
+		started(n)
 		nodes.Go(func() {
 			<-ctx.Done()
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -110,8 +110,9 @@ func (n *node) stop(ctx context.Context) error {
 	}
 	n.serving.Wait()
 	close(n.stopped)
-	n.nc.Publish("beat."+n.name, encode(beat{Node: n.name, Gone: true}))
-	n.nc.FlushWithContext(ctx)
+	if n.nc.Publish("beat."+n.name, encode(beat{Node: n.name, Gone: true})) == nil {
+		n.nc.FlushTimeout(n.patience)
+	}
 	n.nc.SetDisconnectErrHandler(nil)
 	n.nc.Close()
 	return err
@@ -264,7 +265,11 @@ func (n *node) enter(name string) (*room, error) {
 	}
 	r.users++
 	n.mu.Unlock()
-	return r, r.open(n.stream, n.patience)
+	if err := r.open(n.stream, n.patience); err != nil {
+		log.Printf("node %s can't read room %s: %v", n.name, name, err)
+		return r, errors.New("this node can't read the room")
+	}
+	return r, nil
 }
 
 // leave closes a room when the last has left.

@@ -26,7 +26,7 @@ const (
 // A Client is somebody in a room. Set the fields, and call Run.
 type Client struct {
 	Room, Name string
-	Nodes      []string // URLs, in the order in which they are tried. All nodes that there are get added
+	Nodes      []string // URLs, in the order in which they are tried. Those that a node tells of are tried, too
 
 	// Said is called for everything that is said, in order.
 	Said func(seq uint64, r wire.Remark)
@@ -37,7 +37,8 @@ type Client struct {
 	// Dial has options for the WebSocket. It may be nil.
 	Dial *websocket.DialOptions
 
-	after uint64 // the last remark that it has
+	nodes []string // that are known
+	after uint64   // the last remark that it has
 
 	mu     sync.Mutex
 	prefix string         // of tags
@@ -69,9 +70,10 @@ func (c *Client) wake() {
 
 // Run stays in the room until ctx is done.
 func (c *Client) Run(ctx context.Context) {
+	c.nodes = slices.Clone(c.Nodes)
 	delay := firstDelay
 	for i := 0; ctx.Err() == nil; i++ {
-		joined, err := c.visit(ctx, c.Nodes[i%len(c.Nodes)])
+		joined, err := c.visit(ctx, c.nodes[i%len(c.nodes)])
 		if joined {
 			delay = firstDelay
 		}
@@ -121,8 +123,8 @@ func (c *Client) visit(ctx context.Context, node string) (joined bool, err error
 
 func (c *Client) welcome(e wire.Event) {
 	for _, node := range e.Nodes {
-		if !slices.Contains(c.Nodes, node) {
-			c.Nodes = append(c.Nodes, node)
+		if !slices.Contains(c.nodes, node) {
+			c.nodes = append(c.nodes, node)
 		}
 	}
 	c.mu.Lock()
