@@ -141,7 +141,7 @@ type smallBuffers struct{ net.Listener }
 func (l smallBuffers) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()
 	if err == nil {
-		nc.(*net.TCPConn).SetWriteBuffer(8 << 10)
+		nc.(*net.TCPConn).SetWriteBuffer(32 << 10)
 	}
 	return nc, err
 }

@@ -50,22 +50,22 @@ type person struct {
 type figures struct {
 	Messages uint64 `json:"messages"` // remarks
 	Sent     uint64 `json:"sent"`     // remarks, by members
-	Unsent   uint64 `json:"unsent"`   // remarks that waited for members who ended or were too slow: they get them from the history
 	Slow     uint64 `json:"slow"`     // members who were closed because they were too slow
+	Dropped  uint64 `json:"dropped"`  // remarks that waited for those, or for members that were lost: they get them from the history
 	Replaced uint64 `json:"replaced"` // news of who is here for which there were newer ones
 }
 
 func (f *figures) add(g figures) {
 	f.Messages += g.Messages
 	f.Sent += g.Sent
-	f.Unsent += g.Unsent
 	f.Slow += g.Slow
+	f.Dropped += g.Dropped
 	f.Replaced += g.Replaced
 }
 
 func (r *room) figures() figures {
 	said, here := r.said.Stats(), r.here.Stats()
-	return figures{said.Messages, said.Sent, said.Unsent, said.Closed, here.Dropped}
+	return figures{said.Messages, said.Sent, said.Closed, said.Dropped + said.Unsent, here.Dropped}
 }
 
 // part returns what the others shall know of the room.

@@ -26,7 +26,7 @@ const (
 // A Client is somebody in a room. Set the fields, and call Run.
 type Client struct {
 	Room, Name string
-	Nodes      []string // URLs, in the order in which they are tried. Those that a node tells of are tried, too
+	Nodes      []string // URLs. The first is tried first; then any of them, and of those that it hears of
 
 	// Said is called for everything that is said, in order.
 	Said func(seq uint64, r wire.Remark)
@@ -71,9 +71,9 @@ func (c *Client) wake() {
 // Run stays in the room until ctx is done.
 func (c *Client) Run(ctx context.Context) {
 	c.nodes = slices.Clone(c.Nodes)
-	delay := firstDelay
-	for i := 0; ctx.Err() == nil; i++ {
-		joined, err := c.visit(ctx, c.nodes[i%len(c.nodes)])
+	node, delay := c.nodes[0], firstDelay
+	for ctx.Err() == nil {
+		joined, err := c.visit(ctx, node)
 		if joined {
 			delay = firstDelay
 		}
@@ -85,7 +85,18 @@ func (c *Client) Run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		delay = min(2*delay, longestDelay)
+		node = c.another(node)
 	}
+}
+
+// another returns a node that is not this one, if there is another. It is any of them, so that those who lost this one do not
+// all go to the same.
+func (c *Client) another(node string) string {
+	others := slices.DeleteFunc(slices.Clone(c.nodes), func(n string) bool { return n == node })
+	if len(others) == 0 {
+		return node
+	}
+	return others[mathrand.N(len(others))]
 }
 
 // visit is in the room by one node, until that node or the connection to it ends.

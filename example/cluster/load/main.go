@@ -39,7 +39,7 @@ var (
 func main() {
 	flag.Parse()
 	log.SetFlags(0)
-	run := fmt.Sprint(time.Now().UnixNano()) // so that the rooms are new
+	run := "load-" + strconv.FormatInt(time.Now().UnixMilli(), 36) // so that the rooms are new
 	members := make([]*member, *clients)
 	begin := time.Now()
 	connect(members, run)

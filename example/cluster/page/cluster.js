@@ -46,7 +46,7 @@ function state(node) {
 function dropped(sum) {
   return [
     ["closed as slow", number(sum("slow")), "members who had no room for a remark: closed with 1013, they come back and go on in the history", sum("slow") > 0],
-    ["not sent", number(sum("unsent")), "remarks that waited for a member who ended: it gets them from the history", sum("unsent") > 0],
+    ["dropped", number(sum("dropped")), "remarks that waited for those, or for members that were lost: they get them from the history", sum("dropped") > 0],
     ["replaced", number(sum("replaced")), "news of who is here that a slow member had not taken before there were newer ones", sum("replaced") > 0],
   ];
 }

@@ -1,5 +1,5 @@
-// A Connection is a WebSocket to one of the nodes, and to another one when it is lost. Before each attempt it waits, twice as long
-// as before it, and up to half less at random: so those who lost a node do not all come to the next one in the same instant.
+// A Connection is a WebSocket to one of the nodes, and to any other one when it is lost. Before each attempt it waits, twice as long
+// as the last time, and up to half less at random: so those who lost a node do not all come to the same one in the same instant.
 
 const firstDelay = 200;
 const longestDelay = 5_000;
@@ -8,7 +8,7 @@ export class Connection {
   #path;
   #on;
   #nodes = [location.origin];
-  #next = 0;
+  #node = location.origin;
   #failures = 0;
   #socket = null;
 
@@ -30,13 +30,20 @@ export class Connection {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(value));
   }
 
+  // again gives the connection up for another one.
+  again() {
+    this.#socket.close();
+  }
+
   #open() {
-    const node = this.#nodes[this.#next++ % this.#nodes.length];
+    const node = this.#node;
     this.#on.state("connecting", node);
     this.#socket = new WebSocket(node.replace("http", "ws") + this.#path());
     this.#socket.onmessage = (message) => this.#on.message(JSON.parse(message.data), node);
     this.#socket.onclose = () => {
       this.#on.state("lost", node);
+      const others = this.#nodes.filter((other) => other !== node);
+      if (others.length > 0) this.#node = others[Math.floor(Math.random() * others.length)];
       const delay = Math.min(firstDelay * 2 ** this.#failures++, longestDelay);
       setTimeout(() => this.#open(), delay * (1 - Math.random() / 2));
     };

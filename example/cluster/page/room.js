@@ -7,6 +7,8 @@ const mostLines = 500;
 let after = 0; // the sequence number of the last remark that is here
 const unsaid = new Map(); // by tag: what was said and has not come back
 
+$("name").value = localStorage.getItem("name") ?? "";
+
 const connection = new Connection(
   () => `/r/${encodeURIComponent(room)}/ws?${new URLSearchParams({ name: $("name").value, after })}`,
   { message: (event, node) => handlers[event.type]?.(event, node), state: showState },
@@ -26,7 +28,7 @@ const handlers = {
     showState("online", url, node);
     for (const [tag, pending] of unsaid) connection.send({ type: "say", text: pending.dataset.text, tag });
   },
-  here({ count, here }) {
+  here({ count = 0, here = {} }) {
     $("here").replaceChildren(
       element("h2", "", `${count} here`),
       ...Object.entries(here).sort().map(([node, names]) => element("section", "", element("h3", "", `node ${node}`), ...names.map((name) => element("span", "person", name)))),
@@ -63,6 +65,12 @@ $("composer").onsubmit = (event) => {
   unsaid.set(tag, pending);
   keepBottom(() => $("log").append(pending));
   connection.send({ type: "say", text, tag });
+};
+
+// A node knows the name with which somebody comes, so a new one needs a new connection.
+$("name").onchange = () => {
+  localStorage.setItem("name", $("name").value);
+  connection.again();
 };
 
 $("room").textContent = document.title = room;
