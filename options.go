@@ -109,8 +109,8 @@ type AcceptOptions struct {
 	// with a status code of its choice. If the function just returns, the connection is
 	// closed with 1001 (StatusGoingAway).
 	//
-	// Shutdown does not wait for WebSockets. To let the Close frames leave before the
-	// program exits, use [ServerGroup] and call the group's Shutdown after the server's: it
+	// Shutdown does not wait for WebSockets, except over HTTP/2. To let the Close frames leave
+	// before the program exits, use [ServerGroup] and call the group's Shutdown after the server's: it
 	// waits for the connections of all these functions. Without EndOnShutdown it closes them
 	// itself. Do not combine EndOnShutdown with CloseOnCancel: a call under the function's
 	// context would then end the connection without a Close frame.

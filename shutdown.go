@@ -90,8 +90,8 @@ type serverGroup struct{}
 
 // ServerGroup makes all WebSockets that the server accepts members of a group, which it returns, so that the server's
 // Shutdown includes them: they are closed with 1001 (StatusGoingAway) when that begins, and those that come meanwhile when
-// they are accepted. http.Server.Shutdown does not wait for connections that were taken over from it; the group's Shutdown
-// does:
+// they are accepted. http.Server.Shutdown does not wait for connections that were taken over from it (over HTTP/2 it
+// does); the group's Shutdown does:
 //
 //	group := websocket.ServerGroup(server)
 //	go server.Serve(listener)
