@@ -156,6 +156,9 @@ type DialOptions struct {
 	// Host overrides the request's Host header.
 	Host string
 
+	// HTTP2 says whether the WebSocket is opened over HTTP/2 (RFC 8441). Default: HTTP2Off.
+	HTTP2 HTTP2Mode
+
 	// Subprotocols are offered to the server, the preferred first. Empty names are
 	// ignored. A name must not have commas, spaces, control characters or
 	// characters outside ASCII; some servers insist on tokens (RFC 9110, section 5.6.2).
@@ -232,6 +235,29 @@ type Trace struct {
 	// reason is the error that calls return from now on.
 	Closed func(c *Conn, reason error, s Stats)
 }
+
+// HTTP2Mode says whether [Dial] opens a WebSocket over HTTP/2. The server must allow that (RFC 8441); one of this library does
+// with the package [github.com/closeonce/websocket/http2].
+//
+// WebSockets to the same server then share one HTTP/2 connection, with each other and with the HTTPClient's other requests,
+// up to the number that the server allows. The HTTPClient's Transport must be an *http.Transport. For wss it must speak HTTP/2
+// over TLS, as [http.DefaultTransport] does. For ws, its Protocols must have UnencryptedHTTP2 and not HTTP1, and there must be
+// no HTTP proxy.
+//
+// A WebSocket costs the client some 512 KiB of memory if the server is of net/http, with the default MaxReadFrameSize of its
+// HTTP2Config, and 28 KiB if that is 16384.
+type HTTP2Mode int
+
+const (
+	// HTTP2Off opens WebSockets over HTTP/1.1 alone.
+	HTTP2Off HTTP2Mode = iota
+	// HTTP2Try uses HTTP/1.1 if the Transport does not speak HTTP/2, or the server does not allow WebSockets over it. Nothing of
+	// the handshake has been sent over HTTP/2 then. To find out that a server speaks HTTP/1.1 alone takes a TLS connection, in each
+	// Dial. If the server answers over HTTP/2 and refuses the handshake, Dial returns that.
+	HTTP2Try
+	// HTTP2Only makes Dial return an error in these cases.
+	HTTP2Only
+)
 
 // CompressionMode says whether and how messages are compressed.
 type CompressionMode int
