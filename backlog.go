@@ -50,22 +50,22 @@ type batch struct {
 
 // appendStart appends the header of a frame, with a key if we are the client.
 func (a *account) appendStart(b *transport.Buffer, first firstByte, length int) (key mask.Key) {
-	h := header{fin: first.fin(), rsv1: first.rsv1(), opcode: first.opcode(), length: int64(length)}
-	if a.client {
-		key = b.Keys.Next()
-		h.masked, h.key = true, key
+	if !a.client {
+		b.B = appendLength(b.B, byte(first), 0, int64(length))
+		return key
 	}
-	b.B = appendHeader(b.B, h)
+	key = b.Keys.Next()
+	b.B = append(appendLength(b.B, byte(first), maskBit, int64(length)), key[:]...)
 	return key
 }
 
 // appendFrame appends a whole frame, masked if we are the client.
 func (a *account) appendFrame(b *transport.Buffer, first firstByte, payload []byte) {
-	key := a.appendStart(b, first, len(payload))
 	if !a.client {
-		b.B = append(b.B, payload...)
+		b.B = append(appendLength(b.B, byte(first), 0, int64(len(payload))), payload...)
 		return
 	}
+	key := a.appendStart(b, first, len(payload))
 	n := len(b.B)
 	b.B = slices.Grow(b.B, len(payload))[:n+len(payload)]
 	mask.Copy(b.B[n:], payload, key, 0)
@@ -73,9 +73,12 @@ func (a *account) appendFrame(b *transport.Buffer, first firstByte, payload []by
 
 // A backlog is what waits behind a sender's queue. It is made when a connection needs it first.
 type backlog struct {
-	topics *topic   // those of the groups that the connection is in
-	line   *waiting // nil: nothing waits
-	pushed uint64   // how many segments have come, ever
+	topics topics    // those of the groups that the connection is in
+	line   *waiting  // nil: nothing waits
+	pushed uint64    // how many segments have come, ever
+	shed   int64     // how many messages the groups' policies have dropped, ever
+	traced bool      // a Trace is told of the groups' messages
+	left   []*shared // that have begun to leave, and the Trace has yet to be told of
 }
 
 // waiting is memory that is borrowed while something waits.
@@ -152,11 +155,8 @@ func (a *account) cost(f *form) int {
 // fits reports whether there is room for n more bytes of shared messages. If nothing waits there is.
 func (a *account) fits(n int) bool { return n <= a.limit-a.size || a.size == 0 }
 
-// behind returns where the buffer is for bytes that go behind everything that waits: queue, if nothing does.
-func (b *backlog) behind(queue **transport.Buffer) **transport.Buffer {
-	if !b.waits() {
-		return queue
-	}
+// behind returns where the buffer is for bytes that go behind everything that waits.
+func (b *backlog) behind() **transport.Buffer {
 	if l := b.line.list; l[len(l)-1].own == nil {
 		b.push(segment{own: transport.Get()})
 	}
@@ -204,7 +204,7 @@ func (b *backlog) take(c *closing, a *account, z *deflate.Compressor, threshold 
 
 // oldest returns the topic that has the message to be taken next, or nil.
 func (b *backlog) oldest(c *closing) (t *topic) {
-	for o := b.topics; o != nil; o = o.next {
+	for o := b.topics.first; o != nil; o = o.next {
 		switch {
 		case !o.lacks():
 		case c.stopped():
@@ -232,8 +232,7 @@ func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 		}
 	}
 	if !a.room(t, f) {
-		t.drop()
-		a.counters.add(messagesDropped, 1)
+		b.dropped(t, a)
 		return false
 	}
 	t.waiting++
@@ -255,13 +254,19 @@ func (b *backlog) dropOldest(t *topic, a *account) {
 	i := l.first + slices.IndexFunc(l.list[l.first:], func(g segment) bool { return g.topic == t })
 	b.forget(&l.list[i], a)
 	t.waiting--
-	t.drop()
-	a.counters.add(messagesDropped, 1)
+	b.dropped(t, a)
 	if i == l.first {
 		b.pop()
 		return
 	}
 	l.list = slices.Delete(l.list, i, i+1)
+}
+
+// dropped counts a message that the policy drops.
+func (b *backlog) dropped(t *topic, a *account) {
+	t.drop()
+	b.shed++
+	a.counters.add(messagesDropped, 1)
 }
 
 // forget gives back the room of a reference.
@@ -298,6 +303,9 @@ func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compres
 			out.buf.Tail = g.form.frame
 		}
 		a.encode(g, out, z)
+		if b.traced && g.topic != nil {
+			b.left = append(b.left, g.message)
+		}
 		b.pop()
 	}
 }
@@ -362,20 +370,7 @@ func (b *backlog) topicOf(r *rules) *topic {
 	if b == nil {
 		return nil
 	}
-	for t := b.topics; t != nil; t = t.next {
-		if t.rules == r {
-			return t
-		}
-	}
-	return nil
-}
-
-func (b *backlog) subscribe(t *topic) {
-	at := &b.topics
-	for *at != nil {
-		at = &(*at).next
-	}
-	*at = t
+	return b.topics.of(r)
 }
 
 // unsubscribe takes the topic with these rules off the list, and returns it.
@@ -383,13 +378,7 @@ func (b *backlog) unsubscribe(r *rules) *topic {
 	if b == nil {
 		return nil
 	}
-	for at := &b.topics; *at != nil; at = &(*at).next {
-		if t := *at; t.rules == r {
-			*at = t.next
-			return t
-		}
-	}
-	return nil
+	return b.topics.remove(r)
 }
 
 // dropAll drops the topic's messages that wait.

@@ -7,10 +7,12 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,6 +23,17 @@ import (
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 	"github.com/closeonce/websocket/internal/transport"
 )
+
+// Tests that wait in real time call t.Parallel: they are played together, after the others. They wait far more than they
+// compute, so more of them run at once than there are processors. Under the race detector they compute as well.
+func TestMain(m *testing.M) {
+	atOnce := "8"
+	if raceEnabled {
+		atOnce = "1"
+	}
+	flag.Set("test.parallel", atOnce) // -parallel has the last word
+	os.Exit(m.Run())
+}
 
 // A connTest is a Conn in one of the roles and, at the other end of its wire, a
 // raw peer that does only what the test tells it.

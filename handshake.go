@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/closeonce/websocket/internal/handshake"
@@ -180,7 +179,7 @@ type offer struct {
 func (opts *DialOptions) offer() (offer, error) {
 	var o offer
 	var err error
-	if o.subprotocols, err = opts.subprotocols(); err != nil {
+	if o.subprotocols, err = handshake.Offered(opts.Subprotocols, opts.HTTPHeader); err != nil {
 		return o, err
 	}
 	if o.compress = opts.CompressionMode != CompressionDisabled; o.compress {
@@ -232,32 +231,4 @@ func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z 
 		z = newCompression(agreed, true, threshold)
 	}
 	return subprotocol, z, nil
-}
-
-// subprotocols returns the subprotocols to offer: the option's, then those of HTTPHeader.
-func (opts *DialOptions) subprotocols() ([]string, error) {
-	var offered []string
-	for _, p := range opts.Subprotocols {
-		if p == "" {
-			continue
-		}
-		if !handshake.IsSubprotocol(p) {
-			return nil, fmt.Errorf("websocket: the subprotocol %q has a comma, a space, or a character that is not printable ASCII", p)
-		}
-		offered = append(offered, p)
-	}
-	for name, lines := range opts.HTTPHeader {
-		if http.CanonicalHeaderKey(name) != "Sec-Websocket-Protocol" {
-			continue
-		}
-		for p := range handshake.EachToken(lines) {
-			if !handshake.IsSubprotocol(p) {
-				return nil, fmt.Errorf("websocket: HTTPHeader's Sec-WebSocket-Protocol has %q: a space, or a character that is not printable ASCII", p)
-			}
-			if !slices.Contains(offered, p) { // "MUST all be unique strings"
-				offered = append(offered, p)
-			}
-		}
-	}
-	return offered, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/handshake"
+	"github.com/closeonce/websocket/internal/keepalive"
 )
 
 // AcceptOptions are the options of [Accept] and [Handler]. nil and the zero
@@ -83,7 +84,9 @@ type AcceptOptions struct {
 	// takes while the Ping waits behind them count instead. If there is no sign of life
 	// for the same time after the Ping has left, the connection ends with ErrPingTimeout.
 	// A slow transfer does not end the connection. Neither does a Pong that can't be seen
-	// because the application leaves the read-ahead full. Default: 30 s. Negative: off.
+	// because the application leaves the read-ahead full. Each connection's own time is
+	// shorter by a random part, of up to a quarter, so that the Pings of many connections
+	// that began together spread. Default: 30 s. Negative: off.
 	KeepAlive time.Duration
 
 	// CloseOnCancel makes a context that ends a call also end the connection, as in
@@ -136,6 +139,11 @@ type AcceptOptions struct {
 
 // DialOptions are the options of [Dial]. nil and the zero value are the
 // defaults.
+//
+// In a browser (GOOS=js) the browser makes the handshake and watches over the connection. Of HTTPClient only the Timeout is
+// used there. HTTPHeader (but for Sec-WebSocket-Protocol) and Host make Dial return an error that wraps
+// [errors.ErrUnsupported]. HTTP2, CompressionMode, CompressionThreshold, CompressionTuning and KeepAlive have no effect, and
+// OnPingReceived and OnPongReceived are not called. All other options are the same.
 type DialOptions struct {
 	// HTTPClient makes the handshake's request, with its transport, proxy, TLS
 	// settings, cookies and redirects. Its Timeout bounds the handshake.
@@ -196,7 +204,9 @@ type DialOptions struct {
 //     at a time, in the order in which the frames came.
 //   - FrameWritten runs in the goroutine that writes frames, a Write's or the connection's own, one at a time, in the order
 //     in which the frames left.
-//   - HandshakeDone, MessageWritten and Slow run in the goroutine of the call that they are about.
+//   - HandshakeDone, MessageWritten and Slow run in the goroutine of the call that they are about. For what a Group
+//     broadcasts, MessageWritten and Slow run in a goroutine that delivers: the group's, or the connection's own, or one
+//     that broadcasts or writes.
 //   - StateChanged and Closed run in a goroutine of their own, one at a time and in order. Closed comes last.
 //
 // If a function panics, the connection is closed with 1011 (StatusInternalError), see AcceptOptions.OnPingReceived. If a
@@ -217,8 +227,9 @@ type Trace struct {
 	// that reads it returns. Messages that arrived before the connection's end can be read after it; it is called for them, too.
 	MessageRead func(c *Conn, m MessageInfo)
 
-	// MessageWritten is called for each message that Write, TryWrite or a Writer's Close has accepted. The message was sent,
-	// or waits to be sent.
+	// MessageWritten is called for each message that Write, TryWrite, WritePrepared, TryWritePrepared or a Writer's Close
+	// has accepted: it was sent, or waits to be sent. For what a Group broadcasts it is called when the message has begun to
+	// leave, and so never for one that is dropped.
 	MessageWritten func(c *Conn, m MessageInfo)
 
 	// StateChanged is called when the state of the closing handshake changes.
@@ -228,7 +239,8 @@ type Trace struct {
 	PingAnswered func(c *Conn, rtt time.Duration)
 
 	// Slow is called when a message does not fit into the queue, because the peer reads more slowly than the application
-	// writes: TryWrite returns ErrQueueFull, or Write waits. queued is how many bytes are in the queue.
+	// writes: TryWrite returns ErrQueueFull, or Write waits. For a Group it is called as Group.OnSlow is. queued is how many
+	// bytes are in the queue.
 	Slow func(c *Conn, queued int)
 
 	// Closed is called once, when the connection has ended. The net.Conn is closed, or is being closed in the background.
@@ -244,18 +256,16 @@ type Trace struct {
 // over TLS, as [http.DefaultTransport] does. For ws, its Protocols must have UnencryptedHTTP2 and not HTTP1, and there must be
 // no HTTP proxy.
 //
-// A WebSocket costs the client some 512 KiB of memory if the server is of net/http, with the default MaxReadFrameSize of its
-// HTTP2Config, and 28 KiB if that is 16384.
+// A WebSocket costs the client some 512 KiB of memory, or 28 KiB if a net/http server has 16384 as HTTP2Config.MaxReadFrameSize.
 type HTTP2Mode int
 
 const (
 	// HTTP2Off opens WebSockets over HTTP/1.1 alone.
 	HTTP2Off HTTP2Mode = iota
-	// HTTP2Try uses HTTP/1.1 if the Transport does not speak HTTP/2, or the server does not allow WebSockets over it. Nothing of
-	// the handshake has been sent over HTTP/2 then. To find out that a server speaks HTTP/1.1 alone takes a TLS connection, in each
-	// Dial. If the server answers over HTTP/2 and refuses the handshake, Dial returns that.
+	// HTTP2Try uses HTTP/1.1 if the Transport does not speak HTTP/2, or the server does not allow WebSockets over it. Nothing was
+	// sent then, but a server of HTTP/1.1 alone costs each Dial another TLS connection. A refusal over HTTP/2 is returned.
 	HTTP2Try
-	// HTTP2Only makes Dial return an error in these cases.
+	// HTTP2Only makes Dial return an error that wraps [errors.ErrUnsupported] in these cases.
 	HTTP2Only
 )
 
@@ -383,7 +393,7 @@ const (
 func newSettings(queueLimit int, closeTimeout, keepAlive time.Duration) settings {
 	return settings{
 		closeTimeout: orDefault(closeTimeout, defaultCloseTimeout, 0),
-		keepAlive:    orDefault(keepAlive, defaultKeepAlive, 0),
+		keepAlive:    keepalive.Spread(orDefault(keepAlive, defaultKeepAlive, 0), time.Now().UnixNano()),
 		queueLimit:   orDefault(queueLimit, defaultQueueLimit, 0),
 	}
 }

@@ -15,7 +15,12 @@ import (
 )
 
 // ErrUnsupported is what errors wrap that say that WebSockets over HTTP/2 are not possible. Nothing of the request was sent.
-var ErrUnsupported = errors.New("a WebSocket over HTTP/2 is not possible")
+var ErrUnsupported error = unsupported{}
+
+type unsupported struct{}
+
+func (unsupported) Error() string { return "a WebSocket over HTTP/2 is not possible" }
+func (unsupported) Unwrap() error { return errors.ErrUnsupported }
 
 var (
 	errNotHTTP2    = fmt.Errorf("%w: the server does not speak HTTP/2, or the HTTPClient's Transport does not", ErrUnsupported)
@@ -65,7 +70,9 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	// The Transport refuses a header field with a colon, but does not look again after it has called GotConn.
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		if s, ok := info.Conn.(*tls.Conn); req.URL.Scheme == "https" && (!ok || s.ConnectionState().NegotiatedProtocol != "h2") {
-			w.CloseWithError(errNotHTTP2) // so that the request can't be written
+			// Cancelling is too late to keep the request from being written. net/http writes none with such a URL.
+			out.URL.Opaque = "\n"
+			w.CloseWithError(errNotHTTP2)
 			cancel(errNotHTTP2)
 			return
 		}
