@@ -76,15 +76,19 @@ func TestDialHTTP2Fallback(t *testing.T) {
 			if _, resp, err := websocket.Dial(t.Context(), s.URL, opts); !errors.Is(err, errors.ErrUnsupported) || resp != nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("only: %v, %v; want one of %q", resp, err, tt.says)
 			}
+			mu.Lock()
 			if len(seen) != 0 {
 				t.Errorf("only: the server has seen %q", seen)
 			}
+			mu.Unlock()
 			opts.HTTP2 = websocket.HTTP2Try
 			c, resp, err := websocket.Dial(t.Context(), s.URL, opts)
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.Close(websocket.StatusNormalClosure, "")
+			mu.Lock()
+			defer mu.Unlock()
 			if len(seen) != 1 || seen[0] != "GET HTTP/1.1" || resp.StatusCode != 101 {
 				t.Errorf("try: the server has seen %q; the response is %v", seen, resp)
 			}
