@@ -142,7 +142,7 @@ type AcceptOptions struct {
 //
 // In a browser (GOOS=js) the browser makes the handshake and watches over the connection. Of HTTPClient only the Timeout is
 // used there. HTTPHeader (but for Sec-WebSocket-Protocol) and Host make Dial return an error that wraps
-// [errors.ErrUnsupported]. CompressionMode, CompressionThreshold, CompressionTuning and KeepAlive have no effect, and
+// [errors.ErrUnsupported]. HTTP2, CompressionMode, CompressionThreshold, CompressionTuning and KeepAlive have no effect, and
 // OnPingReceived and OnPongReceived are not called. All other options are the same.
 type DialOptions struct {
 	// HTTPClient makes the handshake's request, with its transport, proxy, TLS
@@ -163,6 +163,9 @@ type DialOptions struct {
 
 	// Host overrides the request's Host header.
 	Host string
+
+	// HTTP2 says whether the WebSocket is opened over HTTP/2 (RFC 8441). Default: HTTP2Off.
+	HTTP2 HTTP2Mode
 
 	// Subprotocols are offered to the server, the preferred first. Empty names are
 	// ignored. A name must not have commas, spaces, control characters or
@@ -244,6 +247,27 @@ type Trace struct {
 	// reason is the error that calls return from now on.
 	Closed func(c *Conn, reason error, s Stats)
 }
+
+// HTTP2Mode says whether [Dial] opens a WebSocket over HTTP/2. The server must allow that (RFC 8441); one of this library does
+// with the package [github.com/closeonce/websocket/http2].
+//
+// WebSockets to the same server then share one HTTP/2 connection, with each other and with the HTTPClient's other requests,
+// up to the number that the server allows. The HTTPClient's Transport must be an *http.Transport. For wss it must speak HTTP/2
+// over TLS, as [http.DefaultTransport] does. For ws, its Protocols must have UnencryptedHTTP2 and not HTTP1, and there must be
+// no HTTP proxy.
+//
+// A WebSocket costs the client some 512 KiB of memory, or 28 KiB if a net/http server has 16384 as HTTP2Config.MaxReadFrameSize.
+type HTTP2Mode int
+
+const (
+	// HTTP2Off opens WebSockets over HTTP/1.1 alone.
+	HTTP2Off HTTP2Mode = iota
+	// HTTP2Try uses HTTP/1.1 if the Transport does not speak HTTP/2, or the server does not allow WebSockets over it. Nothing was
+	// sent then, but a server of HTTP/1.1 alone costs each Dial another TLS connection. A refusal over HTTP/2 is returned.
+	HTTP2Try
+	// HTTP2Only makes Dial return an error that wraps [errors.ErrUnsupported] in these cases.
+	HTTP2Only
+)
 
 // CompressionMode says whether and how messages are compressed.
 type CompressionMode int
