@@ -228,8 +228,8 @@ type Trace struct {
 	MessageRead func(c *Conn, m MessageInfo)
 
 	// MessageWritten is called for each message that Write, TryWrite, WritePrepared, TryWritePrepared or a Writer's Close
-	// has accepted: it was sent, or waits to be sent. For what a Group broadcasts it is called when the message has begun to
-	// leave, and so never for one that is dropped.
+	// has accepted: it was sent, or waits to be sent. For what a Group broadcasts it is called when the write that the
+	// message is in has ended, or is left to the background, and so never for one that is dropped.
 	MessageWritten func(c *Conn, m MessageInfo)
 
 	// StateChanged is called when the state of the closing handshake changes.
