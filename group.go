@@ -132,41 +132,51 @@ func (g *Group) init() {
 // an error that is [net.ErrClosed].
 func (g *Group) Add(c *Conn) error {
 	g.init()
-	if _, already := g.Member(c); already {
-		return nil
-	}
 	m := &member{group: g, conn: c, index: -1}
 	m.topic.of, m.topic.rules = m, &g.rules
-	g.mu.Lock()
-	shut := g.shut
-	if shut == nil {
-		m.at.Store(g.tail)
-		m.index = len(g.members)
-		g.members = append(g.members, m)
-	}
-	g.mu.Unlock()
-	if shut != nil {
-		c.closeFor(errShut, shut.code, shut.reason)
-		return errShut
-	}
+	m.at.Store(nowhere)
 	c.mu.Lock()
-	stopped, again := c.closing.stopped(), c.sender.backlog.topicOf(&g.rules) != nil
-	if !stopped && !again {
+	stopped, already := c.closing.stopped(), c.sender.backlog.topicOf(&g.rules) != nil
+	if !stopped && !already {
 		b := c.sender.made()
 		b.topics.add(&m.topic)
 		b.traced = c.tellsWritten()
 	}
 	c.unlock()
 	switch {
+	case already:
+		return nil
 	case stopped:
-		g.remove(m)
 		return c.queued(errOver)
-	case again:
+	}
+	// The connection knows of its topic before the group knows of its member. So a Write behind a broadcast finds it.
+	shut := g.list(m)
+	c.mu.Lock()
+	left := c.sender.backlog.topicOf(&g.rules) != &m.topic // it has ended meanwhile, or was removed
+	if shut != nil && !left {
+		c.sender.backlog.unsubscribe(&g.rules)
+	}
+	c.unlock()
+	switch {
+	case shut != nil:
+		c.closeFor(errShut, shut.code, shut.reason)
+		return errShut
+	case left:
 		g.remove(m)
-	case m.lacks(): // the round may have passed by
-		c.pull()
 	}
 	return nil
+}
+
+// list makes m a member from the next broadcast on, unless the group is shut.
+func (g *Group) list(m *member) (shut *parting) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut == nil {
+		m.at.Store(g.tail)
+		m.index = len(g.members)
+		g.members = append(g.members, m)
+	}
+	return g.shut
 }
 
 // Remove ends c's membership. What was broadcast before is sent. The connection stays open.

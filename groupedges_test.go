@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/closeonce/websocket/internal/testkit/memconn"
 )
 
 // TestTraceGoexitAtTheEnd: a MessageWritten that does not return, for a broadcast that leaves with the last Close frame, does not keep the connection from ending.
@@ -445,4 +448,49 @@ func noise(n int) []byte {
 		b[i] = byte(x >> 24)
 	}
 	return b
+}
+
+// TestJoiningKeepsOrder: what a goroutine broadcasts and then writes keeps its order on a connection that joins meanwhile.
+func TestJoiningKeepsOrder(t *testing.T) {
+	ours, theirs := memconn.Pipe(1 << 20)
+	c := newConn(ours, config{parent: bg, readLimit: -1, settings: newSettings(1<<20, 0, -1)})
+	defer c.CloseNow()
+	peer := newConn(theirs, config{client: true, parent: bg, readLimit: -1, settings: newSettings(0, 0, -1)})
+	defer peer.CloseNow()
+	var g Group
+	until := time.Now().Add(time.Second)
+	joined := make(chan struct{})
+	go func() {
+		defer close(joined)
+		for time.Now().Before(until) {
+			g.Add(c)
+			g.Remove(c)
+		}
+	}()
+	sent := make(chan error, 1)
+	go func() {
+		for n := 0; time.Now().Before(until); n += 2 {
+			broadcast(t, &g, strconv.Itoa(n))
+			if err := c.Write(bg, MessageText, []byte(strconv.Itoa(n+1))); err != nil {
+				sent <- err
+				return
+			}
+		}
+		<-joined
+		sent <- c.Close(1000, "")
+	}()
+	last := -1
+	for m, err := range peer.Messages(bg) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.Atoi(string(m.Data))
+		if err != nil || n <= last {
+			t.Fatalf("%q came behind %d", m.Data, last)
+		}
+		last = n
+	}
+	if err := <-sent; err != nil || last < 2 {
+		t.Errorf("after %d messages: %v", last+1, err)
+	}
 }
