@@ -984,7 +984,7 @@ func TestGiveUpPrepared(t *testing.T) {
 		})
 		t.blocked("nobody reads", big)
 		c.mu.Lock()
-		c.sender.limit = 0 // so that the queue does not take it
+		c.sender.limit = 1 // so that the queue does not take it
 		c.mu.Unlock()
 		broadcastless := start(func() error { return c.TryWritePrepared(prepare(t.T, MessageText, "fits if nothing waits")) })
 		if err := t.want("TryWritePrepared", broadcastless); err != nil {
