@@ -12,7 +12,7 @@ package websocket
 //	        └──────────▶ closeReceived ───────────────────────┘
 //	      disconnect (EOF, I/O error, time-out, CloseNow): any state ▶ closed
 //
-// closeTable alone decides whether a frame may leave, and what a received frame means. It is the same for client and server.
+// closeTable alone decides whether a frame may leave, and what a received Close means. It is the same for client and server.
 // sender.collect asks it for every frame that leaves, while holding the write turn. The state moves before the bytes go
 // out, so a Close that was written in part counts as sent.
 //
@@ -47,7 +47,7 @@ const (
 	numCloseEvents
 )
 
-// closeAction is what to do about an event. The code asks only for emit, deliver, echo and finish.
+// closeAction is what to do about an event. The code asks only for emit, echo and finish.
 type closeAction uint8
 
 const (

@@ -26,10 +26,10 @@ func opcodeOf(typ MessageType, p []byte) (opcode, error) {
 // Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. The caller may change p
 // afterwards.
 //
-// Write returns when the kernel or the connection's queue has taken the message. The queue takes it in two cases: another
-// write is under way, or received messages wait to be read. In the second case it stays there for at most 1 ms, so that
-// the answers share one system call. If the peer reads slowly, Write waits. Several goroutines may write; the messages
-// of one goroutine keep their order.
+// Write returns when the kernel or the connection's queue has taken the message. The queue takes it if another write is under
+// way or messages of a [Group] wait, unless it is to be compressed: then Write waits for its turn. The queue also takes
+// messages of up to 4 KiB while received messages wait to be read. They stay there for at most 1 ms, so that the answers share
+// one system call. If the peer reads slowly, Write waits. Several goroutines may write; the messages of one keep their order.
 //
 // When ctx is done, Write returns ctx.Err(), and the connection stays open, unless the option CloseOnCancel is set. If part of
 // the message has left, the rest is sent in the background. If nothing has left, the message is not sent, unless it was
