@@ -124,7 +124,9 @@ const (
 	// CloseAfterGrace drops messages for the member until half of what waits for it has left. If that takes longer than
 	// Grace, the member is closed with 1013 (StatusTryAgainLater), and is no member any more.
 	CloseAfterGrace SlowPolicy = iota
-	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more.
+	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more. On Windows, and over
+	// a net.Conn that is not TCP, a Unix socket or TLS over one, a goroutine writes, so that a burst of more than MaxQueued
+	// messages may close a member that reads well: use CloseAfterGrace there.
 	CloseSlow
 	// DropNewest drops the message. The member stays.
 	DropNewest
