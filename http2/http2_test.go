@@ -157,7 +157,7 @@ func TestAccept(t *testing.T) {
 		p.WantText("a message is echoed", "hello")
 		p.SendPing("there?")
 		p.WantPong("a Ping is answered", "there?")
-		time.Sleep(300 * time.Millisecond) // longer than the server's time-outs
+		<-time.After(300 * time.Millisecond) // longer than the time-outs of a real server
 		large := strings.Repeat("x", 200_000)
 		go p.SendBinary(large)
 		got := p.ReadFrame("a large message is echoed, compressed as the answer says")
