@@ -5,6 +5,7 @@ import (
 	"flag"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,12 @@ import (
 )
 
 var every = flag.Bool("every", false, "play the conformance suite in all modes, and its cases of megabytes")
+
+// TestMain plays tests that wait side by side.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // -parallel has the last word
+	os.Exit(m.Run())
+}
 
 // afterHandshake returns the suite's groups that are not about HTTP/1.1; without -every, a few of them.
 func afterHandshake() []string {

@@ -196,6 +196,7 @@ func TestDialCancelled(t *testing.T) {
 // TestDialStuck: a server that takes nothing blocks Write for its context's time, again and again, and CloseNow resets the
 // stream; the connection's others live.
 func TestDialStuck(t *testing.T) {
+	t.Parallel()
 	released := make(chan struct{})
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/stuck" {

@@ -303,6 +303,7 @@ func TestHandlerReturned(t *testing.T) {
 // TestStuckPeer: a peer that never opens its window blocks its own connection, whose calls give up by their contexts again
 // and again, and CloseNow ends it; the others on the same HTTP/2 connection live.
 func TestStuckPeer(t *testing.T) {
+	t.Parallel()
 	result := make(chan error, 1)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{CloseTimeout: time.Second})

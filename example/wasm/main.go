@@ -68,7 +68,7 @@ func compileAndServe(ctx context.Context, addr string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Println("compiling the page's program, which takes a minute when Go's cache is empty")
+	fmt.Println("compiling the page's program, which takes a minute at first")
 	files, err := compile(ctx, dir)
 	if err != nil {
 		return err
