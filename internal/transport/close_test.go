@@ -52,7 +52,7 @@ func TestLinger(t *testing.T) {
 
 // TestLingerInOnePiece: a net.Conn of which one can't close half. What was written last arrives all the same.
 func TestLingerInOnePiece(t *testing.T) {
-	t.Parallel() // it waits
+	t.Parallel()           // it waits
 	const much = 400 << 10 // more than the peer's system takes: some of it is in ours
 	for range 8 {
 		nc, peer := socketPair(t, "tcp")
