@@ -135,8 +135,12 @@ func (t *connTest) settle() {
 
 // start runs a call that may block.
 func start(f func() error) <-chan error {
-	returned := make(chan error, 1)
-	go func() { returned <- f() }()
+	returned, begun := make(chan error, 1), make(chan bool)
+	go func() {
+		close(begun)
+		returned <- f()
+	}()
+	<-begun // a busy machine may take its time
 	return returned
 }
 

@@ -27,8 +27,11 @@ func (t *connTest) wantMoved(call string, err error) {
 // TestServerKeepsTCP: the server closes and keeps TCP open. All calls of the client tell its reason at once, and Context
 // ends; Close alone waits for TCP, until it ends or for the close timeout.
 func TestServerKeepsTCP(t *testing.T) {
-	const timeout = 250 * time.Millisecond
 	for _, ends := range []bool{true, false} {
+		timeout := 250 * time.Millisecond
+		if ends { // nobody waits for it
+			timeout = 10 * time.Second
+		}
 		runConnTest(t, config{settings: newSettings(0, timeout, 0)}, func(t *connTest) {
 			if t.p.Role == wiretest.Client {
 				return // the server closes TCP itself
