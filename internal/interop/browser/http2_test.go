@@ -73,7 +73,7 @@ func TestHTTP2(t *testing.T) {
 		"plain": websocket.CompressionDisabled, "compressed": websocket.CompressionContextTakeover,
 	} {
 		t.Run(name, func(t *testing.T) {
-			const count = 20
+			const count = 8 // Chromium delays opening more for seconds
 			type end struct{ pinged, read error }
 			ended := make(chan end, count+1)
 			s := serveHTTP2(t, websocket.Handler(&websocket.AcceptOptions{ReadLimit: -1, CompressionMode: mode}, func(ctx context.Context, c *websocket.Conn) {
