@@ -262,3 +262,48 @@ func TestDialServerGone(t *testing.T) {
 		}
 	})
 }
+
+// TestDialBurst: more WebSockets are dialled at once than a connection may have. Those beyond get another connection.
+func TestDialBurst(t *testing.T) {
+	t.Parallel()
+	const perConnection, count = 20, 50
+	var mu sync.Mutex
+	remotes := map[string]int{}
+	ws := websocket.Handler(nil, echo)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		remotes[r.RemoteAddr]++
+		mu.Unlock()
+		ws.ServeHTTP(w, r)
+	})
+	onBoth(t, h, func(s *http.Server) { s.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: perConnection} }, func(t *testing.T, s *httptest.Server, transport *http.Transport) {
+		clear(remotes)
+		var dialling sync.WaitGroup
+		conns := make([]*websocket.Conn, count)
+		for i := range conns {
+			dialling.Go(func() {
+				c, _, err := websocket.Dial(bg, s.URL, dialled(transport))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conns[i] = c
+			})
+		}
+		dialling.Wait()
+		for _, n := range remotes {
+			if n > perConnection {
+				t.Errorf("WebSockets per connection: %v", remotes)
+			}
+		}
+		for _, c := range conns {
+			if c == nil {
+				continue
+			}
+			if err := c.Ping(bg); err != nil {
+				t.Error(err)
+			}
+			c.CloseNow()
+		}
+	})
+}

@@ -197,7 +197,7 @@ func TestTheServerSeesReloadAndTabClose(t *testing.T) {
 }
 
 // wantSoon returns what comes within 5 seconds.
-func wantSoon(t *testing.T, ended <-chan error) error {
+func wantSoon[T any](t *testing.T, ended <-chan T) T {
 	t.Helper()
 	select {
 	case err := <-ended:

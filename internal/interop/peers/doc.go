@@ -1,7 +1,8 @@
 // Package peers tests the library against other people's WebSockets: Node's ws
 // and Python's websockets, as servers and as clients, directly and through nginx
 // and haproxy, with their time-outs and restarts, and as a client through the forward
-// proxies tinyproxy and squid. It has only tests, and is a module of its own because the
+// proxies tinyproxy and squid; and over HTTP/2 against Node's http2, directly and
+// through haproxy and nghttpx, which translate to HTTP/1.1 and back. It has only tests, and is a module of its own because the
 // peers are dependencies.
 //
 //	./setup.sh && go test -race .

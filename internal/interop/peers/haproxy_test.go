@@ -16,6 +16,14 @@ var haproxyKind = proxyKind{
 	up:        "Loading success",
 	reload:    syscall.SIGUSR2,
 	reloading: "Reloading HAProxy",
+	front: map[version]string{
+		h2c: "proto h2",
+		h2:  "ssl crt DIR/pair.pem alpn h2",
+	},
+	back: map[version]string{
+		h2c: "proto h2 ws h2",
+		h2:  "ssl verify required ca-file DIR/cert.pem alpn h2 ws h2",
+	},
 	config: `
 global
 	maxconn 100
@@ -27,9 +35,9 @@ defaults
 	timeout server 10s
 	timeout tunnel SILENCE
 frontend in
-	bind ADDR
+	bind ADDR FRONT
 	default_backend out
 backend out
-	server target TARGET
+	server target TARGET BACK
 `,
 }

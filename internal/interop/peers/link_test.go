@@ -3,8 +3,6 @@ package peers
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/closeonce/websocket"
@@ -33,44 +31,62 @@ type link struct {
 	peer     *peer
 	ours     websocket.DialOptions // as a server, the same of AcceptOptions
 	theirs   params
-	url      string // where the client dials
+	over     version // what our end speaks, and the peer
+	beyond   version // the same of the peer's end
+	url      string  // where the client dials
 	accepted chan *websocket.Conn
 }
 
 // newLink starts the server of the two ends; extend leads a route to it.
 func newLink(t *testing.T, p *peer, role role, ours websocket.DialOptions, theirs params, extend route) *link {
 	t.Helper()
+	return newLinkOver(t, p, role, h1, h1, ours, theirs, extend)
+}
+
+// newLinkOver is newLink with the version that our end speaks, and the one of the peer's end.
+func newLinkOver(t *testing.T, p *peer, role role, over, beyond version, ours websocket.DialOptions, theirs params, extend route) *link {
+	t.Helper()
 	ours.ReadLimit = -1
-	ours.HTTPClient = &http.Client{Transport: &http.Transport{}}
-	l := &link{t: t, role: role, peer: p, ours: ours, theirs: theirs, accepted: make(chan *websocket.Conn, 1)}
+	ours.HTTPClient, ours.HTTP2 = over.client(), over.option()
+	l := &link{t: t, role: role, peer: p, ours: ours, theirs: theirs, over: over, beyond: beyond, accepted: make(chan *websocket.Conn, 1)}
 	if role == client {
-		l.url = "ws://" + extend(t, l.peer.listen(theirs)) + "/"
+		l.url = over.scheme() + extend(t, l.peer.listen(theirs, beyond)) + "/"
 		return l
 	}
-	s := httptest.NewServer(http.HandlerFunc(l.accept))
-	t.Cleanup(s.Close)
-	l.url = "ws://" + extend(t, strings.TrimPrefix(s.URL, "http://")) + "/"
+	l.url = beyond.scheme() + extend(t, over.serve(t, http.HandlerFunc(l.accept), nil)) + "/"
 	return l
 }
 
 func (l *link) accept(w http.ResponseWriter, r *http.Request) {
-	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	if (r.ProtoMajor == 2) != (l.over != h1) {
+		l.t.Errorf("a request came by %s, not by %s", r.Proto, l.over)
+	}
+	websocket.Handler(&websocket.AcceptOptions{
 		CompressionMode:      l.ours.CompressionMode,
 		CompressionThreshold: l.ours.CompressionThreshold,
 		CompressionTuning:    l.ours.CompressionTuning,
 		ReadLimit:            l.ours.ReadLimit,
 		KeepAlive:            l.ours.KeepAlive,
 		OnPongReceived:       l.ours.OnPongReceived,
-	})
-	if err != nil {
-		l.t.Errorf("Accept: %v", err)
-		return
-	}
-	l.accepted <- c
+		OnRefuse: func(w http.ResponseWriter, r *http.Request, status int, err error) {
+			l.t.Errorf("Accept: %v", err)
+			http.Error(w, err.Error(), status)
+		},
+	}, func(ctx context.Context, c *websocket.Conn) {
+		l.accepted <- c
+		<-ctx.Done()
+	}).ServeHTTP(w, r)
 }
 
 // open opens a connection. It returns our end, and the extensions agreed on.
 func (l *link) open() (c *websocket.Conn, extensions string) {
+	l.t.Helper()
+	c, e := l.opened()
+	return c, e.Extensions
+}
+
+// opened is open, with what the peer says of the connection.
+func (l *link) opened() (c *websocket.Conn, e event) {
 	l.t.Helper()
 	ctx := within(l.t)
 	if l.role == client {
@@ -79,14 +95,15 @@ func (l *link) open() (c *websocket.Conn, extensions string) {
 			l.t.Fatal(err)
 		}
 		l.t.Cleanup(func() { c.CloseNow() })
-		l.peer.want("open")
-		return c, response.Header.Get("Sec-WebSocket-Extensions")
+		e = l.peer.want("open")
+		e.Extensions = response.Header.Get("Sec-WebSocket-Extensions")
+		return c, e
 	}
-	l.peer.tell(order{Do: "dial", URL: l.url, Deflate: l.theirs})
-	extensions = l.peer.want("open").Extensions
+	l.peer.tell(order{Do: "dial", URL: l.url, Deflate: l.theirs, HTTP2: l.beyond != h1, TLS: l.beyond.files()})
+	e = l.peer.want("open")
 	c = <-l.accepted
 	l.t.Cleanup(func() { c.CloseNow() })
-	return c, extensions
+	return c, e
 }
 
 // within is a context that ends when patience does, or the test.

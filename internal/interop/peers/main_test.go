@@ -16,13 +16,19 @@ func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
 func runTests(m *testing.M) int {
 	if os.Getenv("PEERS") == "skip" {
-		fmt.Println("PEERS=skip: nothing was tested against Node, Python, nginx, haproxy, tinyproxy and squid")
+		fmt.Println("PEERS=skip: nothing was tested against Node, Python, nginx, haproxy, nghttpx, tinyproxy and squid")
 		return 0
 	}
 	if missing := missingPeers(); missing != nil {
 		fmt.Fprintf(os.Stderr, "%v\nsetup.sh installs the peers, on Debian; PEERS=skip does without them\n", missing)
 		return 1
 	}
+	var err error
+	if scratch, err = os.MkdirTemp("", "peers"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(scratch)
 	flag.Parse()
 	parallel := false
 	flag.Visit(func(f *flag.Flag) { parallel = parallel || f.Name == "test.parallel" })
@@ -34,7 +40,7 @@ func runTests(m *testing.M) int {
 
 // missingPeers says what can't be found of what the tests need.
 func missingPeers() error {
-	for _, program := range []string{node, python, nginx, haproxy, tinyproxy, squid} {
+	for _, program := range []string{node, python, nginx, haproxy, nghttpx, tinyproxy, squid} {
 		if _, err := exec.LookPath(program); err != nil {
 			return err
 		}

@@ -37,12 +37,16 @@ type peer struct {
 	program program
 	stdin   io.Writer
 	events  chan event
+	resets  bool // what it says when it listens
 }
 
 // An order tells a peer what to do.
 type order struct {
-	Do      string   `json:"do"` // listen, dial, fragments, ping or close
+	Do      string   `json:"do"` // listen, dial, fragments, ping, close, lose, goaway or disconnect
 	URL     string   `json:"url"`
+	HTTP2   bool     `json:"http2"`         // listen and dial: over HTTP/2, which only Node's peer can
+	TLS     *files   `json:"tls,omitempty"` // nil: without TLS
+	Reset   bool     `json:"reset"`         // listen: see nghttpxKind
 	Deflate params   `json:"deflate"`
 	Pieces  []string `json:"pieces"`
 	Payload string   `json:"payload"`
@@ -56,9 +60,10 @@ type params map[string]any
 
 // An event is something that happened to a peer.
 type event struct {
-	Event      string // listening, open, refused, ping, pong or closed
+	Event      string // listening, open, refused, ping, pong, away or closed
 	Port       int
 	Extensions string
+	Connection int // the client's port, over HTTP/2
 	Payload    string
 	Code       int
 	Reason     string
@@ -134,8 +139,8 @@ func (p *peer) wantClosed(code int, reason string) {
 }
 
 // listen makes the peer a server, and returns its address.
-func (p *peer) listen(deflate params) string {
+func (p *peer) listen(deflate params, v version) string {
 	p.t.Helper()
-	p.tell(order{Do: "listen", Deflate: deflate})
+	p.tell(order{Do: "listen", Deflate: deflate, HTTP2: v != h1, TLS: v.files(), Reset: p.resets})
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.want("listening").Port))
 }

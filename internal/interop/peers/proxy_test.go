@@ -21,6 +21,8 @@ type proxyKind struct {
 	// reload is the signal for a reload, reloading what it logs then.
 	reload    syscall.Signal
 	reloading string
+	// front and back replace these words, for what it is to speak with its clients and with its target.
+	front, back map[version]string
 }
 
 var proxyKinds = []proxyKind{nginxKind, haproxyKind}
@@ -37,6 +39,8 @@ type proxy struct {
 type proxySettings struct {
 	silence string // how long a connection may be silent; default: 10 min
 	drain   string // how long connections outlive a reload; default: 10 min
+
+	front, back version // default: HTTP/1.1
 }
 
 // eachProxy runs test for each kind of proxy with each peer in each role.
@@ -53,8 +57,15 @@ func startProxy(t *testing.T, kind proxyKind, target string, s proxySettings) *p
 	t.Helper()
 	dir := t.TempDir()
 	addr := freeAddr(t)
-	config := strings.NewReplacer("DIR", dir, "ADDR", addr, "TARGET", target,
-		"SILENCE", or(s.silence, "600s"), "DRAIN", or(s.drain, "600s")).Replace(kind.config)
+	config := strings.NewReplacer("FRONT", kind.front[s.front], "BACK", kind.back[s.back]).Replace(kind.config)
+	for name, content := range pems() {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config = strings.NewReplacer("DIR", dir, "ADDR", addr, "TARGET", target,
+		"HOST,PORT", strings.Replace(addr, ":", ",", 1), "TO,PORT", strings.Replace(target, ":", ",", 1),
+		"SILENCE", or(s.silence, "600s"), "DRAIN", or(s.drain, "600s")).Replace(config)
 	p := &proxy{kind: kind, config: filepath.Join(dir, "config"), addr: addr}
 	if err := os.WriteFile(p.config, []byte(config), 0o644); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ PATH=$PATH:/usr/sbin
 missing=
 command -v nginx >/dev/null || missing="$missing nginx"
 command -v haproxy >/dev/null || missing="$missing haproxy"
+command -v nghttpx >/dev/null || missing="$missing nghttp2-proxy"
 command -v tinyproxy >/dev/null || missing="$missing tinyproxy"
 command -v squid >/dev/null || missing="$missing squid"
 command -v node >/dev/null || missing="$missing nodejs"

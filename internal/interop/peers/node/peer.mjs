@@ -1,8 +1,9 @@
 // A peer for the tests: Node's ws. Lines of JSON on stdin tell it what to do,
-// lines of JSON on stdout say what happened. It echoes every message, and has
-// one connection at a time. When stdin ends, it ends.
+// lines of JSON on stdout say what happened. It echoes every message. What it is
+// told to do it does on the WebSocket that was opened last. When stdin ends, it ends.
 import { createInterface } from "node:readline";
 import { WebSocket, WebSocketServer } from "ws";
+import * as http2 from "./http2.mjs";
 
 const say = (event, fields) => process.stdout.write(JSON.stringify({ event, ...fields }) + "\n");
 
@@ -20,7 +21,7 @@ function deflate(params) {
   };
 }
 
-function attend(ws, extensions) {
+function attend(ws, extensions, connection) {
   current = ws;
   let error = "";
   ws.on("message", (data, binary) => ws.send(data, { binary }));
@@ -28,11 +29,24 @@ function attend(ws, extensions) {
   ws.on("pong", (data) => say("pong", { payload: data.toString() }));
   ws.on("error", (err) => (error = err.message));
   ws.on("close", (code, reason) => say("closed", { code, reason: reason.toString(), error }));
-  say("open", { extensions });
+  say("open", { extensions, connection });
 }
+
+const refused = (err) => say("refused", { error: err.message });
+
+// The connections of an HTTP/2 server.
+let sessions;
 
 const deeds = {
   listen(order) {
+    if (order.http2) {
+      sessions = http2.listen(order, deflate(order.deflate), {
+        listening: (port) => say("listening", { port }),
+        opened: attend,
+        refused,
+      });
+      return;
+    }
     const server = new WebSocketServer({
       host: "127.0.0.1",
       port: 0,
@@ -42,8 +56,11 @@ const deeds = {
     server.on("connection", (ws) => attend(ws, ws.extensions));
   },
   dial(order) {
+    if (order.http2) {
+      http2.dial(order, deflate(order.deflate), { opened: attend, refused });
+      return;
+    }
     const ws = new WebSocket(order.url, { perMessageDeflate: deflate(order.deflate) });
-    const refused = (err) => say("refused", { error: err.message });
     let extensions = "";
     ws.on("upgrade", (response) => (extensions = response.headers["sec-websocket-extensions"] ?? ""));
     ws.on("error", refused);
@@ -61,6 +78,19 @@ const deeds = {
   // With the code 0, the Close frame is empty.
   close({ code, reason }) {
     current.close(code || undefined, reason);
+  },
+  // Without a Close frame.
+  lose() {
+    current.terminate();
+  },
+  // The server's connections take no more WebSockets, and end when the last is closed.
+  goaway() {
+    for (const session of sessions) session.close();
+    say("away");
+  },
+  // They end at once.
+  disconnect() {
+    for (const session of sessions) session.destroy();
   },
 };
 

@@ -1,0 +1,37 @@
+package peers
+
+import "os/exec"
+
+const nghttpx = "/usr/sbin/nghttpx"
+
+// nghttpxKind is for HTTP/2 at one end at least, so it is not one of proxyKinds.
+//
+// When its target ends a stream, nghttpx 1.52 ends the client's and resets it without waiting for the client, and then says nothing to the
+// target: neither that the client has ended the stream nor a reset. A server that waits for that, as Node's does, waits until its
+// time-out. So Node's server resets its streams itself then, as net/http's always does.
+var nghttpxKind = proxyKind{
+	name: "nghttpx",
+	command: func(config string) *exec.Cmd {
+		return exec.Command(nghttpx, "--conf="+config)
+	},
+	up: "Created worker thread",
+	front: map[version]string{
+		h1:  ";no-tls",
+		h2c: ";no-tls",
+	},
+	back: map[version]string{
+		h2c: ";;proto=h2",
+		h2:  ";;proto=h2;tls;sni=localhost",
+	},
+	config: `
+frontend=HOST,PORTFRONT
+backend=TO,PORTBACK
+certificate-file=DIR/cert.pem
+private-key-file=DIR/key.pem
+cacert=DIR/cert.pem
+workers=1
+no-ocsp=yes
+backend-keep-alive-timeout=600s
+accesslog-file=/dev/null
+`,
+}
