@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -73,16 +74,42 @@ func frame(typ, flags byte, of [9]byte, payload ...byte) []byte {
 	return append([]byte{0, 0, byte(len(payload)), typ, flags, of[5], of[6], of[7], of[8]}, payload...)
 }
 
-// TestRefusedStream: a server refuses the first stream unseen (RFC 9113, section 8.7), and the request is sent again.
+// TestRefusedStream: a server refuses the first stream unseen (RFC 9113, section 8.7), and the request is sent again. One that
+// refuses all makes Dial fail soon, with an error that says so.
 func TestRefusedStream(t *testing.T) {
 	t.Parallel()
+	for name, times := range map[string]int32{"once": 1, "always": 1000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			addr := refusing(t, times, &asked)
+			transport := &http.Transport{Protocols: new(http.Protocols)}
+			transport.Protocols.SetUnencryptedHTTP2(true)
+			defer transport.CloseIdleConnections()
+			ctx, cancel := context.WithTimeout(bg, 20*time.Second)
+			defer cancel()
+			c, _, err := websocket.Dial(ctx, "ws://"+addr, dialled(transport))
+			switch n := asked.Load(); {
+			case times == 1 && (err != nil || n != 2):
+				t.Errorf("asked %d times: %v", n, err)
+			case times > 1 && (err == nil || !strings.Contains(err.Error(), "refuses")):
+				t.Errorf("asked %d times: %v", n, err)
+			}
+			if err == nil {
+				c.CloseNow()
+			}
+		})
+	}
+}
+
+// refusing starts a server that refuses so many streams and accepts the others. It counts them.
+func refusing(t *testing.T, times int32, asked *atomic.Int32) string {
 	const headersType, resetType, settingsType, refused, status200, connectOn = 1, 3, 4, 7, 0x88, 8
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	var asked atomic.Int32
+	t.Cleanup(func() { ln.Close() })
 	go func() {
 		nc, err := ln.Accept()
 		if err != nil {
@@ -100,24 +127,14 @@ func TestRefusedStream(t *testing.T) {
 			switch {
 			case h[3] == settingsType && h[4] == 0:
 				nc.Write(frame(settingsType, 1, h))
-			case h[3] == headersType && asked.Add(1) == 1:
+			case h[3] == headersType && asked.Add(1) <= times:
 				nc.Write(frame(resetType, 0, h, 0, 0, 0, refused))
 			case h[3] == headersType:
 				nc.Write(frame(headersType, 4, h, status200))
 			}
 		}
 	}()
-	transport := &http.Transport{Protocols: new(http.Protocols)}
-	transport.Protocols.SetUnencryptedHTTP2(true)
-	defer transport.CloseIdleConnections()
-	c, _, err := websocket.Dial(bg, "ws://"+ln.Addr().String(), dialled(transport))
-	if err != nil {
-		t.Fatalf("asked %d times: %v", asked.Load(), err)
-	}
-	c.CloseNow()
-	if n := asked.Load(); n != 2 {
-		t.Errorf("it was asked %d times", n)
-	}
+	return ln.Addr().String()
 }
 
 // TestStuckConnection: a client takes nothing of the whole HTTP/2 connection. CloseNow waits until net/http gives it up.

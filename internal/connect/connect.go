@@ -25,12 +25,21 @@ var ErrReturned = errors.New("the HTTP handler has returned, which ends a WebSoc
 // ErrChanged is the error of an answer that can't be what was agreed on.
 var ErrChanged = errors.New("the WriteHeader method of a middleware's ResponseWriter has changed the handshake's answer")
 
-// isReturned reports whether a read has failed because of that. net/http has no name for these errors: one if the client has
-// ended its half, one if net/http has told it to stop sending, and one that Go 1.27 has for both.
-func isReturned(err error) bool {
+// errEnded is ErrReturned where it may also have been the client.
+var errEnded = fmt.Errorf("the client has reset the stream without an error, or %w", ErrReturned)
+
+// whyEnded returns ErrReturned for the errors of a read that mean that. net/http has no name for them: one if the client has
+// ended its half, one if net/http has told it to stop sending, and one that Go 1.27 has for both. The second is also that of a client's
+// reset with NO_ERROR.
+func whyEnded(err error) error {
 	text := err.Error()
-	return text == "http2: request body closed due to handler exiting" || strings.HasSuffix(text, "body closed by handler") ||
-		strings.HasPrefix(text, "stream error: ") && strings.HasSuffix(text, "; NO_ERROR")
+	switch {
+	case text == "http2: request body closed due to handler exiting", strings.HasSuffix(text, "body closed by handler"):
+		return ErrReturned
+	case strings.HasPrefix(text, "stream error: ") && strings.HasSuffix(text, "; NO_ERROR"):
+		return errEnded
+	}
+	return err
 }
 
 // A Conn is the stream as a net.Conn. Its deadlines can pass and be set again.
@@ -125,8 +134,8 @@ type stream struct {
 // Read reads DATA frames. What it returns tells the peer that it may send more.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
-	if err != nil && isReturned(err) {
-		err = ErrReturned
+	if err != nil {
+		err = whyEnded(err)
 	}
 	return n, err
 }

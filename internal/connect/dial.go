@@ -29,6 +29,12 @@ var (
 	errNotPlain    = fmt.Errorf("%w: for a ws URL the HTTPClient's Transport must have Protocols with UnencryptedHTTP2 and without HTTP1, and no HTTP proxy", ErrUnsupported)
 )
 
+// maxAttempts bounds how often net/http sends a request that is refused unseen, by a server or by a proxy whose server is gone. It would go on
+// for a minute. For one attempt on another connection it takes two of these.
+const maxAttempts = 4
+
+var errRefused = errors.New("the server refuses the stream again and again (REFUSED_STREAM or GOAWAY)")
+
 // A RoundTripper sends requests as extended CONNECTs over HTTP/2, whatever their method is. It is for one Dial.
 type RoundTripper struct {
 	Transport *http.Transport // may be nil
@@ -67,7 +73,11 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })
 	var w *io.PipeWriter
+	attempts := 0
 	body := func() (r io.ReadCloser, err error) { // again if the server has refused the stream unseen
+		if attempts++; attempts > maxAttempts {
+			return nil, errRefused
+		}
 		r, w = io.Pipe()
 		return r, nil
 	}
