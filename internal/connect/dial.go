@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"time"
 
 	"github.com/closeonce/websocket/internal/streamconn"
 )
@@ -29,9 +30,9 @@ var (
 	errNotPlain    = fmt.Errorf("%w: for a ws URL the HTTPClient's Transport must have Protocols with UnencryptedHTTP2 and without HTTP1, and no HTTP proxy", ErrUnsupported)
 )
 
-// maxAttempts bounds how often net/http sends a request that is refused unseen, by a server or by a proxy whose server is gone. It would go on
-// for a minute. For one attempt on another connection it takes two of these.
-const maxAttempts = 4
+// refusedFor bounds how long net/http sends a request again that is refused unseen, by a server or by a proxy whose server is
+// gone. It would go on for a minute, with growing pauses. Refusals for want of streams end soon.
+const refusedFor = 3 * time.Second
 
 var errRefused = errors.New("the server refuses the stream again and again (REFUSED_STREAM or GOAWAY)")
 
@@ -73,9 +74,9 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })
 	var w *io.PipeWriter
-	attempts := 0
+	begun := time.Now()
 	body := func() (r io.ReadCloser, err error) { // again if the server has refused the stream unseen
-		if attempts++; attempts > maxAttempts {
+		if time.Since(begun) > refusedFor {
 			return nil, errRefused
 		}
 		r, w = io.Pipe()
