@@ -13,6 +13,7 @@ import (
 
 	"github.com/closeonce/websocket"
 	ws3 "github.com/closeonce/websocket/http3"
+	"github.com/quic-go/quic-go/http3"
 )
 
 // A lines is a log that may be read while it is written.
@@ -33,8 +34,14 @@ func (l *lines) String() string {
 	return l.Buffer.String()
 }
 
+// logTo makes a server log to l.
+func logTo(l *lines) func(*http3.Server) {
+	return func(s *http3.Server) { s.Logger = slog.New(slog.NewTextHandler(l, nil)) }
+}
+
 // TestHandler: the connection is closed as the function ends.
 func TestHandler(t *testing.T) {
+	var log lines
 	s := serve(t, nil, ws3.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
 		_, p, err := c.Read(ctx)
 		if err != nil {
@@ -48,9 +55,7 @@ func TestHandler(t *testing.T) {
 		case "exit":
 			runtime.Goexit()
 		}
-	}))
-	var log lines
-	s.server.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	}), logTo(&log))
 	for say, want := range map[string]websocket.StatusCode{"return": 1000, "panic": 1011, "abort": 1011, "exit": 1011} {
 		c := dial(t, dialer(t), s.url, nil)
 		if err := c.Write(soon(t), websocket.MessageText, []byte(say)); err != nil {
@@ -69,9 +74,8 @@ func TestHandler(t *testing.T) {
 func TestHandlerRefuses(t *testing.T) {
 	type hides struct{ http.ResponseWriter }
 	accepts := ws3.Handler(nil, func(context.Context, *websocket.Conn) { t.Error("serve was called") })
-	s := serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { accepts.ServeHTTP(hides{w}, r) }))
 	var log lines
-	s.server.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	s := serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { accepts.ServeHTTP(hides{w}, r) }), logTo(&log))
 	if _, resp, err := dialer(t).Dial(soon(t), s.url, nil); err == nil || resp.StatusCode != http.StatusInternalServerError {
 		t.Errorf("Dial gave %v, %v", resp, err)
 	}

@@ -46,7 +46,7 @@ type site struct {
 }
 
 // serve starts a server. It ends with the test.
-func serve(t testing.TB, config *quic.Config, handler http.Handler) *site {
+func serve(t testing.TB, config *quic.Config, handler http.Handler, configure ...func(*http3.Server)) *site {
 	t.Helper()
 	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -55,6 +55,9 @@ func serve(t testing.TB, config *quic.Config, handler http.Handler) *site {
 	tlsConfig, _ := certificate()
 	s := &site{url: "wss://" + pc.LocalAddr().String(), addr: pc.LocalAddr().(*net.UDPAddr)}
 	s.server = &http3.Server{TLSConfig: tlsConfig, QUICConfig: config, Handler: handler}
+	for _, f := range configure {
+		f(s.server)
+	}
 	s.server.ConnContext = func(ctx context.Context, _ *quic.Conn) context.Context {
 		s.opened.Add(1)
 		return ctx
