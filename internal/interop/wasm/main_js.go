@@ -387,8 +387,8 @@ func slowReader(ctx context.Context, url string) error {
 		return err
 	}
 	select { // the end is seen while nobody reads, or after what is kept has been read
-	case <-time.After(3 * time.Second):
-	case <-ctx.Done():
+	case <-time.After(15 * time.Second): // a busy machine takes its time to send them
+	case <-c.Context().Done():
 	}
 	n := 0
 	for err == nil {
