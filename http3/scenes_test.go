@@ -15,6 +15,7 @@ import (
 	"github.com/closeonce/websocket/internal/proof/storm"
 	"github.com/closeonce/websocket/internal/streamconn"
 	"github.com/closeonce/websocket/internal/testkit/selfsigned"
+	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 )
 
@@ -37,13 +38,18 @@ type pairs struct {
 
 func newPairs(t *testing.T) *pairs {
 	serverTLS, clientTLS := selfsigned.Pair("127.0.0.1")
-	p := &pairs{dialer: &Dialer{TLSClientConfig: clientTLS}, opened: make(chan *http3.Stream)}
+	// A stream that nobody reads must not stall the others.
+	config := &quic.Config{
+		InitialStreamReceiveWindow: 64 << 10, MaxStreamReceiveWindow: 64 << 10,
+		InitialConnectionReceiveWindow: 64 << 20, MaxConnectionReceiveWindow: 64 << 20, MaxIncomingStreams: 1000, KeepAlivePeriod: 10 * time.Second,
+	}
+	p := &pairs{dialer: &Dialer{TLSClientConfig: clientTLS, QUICConfig: config}, opened: make(chan *http3.Stream)}
 	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.url = "wss://" + pc.LocalAddr().String()
-	p.server = &http3.Server{TLSConfig: http3.ConfigureTLSConfig(serverTLS), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p.server = &http3.Server{QUICConfig: config, TLSConfig: http3.ConfigureTLSConfig(serverTLS), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := take(w, w.(http3.HTTPStreamer), http.StatusOK)
 		if err != nil {
 			t.Error(err)
