@@ -81,9 +81,10 @@ func Subprotocols(r *http.Request) []string {
 // return an error that says so. The handler must not return while the Conn is in use, so it should defer CloseNow; Handler waits by
 // itself. CloseNow and the end of Close wait until nothing uses the request any more. If the peer takes no bytes of the WebSocket,
 // its stream is reset. If it takes none of the whole HTTP/2 connection, they wait until it does or net/http gives the
-// connection up: set WriteByteTimeout of http.Server's HTTP2 (an http.HTTP2Config). While a Write waits for the peer, the peer
-// can send at most 1 MiB more, since net/http puts what allows it to behind the response: a peer that does not read before it
-// has written may be stuck until KeepAlive ends the connection. [http.MaxBytesHandler] limits the whole of what is received.
+// connection up: set WriteByteTimeout of http.Server's HTTP2 (an http.HTTP2Config). net/http sends a stream's WINDOW_UPDATE frames
+// behind what the stream has to send, so a peer that does not read can write 1 MiB more while a Write waits for it. If it reads
+// only after it has written more than that, both wait, until KeepAlive ends the connection. [http.MaxBytesHandler] limits the whole
+// of what is received.
 // http.Server.Shutdown waits for the WebSockets, so they have to be told, by [ServerGroup] for example.
 // Frames are written past middleware that has an Unwrap method; what transforms bodies must have one, or be left out.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {

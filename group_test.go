@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -851,8 +852,9 @@ func TestGroupAllocs(t *testing.T) {
 	}
 	p := []byte(text(256))
 	if runtime.GOOS == "windows" {
-		t.Skip("a goroutine writes there") // a write that would wait can't be tried
+		t.Skip("on Windows a write that would wait can't be tried, so a goroutine writes, which is an allocation")
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
 	allocs := testing.AllocsPerRun(50, func() {
 		if err := g.Broadcast(MessageText, p); err != nil {
 			t.Fatal(err)
@@ -861,7 +863,7 @@ func TestGroupAllocs(t *testing.T) {
 			runtime.Gosched()
 		}
 	})
-	if allocs > members/4 { // a collection empties the pools
+	if allocs > members/10 {
 		t.Errorf("a broadcast to %d members allocates %v times", members, allocs)
 	}
 }
@@ -869,7 +871,7 @@ func TestGroupAllocs(t *testing.T) {
 // TestGroupBurstBeyondLimit: who reads is not slow because a burst has more messages than may wait.
 func TestGroupBurstBeyondLimit(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a goroutine writes there, and a burst is faster")
+		t.Skip("on Windows a goroutine writes, so a burst may find no room: documented at CloseSlow")
 	}
 	for _, policy := range []SlowPolicy{CloseSlow, DropNewest, DropOldest} {
 		g := Group{Policy: policy, MaxQueued: 1}

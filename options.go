@@ -83,11 +83,11 @@ type AcceptOptions struct {
 	// system acknowledges. If our system does not report these, bytes that the net.Conn
 	// takes while the Ping waits behind them count instead. If there is no sign of life
 	// for the same time after the Ping has left, the connection ends with ErrPingTimeout.
-	// A slow transfer does not end the connection. Neither does a Pong that can't be seen
-	// because the application leaves the read-ahead full, as long as the peer takes what is
-	// sent: if neither side reads before it has written, the connection ends. Each connection's own time is
-	// shorter by a random part, of up to a quarter, so that the Pings of many connections
-	// that began together spread. Default: 30 s. Negative: off.
+	// A slow transfer does not end the connection. An application that leaves the read-ahead
+	// full can't see a Pong; the connection then ends only if the peer takes nothing for that
+	// time while a Ping waits to leave. Each connection's own time is shorter by up to a
+	// quarter, at random, so that the Pings of many that began together spread. Default: 30 s.
+	// Negative: off.
 	KeepAlive time.Duration
 
 	// CloseOnCancel makes a context that ends a call also end the connection, as in

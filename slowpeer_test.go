@@ -188,6 +188,14 @@ func goodbye(t *connTest, below *speechless, theirs bool) {
 	below.Close()
 }
 
+// floods has the peer send messages until the connection is lost.
+func (t *connTest) floods() {
+	b := t.p.Encode(wiretest.Frame{FIN: true, Opcode: wiretest.OpBinary, Payload: make([]byte, 64<<10)})
+	for err := error(nil); err == nil; {
+		_, err = t.p.Conn.Write(b)
+	}
+}
+
 // TestBothBlockedIsDead: the application writes and does not read, and the peer does the same, so neither ever goes on.
 func TestBothBlockedIsDead(t *testing.T) {
 	const period = 10 * time.Second
@@ -195,12 +203,7 @@ func TestBothBlockedIsDead(t *testing.T) {
 		if t.real {
 			return
 		}
-		go func() { // until the connection is lost
-			b := t.p.Encode(wiretest.Frame{FIN: true, Opcode: wiretest.OpBinary, Payload: make([]byte, 64<<10)})
-			for err := error(nil); err == nil; {
-				_, err = t.p.Conn.Write(b)
-			}
-		}()
+		go t.floods()
 		synctest.Wait()
 		begun := time.Now()
 		write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 16<<20)) })
@@ -208,6 +211,22 @@ func TestBothBlockedIsDead(t *testing.T) {
 		if took := time.Since(begun); took > 4*period {
 			t.Errorf("it was found after %v", took)
 		}
+		if err := t.want("Write", write); !errors.Is(err, ErrPingTimeout) {
+			t.Errorf("Write gave %v", err)
+		}
+		t.p.Close()
+	})
+}
+
+// TestBothBlockedIsDeadTCP is the same where the system buffers, in a hurry.
+func TestBothBlockedIsDeadTCP(t *testing.T) {
+	t.Parallel()
+	runConnTest(t, config{settings: newSettings(0, 0, 300*time.Millisecond)}, func(t *connTest) {
+		if !t.real {
+			return
+		}
+		go t.floods()
+		write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 16<<20)) })
 		if err := t.want("Write", write); !errors.Is(err, ErrPingTimeout) {
 			t.Errorf("Write gave %v", err)
 		}

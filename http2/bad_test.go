@@ -100,17 +100,11 @@ func TestBadPeer(t *testing.T) {
 		}, read: websocket.ProtocolError{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := h2test.NewRaw(s.Listener.Addr().String())
+			r, err := h2test.OpenRaw(s.Listener.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			if err := r.Connect(1, 0); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := r.Want(h2test.FrameHeaders, 1); err != nil {
-				t.Fatal(err)
-			}
 			if err := tt.send(r); err != nil {
 				t.Fatal(err)
 			}

@@ -277,7 +277,9 @@ func TestDialBurst(t *testing.T) {
 		ws.ServeHTTP(w, r)
 	})
 	onBoth(t, h, func(s *http.Server) { s.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: perConnection} }, func(t *testing.T, s *httptest.Server, transport *http.Transport) {
+		mu.Lock()
 		clear(remotes)
+		mu.Unlock()
 		var dialling sync.WaitGroup
 		conns := make([]*websocket.Conn, count)
 		for i := range conns {
@@ -291,11 +293,13 @@ func TestDialBurst(t *testing.T) {
 			})
 		}
 		dialling.Wait()
+		mu.Lock()
 		for _, n := range remotes {
 			if n > perConnection {
 				t.Errorf("WebSockets per connection: %v", remotes)
 			}
 		}
+		mu.Unlock()
 		for _, c := range conns {
 			if c == nil {
 				continue

@@ -18,17 +18,11 @@ func TestResetWithoutError(t *testing.T) {
 		seen <- err
 	}), false, nil)
 	defer s.Close()
-	r, err := h2test.NewRaw(s.Listener.Addr().String())
+	r, err := h2test.OpenRaw(s.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if err := r.Connect(1, 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Want(h2test.FrameHeaders, 1); err != nil {
-		t.Fatal(err)
-	}
 	if err := r.Send(h2test.Frame{Type: h2test.FrameReset, Stream: 1, Payload: []byte{0, 0, 0, 0}}); err != nil {
 		t.Fatal(err)
 	}

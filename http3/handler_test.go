@@ -75,10 +75,15 @@ func TestHandlerRefuses(t *testing.T) {
 	type hides struct{ http.ResponseWriter }
 	accepts := ws3.Handler(nil, func(context.Context, *websocket.Conn) { t.Error("serve was called") })
 	var log lines
-	s := serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { accepts.ServeHTTP(hides{w}, r) }), logTo(&log))
+	returned := make(chan bool, 1)
+	s := serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		accepts.ServeHTTP(hides{w}, r)
+		returned <- true
+	}), logTo(&log))
 	if _, resp, err := dialer(t).Dial(soon(t), s.url, nil); err == nil || resp.StatusCode != http.StatusInternalServerError {
 		t.Errorf("Dial gave %v, %v", resp, err)
 	}
+	<-returned
 	if !strings.Contains(log.String(), "Unwrap") {
 		t.Errorf("the log has %s", log.String())
 	}

@@ -106,24 +106,5 @@ func (h halves) CloseWrite() error {
 
 // TestScenes plays the scenes of the library's storm over streams of HTTP/3, all on one QUIC connection.
 func TestScenes(t *testing.T) {
-	p := newPairs(t)
-	if a, b, err := p.pair(true); err != nil {
-		t.Fatal(err)
-	} else { // the connection and its goroutines stay
-		a.Close()
-		b.Close()
-	}
-	report, err := storm.Run(storm.Config{
-		Seed: *stormSeed, For: *stormFor, Program: *stormProgram, Transports: []string{"given"}, Pair: p.pair,
-		Scenes: strings.Split(*stormScene, ","), Dir: t.TempDir(),
-		Found: func(v storm.Violation) {
-			t.Errorf("%s after %.1f s: %v\n%s\n\tagain: -storm.seed=%d -storm.scene=%s -storm.program=%d -storm.for=1m", v.Kind, v.After.Seconds(),
-				v.Program, v.Detail, *stormSeed, *stormScene, v.Program.Number)
-		},
-		CloseTimeout: 20 * time.Second, Patience: 30 * time.Second, Hearing: 30 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d programs, %d messages, %d frames, %d MB", report.Programs, report.Messages, report.Frames, report.Bytes>>20)
+	storm.Over(t, storm.Config{Seed: *stormSeed, For: *stormFor, Program: *stormProgram, Scenes: strings.Split(*stormScene, ",")}, newPairs(t).pair)
 }

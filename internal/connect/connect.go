@@ -134,8 +134,11 @@ type stream struct {
 // Read reads DATA frames. What it returns tells the peer that it may send more.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
-	if err != nil {
-		err = whyEnded(err)
+	if err == nil {
+		return n, nil
+	}
+	if err = whyEnded(err); errors.Is(err, ErrReturned) {
+		s.end()
 	}
 	return n, err
 }

@@ -2,10 +2,10 @@ package otelws_test
 
 import (
 	"context"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/telemetry/internal/room"
 	"github.com/closeonce/websocket/telemetry/otelws"
 	"go.opentelemetry.io/otel/sdk/metric"
 )
@@ -17,20 +17,7 @@ func TestGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	joined := make(chan error, 1)
-	srv := httptest.NewServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
-		joined <- g.Add(c)
-		c.Read(ctx)
-	}))
-	defer srv.Close()
-	c, _, err := websocket.Dial(context.Background(), srv.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
-	if err := <-joined; err != nil {
-		t.Fatal(err)
-	}
+	c := room.Join(t, g)
 	if err := g.Broadcast(websocket.MessageText, []byte("hello")); err != nil {
 		t.Fatal(err)
 	}

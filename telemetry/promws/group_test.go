@@ -2,11 +2,11 @@ package promws_test
 
 import (
 	"context"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/telemetry/internal/room"
 	"github.com/closeonce/websocket/telemetry/promws"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -40,20 +40,7 @@ func TestGroup(t *testing.T) {
 	if err := promws.RegisterGroup(reg, "room", g); err != nil {
 		t.Fatal(err)
 	}
-	joined := make(chan error, 1)
-	srv := httptest.NewServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
-		joined <- g.Add(c)
-		c.Read(ctx)
-	}))
-	defer srv.Close()
-	c, _, err := websocket.Dial(context.Background(), srv.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
-	if err := <-joined; err != nil {
-		t.Fatal(err)
-	}
+	c := room.Join(t, g)
 	for _, text := range []string{"one", "two"} {
 		if err := g.Broadcast(websocket.MessageText, []byte(text)); err != nil {
 			t.Fatal(err)

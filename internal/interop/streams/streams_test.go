@@ -401,6 +401,8 @@ func keepAlive(t *testing.T, ctx context.Context, our, their end) {
 			t.Fatal("no Ping came")
 		}
 	}
+	send(t, ctx, our, their, websocket.MessageText, []byte("it lives"))
+	send(t, ctx, their, our, websocket.MessageText, []byte("so it does"))
 }
 
 func largeMessages(t *testing.T, ctx context.Context, our, their end) {

@@ -221,7 +221,7 @@ func TestFaults(t *testing.T) {
 				opts := hurried
 				opts.Light, opts.Run = light(), run
 				if len(opts.Select(suiteRoles[role], false)) == 0 {
-					t.Skip("only cases of megabytes catch it: -every plays them")
+					t.Skip("only cases of megabytes catch it: they are played with -every, as in .ci/run")
 				}
 				var got []string
 				for _, times := range patience {

@@ -105,6 +105,22 @@ func (r *Raw) Connect(stream uint32, flags byte, more ...string) error {
 	return r.Headers(stream, flags, append([]string{":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":path", "/", ":authority", "server.example", "sec-websocket-version", "13"}, more...)...)
 }
 
+// OpenRaw is NewRaw with a WebSocket on stream 1.
+func OpenRaw(address string) (*Raw, error) {
+	r, err := NewRaw(address)
+	if err != nil {
+		return nil, err
+	}
+	if err = r.Connect(1, 0); err == nil {
+		_, err = r.Want(FrameHeaders, 1)
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
 // Want waits for a frame of a type on a stream, and forgets those before it. If there is none within ten seconds, or the
 // connection ends, it returns an error.
 func (r *Raw) Want(kind byte, stream uint32) (Frame, error) {
