@@ -27,8 +27,12 @@ type config struct {
 
 func newConn(nc net.Conn, cfg config) *Conn {
 	s := &cfg.settings
+	if s.passive {
+		s.keepAlive = 0
+	}
 	c := &Conn{
 		closeOnCancel: s.cancels,
+		anyText:       s.anyText,
 		deflate:       cfg.deflate,
 		closeTimeout:  s.closeTimeout,
 		subprotocol:   cfg.subprotocol,
@@ -39,7 +43,8 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	c.receiver.client = cfg.client
 	c.receiver.limit.Store(cfg.readLimit)
 	c.sender.client, c.sender.limit = cfg.client, s.queueLimit
-	c.closing.server = !cfg.client
+	c.receiver.anyText = s.anyText
+	c.closing.server, c.closing.passive = !cfg.client, s.passive
 	if len(cfg.early) > 0 {
 		c.receiver.inbox.Put(cfg.early)
 		c.receiver.fresh.bytes = uint32(len(cfg.early))
@@ -154,11 +159,7 @@ func newCompression(agreed handshake.Params, client bool, threshold int) *compre
 	z := &compression{}
 	z.out.Init(outBits, outTakeover, agreed.Effort)
 	z.in.Init(inBits, inTakeover)
-	if outTakeover {
-		z.threshold = orDefault(threshold, 128, 0)
-	} else {
-		z.threshold = orDefault(threshold, 512, 0)
-	}
+	z.setThreshold(threshold)
 	return z
 }
 
@@ -184,7 +185,7 @@ func (c *Conn) ring() {
 		c.unlock()
 		c.perform(a)
 	}
-	if due.Has(alarmReader) {
+	if due.Has(alarmReader) && !c.closing.passive { // otherwise Scheduled stays set, and nobody looks
 		c.supervisor.UseSweeper(c.lifetime.Values())
 		if c.supervisor.Turn.Held() && !c.supervisor.Running.Load() {
 			c.supervisor.Trust()

@@ -19,111 +19,6 @@ package websocket
 // closing holds all that a connection knows of its end. It has one method for each event. Each method changes the state and
 // returns the acts that Conn must perform after unlocking (Conn.perform). This file is pure.
 
-// closeState is how far the closing handshake has come.
-type closeState uint8
-
-const (
-	// open: neither side has sent Close.
-	open closeState = iota
-	// closeSent: our Close was sent, theirs has not come. No other frame may leave.
-	closeSent
-	// closeReceived: theirs has come, ours was not sent. Only queued messages and our Close may leave.
-	closeReceived
-	closed // both were sent, or the net.Conn was given up; final
-	numCloseStates
-)
-
-// closeEvent is an event that the close table has a column for.
-type closeEvent uint8
-
-const (
-	sendClose  closeEvent = iota // a Close frame of ours is about to leave
-	recvClose                    // a Close frame came
-	sendData                     // any other frame is about to leave: data, Ping, Pong
-	sendQueued                   // a queued message, accepted earlier, is about to leave
-	recvData                     // any other frame came
-	disconnect                   // EOF, I/O error, time-out, CloseNow
-
-	numCloseEvents
-)
-
-// closeAction is what to do about an event. The code asks only for emit, deliver, echo and finish.
-type closeAction uint8
-
-const (
-	invalid closeAction = iota // the zero value: a cell missing from the table
-	emit                       // let the frame leave
-	refuse                     // the frame must not leave
-	deliver                    // the frame is for the application
-	echo                       // answer with a Close of the same code
-	finish                     // both Close frames are through: end the connection
-	ignore                     // read the frame and drop it
-	abort                      // end the connection now
-	nothing                    // it has ended already
-)
-
-// closeCell is the next state, and what to do.
-type closeCell struct {
-	next   closeState
-	action closeAction
-}
-
-var closeTable = [numCloseStates][numCloseEvents]closeCell{
-	open: {
-		sendClose:  {closeSent, emit},
-		recvClose:  {closeReceived, echo},
-		sendData:   {open, emit},
-		sendQueued: {open, emit},
-		recvData:   {open, deliver},
-		disconnect: {closed, abort},
-	},
-	closeSent: {
-		// "If an endpoint receives a Close frame and did not previously send a
-		// Close frame, the endpoint MUST send a Close frame in response."
-		// We did: their Close answers ours, or the two crossed.
-		sendClose: {closeSent, refuse},
-		recvClose: {closed, finish},
-		// Section 5.5.1: "The application MUST NOT send any more data frames
-		// after sending a Close frame." We send no Ping or Pong either.
-		sendData:   {closeSent, refuse},
-		sendQueued: {closeSent, refuse},
-		// Section 1.4: "After sending a control frame indicating the connection
-		// should be closed, a peer does not send any further data".
-		// Data that the peer sent before it saw our Close may still come. It is dropped.
-		recvData:   {closeSent, ignore},
-		disconnect: {closed, abort},
-	},
-	closeReceived: {
-		// The echo, and with it the end of the handshake.
-		sendClose: {closed, emit},
-		// Section 1.4: "after receiving a control frame indicating the
-		// connection should be closed, a peer discards any further data received".
-		recvClose: {closeReceived, ignore},
-		recvData:  {closeReceived, ignore},
-		// The peer discards data from now on, so nothing new leaves. But "An endpoint
-		// MAY delay sending a Close frame until its current message is sent" (section
-		// 5.5.1): messages that are in the queue already leave before the echo.
-		sendData:   {closeReceived, refuse},
-		sendQueued: {closeReceived, emit},
-		disconnect: {closed, abort},
-	},
-	closed: {
-		sendClose:  {closed, refuse},
-		recvClose:  {closed, ignore},
-		sendData:   {closed, refuse},
-		sendQueued: {closed, refuse},
-		recvData:   {closed, ignore},
-		disconnect: {closed, nothing},
-	},
-}
-
-// step moves to the next state and returns what to do. A refused event does not change the state.
-func (s *closeState) step(e closeEvent) closeAction {
-	cell := closeTable[*s][e]
-	*s = cell.next
-	return cell.action
-}
-
 // initiator is the side that began to close.
 type initiator uint8
 
@@ -168,6 +63,8 @@ type closing struct {
 	by     initiator
 	server bool
 
+	passive       bool // the option: the application answers the peer's Close; never changed
+	half          bool // CloseWrite was called, and Close was not: data is delivered until the peer's Close
 	closeRead     bool // CloseRead was called
 	eof           bool // the stream from the peer has ended
 	handshakeDone bool // both Close frames were exchanged
@@ -181,14 +78,31 @@ type closing struct {
 	result  error  // what Close returns
 }
 
-// begin starts the closing handshake from our side.
+// begin starts the closing handshake from our side, or answers the peer's Close.
 func (c *closing) begin(cause error, payload string) acts {
-	if c.ours != none || c.over {
+	if c.over || c.ours != none && !c.half {
 		return 0
 	}
-	c.by, c.ours, c.payload = us, due, payload
+	if !c.half {
+		c.ours, c.payload = due, payload
+	}
+	c.half = false
+	c.beganBy(us)
 	c.because(cause)
 	return bound | interruptWrite | interruptRead | keepReading | wakeWriter
+}
+
+// beginHalf sends our Close, and goes on delivering what comes until the peer's. Calls that send fail with refusal.
+func (c *closing) beginHalf(refusal error, payload string) acts {
+	switch {
+	case c.half:
+		return 0
+	case c.state != open, c.ours != none, c.noWrites, c.over:
+		return c.begin(refusal, payload)
+	}
+	c.half, c.ours, c.payload, c.result = true, due, payload, refusal
+	c.beganBy(us)
+	return interruptWrite | wakeWriter
 }
 
 // received handles the peer's Close frame. said is its content, and payload what an
@@ -203,17 +117,19 @@ func (c *closing) received(said CloseError, payload string) acts {
 		if c.noWrites { // the answer can't be sent
 			return c.end(said)
 		}
-		if c.ours == none {
+		c.beganBy(peer)
+		if c.ours == none && !c.passive {
 			// Section 5.5.1: "When sending a Close frame in response, the endpoint
 			// typically echos the status code it received."
-			c.by, c.ours, c.payload = peer, due, payload
+			c.ours, c.payload = due, payload
 		}
 		return bound | interruptWrite | wakeWriter | keepReading
 	case finish:
+		c.because(said)
 		if c.ours == written {
 			return c.complete()
 		}
-		return keepReading // wrote completes it when ours is written
+		return bound | keepReading // wrote completes it when ours is written
 	}
 	return 0
 }
@@ -364,6 +280,13 @@ func (c *closing) gone(arrive bool) acts {
 	return closeHard
 }
 
+// beganBy notes who began to close, unless somebody has.
+func (c *closing) beganBy(who initiator) {
+	if c.by == nobody {
+		c.by = who
+	}
+}
+
 // because sets the cause, unless there is one.
 func (c *closing) because(reason error) {
 	if c.cause == nil {
@@ -377,13 +300,18 @@ func (c *closing) stopped() bool {
 }
 
 // told reports whether calls may return the cause. If we began, they wait until our Close is written.
-func (c *closing) told() bool { return c.over || c.by == us && c.ours == written }
+func (c *closing) told() bool { return c.over || c.by == us && c.ours == written && !c.half }
 
 // delivers reports whether data that arrives is for the application.
-func (c *closing) delivers() bool { return c.state == open && !c.drops() && !c.over }
+func (c *closing) delivers() bool {
+	return (c.state == open || c.state == closeSent && c.half) && !c.drops() && !c.over
+}
+
+// closedByUs reports whether what still comes is for nobody, since we began.
+func (c *closing) closedByUs() bool { return c.by == us && !c.half }
 
 // drops reports whether data is discarded, even if it arrived before the end began.
-func (c *closing) drops() bool { return c.by == us || c.by == violation || c.closeRead }
+func (c *closing) drops() bool { return c.closedByUs() || c.by == violation || c.closeRead }
 
 // reads reports whether there is a reason to read. After the end, only a client reads
 // on: it waits for the server to close TCP.

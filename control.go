@@ -61,6 +61,27 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	return cmp.Or(misuse, err)
 }
 
+// CloseWrite sends a Close frame with code and reason and returns at once. What the peer sends before its own Close frame is
+// still delivered: Read and the others go on, until they return the CloseError with which the peer has answered. Calls that
+// send return an error that is [net.ErrClosed]. It is for a protocol in which this end has said all that it has to say, and
+// waits for answers.
+//
+// No time-out applies until the peer's Close frame has come. [Conn.Close] may be called after CloseWrite: it sends nothing more, and
+// otherwise does what it always does. After the peer's Close frame, CloseWrite only answers it. If a Close frame of this end was
+// sent already, CloseWrite does nothing. Its errors are those of Close about a code or reason that can't be sent.
+func (c *Conn) CloseWrite(code StatusCode, reason string) error {
+	code, reason, misuse := checkClose(code, reason)
+	if c.has(subscribed) {
+		c.pull()
+	}
+	refusal := errClosed{fmt.Sprintf("a Close frame with %v was sent by CloseWrite", code)}
+	c.mu.Lock()
+	a := c.closing.beginHalf(refusal, string(appendClose(nil, code, reason)))
+	c.unlock()
+	c.perform(a)
+	return misuse
+}
+
 // outcome reports whether Close has nothing more to wait for, and the result that it returns then.
 func (c *Conn) outcome() (hungUp bool, result error) {
 	c.mu.Lock()
@@ -195,7 +216,7 @@ func (c *Conn) sendPing(number uint64) bool {
 // [ErrQueueFull] and sends nothing. Once either side has begun to close, or the connection has ended, it returns the reason.
 func (c *Conn) SendPing(payload []byte) error {
 	err := c.sendControl(opPing, payload)
-	if err == nil {
+	if err == nil && !c.closing.passive {
 		c.startReader() // to see the Pong, if no Read is waiting
 	}
 	return err
@@ -234,9 +255,9 @@ func (c *Conn) control(op opcode, payload []byte) error {
 		return c.closeReceived(payload)
 	}
 	c.mu.Lock()
-	action := c.closing.state.step(recvData)
+	answer, hears := c.closing.state.step(recvData) == deliver, c.closing.delivers()
 	c.unlock()
-	if action != deliver {
+	if !answer && !hears {
 		return nil
 	}
 	if op == opPong {
@@ -250,9 +271,8 @@ func (c *Conn) control(op opcode, payload []byte) error {
 	}
 	// RFC 6455, section 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
 	// already received a Close frame."
-	answer := true
 	if h := c.hooks; h != nil && h.onPing != nil {
-		if err := c.call("OnPingReceived", func() { answer = h.onPing(c.Context(), slices.Clone(payload)) }); err != nil {
+		if err := c.call("OnPingReceived", func() { answer = h.onPing(c.Context(), slices.Clone(payload)) && answer }); err != nil {
 			return err
 		}
 	}

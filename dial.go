@@ -89,7 +89,8 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	}
 
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
-	s.onPing, s.onPong, s.cancels, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel, opts.Trace
+	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
+	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
 	return newConn(nc, config{
 		client:      true,
 		deflate:     z,

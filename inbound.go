@@ -52,7 +52,7 @@ func (c *Conn) takeRead(ctx context.Context) error {
 // connection has ended, and there are still messages to read.
 func (c *Conn) readContextErr(ctx context.Context) error {
 	c.mu.Lock()
-	cause, ours := c.closing.cause, c.closing.by == us
+	cause, ours := c.closing.cause, c.closing.closedByUs()
 	c.unlock()
 	switch {
 	case cause == nil:

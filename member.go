@@ -21,7 +21,7 @@ func (c *Conn) pull() {
 func (c *Conn) takePosted() bool {
 	z, threshold := c.compressor(), 0
 	if z != nil {
-		threshold = c.deflate.threshold
+		threshold = int(c.deflate.threshold.Load())
 	}
 	for tried := false; ; {
 		c.mu.Lock()

@@ -115,6 +115,17 @@ type AcceptOptions struct {
 	// [Accept] ignores this option. Default: false, WebSockets live on after Shutdown.
 	EndOnShutdown bool
 
+	// Passive leaves to the application what a connection otherwise does by itself. First, it reads only in calls that
+	// read: OnPingReceived and OnPongReceived run in these calls, in order with the messages, nothing is read ahead, and
+	// while nobody reads, Pings are not answered. (Close and Ping read while they wait.) Second, the peer's Close is not
+	// answered: Read returns the CloseError, and the application answers by [Conn.Close] or [Conn.CloseWrite] within
+	// CloseTimeout, with the code of its choice. KeepAlive is off. Default: false.
+	Passive bool
+
+	// AnyText allows text messages that are not UTF-8, which RFC 6455, section 8.1 forbids, in both directions. It is for peers
+	// that can't be changed. [NewPreparedMessage] and [Group.Broadcast] take UTF-8 only. Default: false.
+	AnyText bool
+
 	// OnPingReceived, if not nil, is called for each Ping. If it returns false, no Pong
 	// is sent. ctx is that of [Conn.Context]. The callback may keep the payload.
 	//
@@ -175,8 +186,10 @@ type DialOptions struct {
 	CloseTimeout time.Duration
 	KeepAlive    time.Duration
 
-	// CloseOnCancel, OnPingReceived, OnPongReceived and Trace are as in AcceptOptions.
+	// CloseOnCancel, Passive, AnyText, OnPingReceived, OnPongReceived and Trace are as in AcceptOptions.
 	CloseOnCancel  bool
+	Passive        bool
+	AnyText        bool
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
 	Trace          *Trace
@@ -341,6 +354,8 @@ type settings struct {
 	keepAlive    time.Duration // 0: off
 	queueLimit   int
 	cancels      bool // CloseOnCancel
+	passive      bool
+	anyText      bool
 	onPing       func(ctx context.Context, payload []byte) bool
 	onPong       func(ctx context.Context, payload []byte)
 	trace        *Trace

@@ -23,7 +23,7 @@ var errNotPrepared = errors.New("websocket: the PreparedMessage was not made by 
 
 // NewPreparedMessage prepares p as one message. Text must be UTF-8. The caller may change p afterwards.
 func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
-	op, err := opcodeOf(typ, p)
+	op, err := opcodeOf(typ, p, false)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (c *Conn) form(m *shared) *form {
 		return &m.plain
 	}
 	for {
-		if f := m.form(&c.deflate.out, c.deflate.threshold); f != nil {
+		if f := m.form(&c.deflate.out, int(c.deflate.threshold.Load())); f != nil {
 			return f
 		}
 		m.pack(&c.deflate.out)

@@ -16,6 +16,7 @@ import (
 // there.
 type receiver struct {
 	client   bool // we are the client
+	anyText  bool // the option: text is not checked; never changed
 	checking bool // the message on the wire is text, and not compressed
 	// inMessage: a fragmented message has begun on the wire and not ended.
 	inMessage bool
@@ -146,7 +147,7 @@ func (r *receiver) begin() {
 	r.left = h.length
 	r.inMessage = !h.fin
 	if h.opcode != opContinuation {
-		r.checking = h.opcode == opText && !h.rsv1
+		r.checking = h.opcode == opText && !h.rsv1 && !r.anyText
 		r.text.Reset()
 	}
 }

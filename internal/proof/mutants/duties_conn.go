@@ -8,7 +8,7 @@ var connDuties = []Duty{
 	{Mutant{"moments-late", "a moment that had come before somebody waited never comes", []Edit{{"Conn.awaitable", "defer c.unlock()", "defer c.mu.Unlock()"}}}, By{".", "TestReadWhileLingering"}},
 	{Mutant{"delivering-stale", "messages are delivered after the end", []Edit{{"closing.flags", "bit(delivering, c.delivers())", "bit(delivering, true)"}}}, By{".", "TestCloseRead"}},
 	{Mutant{"dropping-stale", "what has come for nobody fills the read-ahead", []Edit{{"closing.flags", "bit(dropping, c.drops())", "bit(dropping, false)"}}}, By{".", "TestCloseReadStalled"}},
-	{Mutant{"closed-by-us-stale", "Read does not see that we have closed", []Edit{{"closing.flags", "bit(closedByUs, c.by == us)", "bit(closedByUs, false)"}}}, By{".", "TestReadAgainAndAgain"}},
+	{Mutant{"closed-by-us-stale", "Read does not see that we have closed", []Edit{{"closing.flags", "bit(closedByUs, c.closedByUs())", "bit(closedByUs, false)"}}}, By{".", "TestReadAgainAndAgain"}},
 	{Mutant{"known-stale", "Read does not see that the reason is known", []Edit{{"closing.flags", "bit(known, c.cause != nil)", "bit(known, false)"}}}, By{".", "TestCloseUnblocks"}},
 	{Mutant{"no-reads-stale", "the reader does not see that there is no reason to read", []Edit{{"closing.flags", "bit(noReads, !c.reads())", "bit(noReads, false)"}}}, By{".", "TestReasonBeforeContext"}},
 	{Mutant{"deaf-stale", "Read does not see that nothing is parsed any more", []Edit{{"closing.flags", "bit(deaf, c.deaf())", "bit(deaf, false)"}}}, By{".", "TestReadAgainAndAgain"}},

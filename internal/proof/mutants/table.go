@@ -25,9 +25,9 @@ var Table = []Mutant{
 		{"account.appendFrame", "if !a.client {", "if !a.client || len(payload) <= 64 {"}}},
 
 	// Text.
-	{"text-unchecked", "text is not checked", []Edit{{"receiver.begin", "r.checking = h.opcode == opText && !h.rsv1", "r.checking = false"}}},
-	{"text-not-across-frames", "text is checked anew in each frame", []Edit{{"receiver.begin", "if h.opcode != opContinuation {\n\t\tr.checking = h.opcode == opText && !h.rsv1\n\t\tr.text.Reset()",
-		"r.text.Reset()\n\tif h.opcode != opContinuation {\n\t\tr.checking = h.opcode == opText && !h.rsv1"}}},
+	{"text-unchecked", "text is not checked", []Edit{{"receiver.begin", "r.checking = h.opcode == opText && !h.rsv1 && !r.anyText", "r.checking = false"}}},
+	{"text-not-across-frames", "text is checked anew in each frame", []Edit{{"receiver.begin", "if h.opcode != opContinuation {\n\t\tr.checking = h.opcode == opText && !h.rsv1 && !r.anyText\n\t\tr.text.Reset()",
+		"r.text.Reset()\n\tif h.opcode != opContinuation {\n\t\tr.checking = h.opcode == opText && !h.rsv1 && !r.anyText"}}},
 	{"text-end-unchecked", "text may end in the middle of a character", []Edit{{"receiver.checkText", "ok = r.text.Done()", "_ = r.text.Done()"}}},
 	{"text-write-unchecked", "a Writer's text may be cut between the bytes of a character", []Edit{{"messageWriter.whole", "if w.isText {", "if w.isText && len(p) < 2 {"}}},
 
@@ -42,10 +42,10 @@ var Table = []Mutant{
 	{"close-twice", "a Close that came is answered after our Close too", []Edit{
 		{"closeTable", "sendClose: {closeSent, refuse},", "sendClose: {closeSent, emit},"},
 		{"closeTable", "recvClose: {closed, finish},", "recvClose: {closeSent, echo},"},
-		{"closing.received", "if c.ours == none {", "if c.ours != leaving {"}}},
-	{"echo-1000", "the echo has always the code 1000", []Edit{{"closing.received", "= peer, due, payload", "= peer, due, \"\\x03\\xe8\""}}},
-	{"echo-empty", "the echo has no code", []Edit{{"closing.received", "= peer, due, payload", "= peer, due, \"\""}}},
-	{"no-echo", "a client does not answer a Close that came", []Edit{{"closing.received", "if c.ours == none {", "if !c.server {\n\t\t\tc.by, c.ours = peer, written\n\t\t\treturn bound | keepReading\n\t\t}\n\t\tif c.ours == none {"}}},
+		{"closing.received", "if c.ours == none && !c.passive {", "if c.ours != leaving {"}}},
+	{"echo-1000", "the echo has always the code 1000", []Edit{{"closing.received", "= due, payload", "= due, \"\\x03\\xe8\""}}},
+	{"echo-empty", "the echo has no code", []Edit{{"closing.received", "= due, payload", "= due, \"\""}}},
+	{"no-echo", "a client does not answer a Close that came", []Edit{{"closing.received", "if c.ours == none && !c.passive {", "if !c.server {\n\t\t\tc.ours = written\n\t\t\treturn bound | keepReading\n\t\t}\n\t\tif c.ours == none {"}}},
 	{"data-after-close", "data leaves after our Close", []Edit{{"closeTable", "sendData:   {closeSent, refuse},", "sendData:   {closeSent, emit},"},
 		{"closing.stopped", "return c.state != open || c.ours != none ||", "return c.state != open && c.state != closeSent ||"}}},
 	{"pong-after-close", "pongs leave after our Close", []Edit{
