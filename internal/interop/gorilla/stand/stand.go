@@ -72,3 +72,42 @@ func CopyTree(from, to string) error {
 		return err
 	})
 }
+
+// Examples makes a copy in dir with the original's examples in it, unchanged, and builds them. It returns their names; the
+// program of each is in its folder, as program.
+func Examples(dir string) (names []string, err error) {
+	theirs, err := Theirs()
+	if err != nil {
+		return nil, err
+	}
+	if err := Make(dir); err != nil {
+		return nil, err
+	}
+	if err := CopyTree(filepath.Join(theirs, "examples"), filepath.Join(dir, "examples")); err != nil {
+		return nil, err
+	}
+	mains, err := filepath.Glob(filepath.Join(dir, "examples", "*", "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	for _, main := range mains {
+		folder, file := filepath.Split(main)
+		name := filepath.Base(folder)
+		args := []string{"build", "-o", "program", "."}
+		if name == "echo" { // two programs in one folder
+			args = []string{"build", "-o", strings.TrimSuffix(file, ".go"), file}
+			name += "/" + strings.TrimSuffix(file, ".go")
+		}
+		if len(names) > 0 && names[len(names)-1] == name {
+			continue
+		}
+		cmd := exec.Command("go", args...)
+		cmd.Dir = folder
+		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%s: %v\n%s", name, err, out)
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
