@@ -269,6 +269,11 @@ func (r *receiver) announced() int64 {
 	return int64(f.n)
 }
 
+// ends reports whether all payload of a message that is not compressed was read, so that its reader needs no turn to learn it.
+func (m *message) ends(r *receiver) bool {
+	return m.frame.fin && !m.compressed && m.held == nil && r.announced() == 0
+}
+
 // end is called when the message was read to its end.
 func (m *message) end() {
 	*m = message{typ: m.typ, number: m.number + 1}

@@ -4,20 +4,23 @@ import (
 	"context"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // A deadline is a context that is done from a moment on that can be moved: calls of the core run under it. Moving it costs
 // no timer and no memory, because the timer is left as it is if it fires before the new moment: it looks again then.
 type deadline struct {
-	mu     sync.Mutex
-	at     time.Time // zero: never
-	fires  time.Time // when the timer does; zero: it is not set
-	timer  *time.Timer
-	done   chan struct{} // nil until somebody asks
-	passed bool          // done is closed
-	final  bool          // by interrupt: moving it changes nothing
-	after  map[*func()]struct{}
+	mu    sync.Mutex
+	at    time.Time // zero: never
+	fires time.Time // when the timer does; zero: it is not set
+	timer *time.Timer
+	final bool // by interrupt: moving it changes nothing
+	after map[*func()]struct{}
+
+	// Written with mu, and read without.
+	done   atomic.Pointer[chan struct{}] // nil until somebody asks
+	passed atomic.Bool                   // done is closed
 }
 
 var _ context.Context = (*deadline)(nil)
@@ -29,8 +32,9 @@ func (d *deadline) set(t time.Time) {
 	if d.final {
 		return
 	}
-	if d.passed {
-		d.done, d.passed = nil, false
+	if d.passed.Load() {
+		d.done.Store(nil)
+		d.passed.Store(false)
 	}
 	d.at = t
 	switch wait := time.Until(t); {
@@ -50,7 +54,7 @@ func (d *deadline) look() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fires = time.Time{}
-	if d.at.IsZero() || d.passed {
+	if d.at.IsZero() || d.passed.Load() {
 		return
 	}
 	if wait := time.Until(d.at); wait > 0 {
@@ -63,14 +67,10 @@ func (d *deadline) look() {
 
 // passLocked ends the calls that are under way. The functions run in goroutines of their own, since mu is held.
 func (d *deadline) passLocked() {
-	if d.passed {
+	if d.passed.Swap(true) {
 		return
 	}
-	d.passed = true
-	if d.done == nil {
-		d.done = make(chan struct{})
-	}
-	close(d.done)
+	close(d.doneLocked())
 	for f := range d.after {
 		go (*f)()
 	}
@@ -83,13 +83,6 @@ func (d *deadline) interrupt() {
 	defer d.mu.Unlock()
 	d.passLocked()
 	d.final = true
-}
-
-// isSet reports whether there is a deadline.
-func (d *deadline) isSet() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return !d.at.IsZero()
 }
 
 // stop stops the timer, which would keep the connection in memory.
@@ -110,19 +103,27 @@ func (d *deadline) Value(any) any { return nil }
 
 // Done returns the channel that is closed when the deadline passes.
 func (d *deadline) Done() <-chan struct{} {
+	if done := d.done.Load(); done != nil {
+		return *done
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.done == nil {
-		d.done = make(chan struct{})
+	return d.doneLocked()
+}
+
+func (d *deadline) doneLocked() chan struct{} {
+	done := d.done.Load()
+	if done == nil {
+		done = new(chan struct{})
+		*done = make(chan struct{})
+		d.done.Store(done)
 	}
-	return d.done
+	return *done
 }
 
 // Err returns os.ErrDeadlineExceeded after the deadline.
 func (d *deadline) Err() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.passed {
+	if d.passed.Load() {
 		return os.ErrDeadlineExceeded
 	}
 	return nil
@@ -132,7 +133,7 @@ func (d *deadline) Err() error {
 func (d *deadline) AfterFunc(f func()) (stop func() bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.passed {
+	if d.passed.Load() {
 		go f()
 		return func() bool { return false }
 	}
