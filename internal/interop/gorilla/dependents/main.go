@@ -41,7 +41,7 @@ var dependents = []dependent{
 	{"github.com/olahol/melody", "v1.1.4", "a hub with sessions and broadcasts", []string{"."}, "^TestBroadcast"},
 	{"github.com/mochi-mqtt/server/v2", "v2.7.9", "MQTT broker", []string{"./listeners"}, ""},
 	{"k8s.io/client-go", "v0.37.2", "exec, attach and port forwarding of Kubernetes", []string{"./transport/websocket", "./tools/remotecommand", "./tools/portforward"}, ""},
-	{"github.com/slack-go/slack", "v0.35.0", "client, with a server for tests", []string{".", "./slacktest", "./socketmode"}, ""},
+	{"github.com/slack-go/slack", "v0.35.0", "client, with a server for tests", []string{"./slacktest", "./socketmode"}, ""},
 	{"github.com/googollee/go-socket.io", "v1.7.0", "Socket.IO", []string{"./engineio/transport/websocket", "./engineio"}, ""},
 }
 
