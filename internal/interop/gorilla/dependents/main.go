@@ -172,6 +172,7 @@ func atLeast(dir, version string) error {
 func goIn(dir string, args ...string) error {
 	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go %v: %v\n%s", args, err, out)
 	}
