@@ -108,18 +108,17 @@ type agreement struct {
 	deflate *compression
 }
 
-// A serverFault is the error of a handshake that failed because of the server and not the client.
-type serverFault struct{ error }
-
-func (f serverFault) Unwrap() error { return f.error }
-
 var errAnswered = errors.New("websocket: Accept was called for a request that has been answered already, by another Accept or by a write to the ResponseWriter")
 
 // agree negotiates the subprotocol and permessage-deflate.
 func (opts *AcceptOptions) agree(w http.ResponseWriter, r *http.Request) (agreed agreement, err error) {
 	agreed.Key = r.Header.Get("Sec-Websocket-Key")
-	if agreed.deflate, agreed.Extension, err = acceptDeflate(r, opts); err != nil {
+	extension, params, err := answerDeflate(r.Header["Sec-Websocket-Extensions"], opts.CompressionMode, opts.CompressionTuning)
+	if err != nil {
 		return agreed, err
+	}
+	if extension != "" {
+		agreed.Extension, agreed.deflate = extension, newCompression(params, false, opts.CompressionThreshold)
 	}
 	agreed.Subprotocol = handshake.ChooseSubprotocol(r.Header["Sec-Websocket-Protocol"], opts.Subprotocols)
 	if agreed.Subprotocol == "" {
@@ -196,23 +195,6 @@ func sendAnswer(nc net.Conn, b *transport.Buffer) error {
 	return nc.SetWriteDeadline(time.Time{})
 }
 
-// acceptDeflate agrees on permessage-deflate, if both ends want it. It returns
-// what to answer, too.
-func acceptDeflate(r *http.Request, opts *AcceptOptions) (*compression, string, error) {
-	if opts.CompressionMode == CompressionDisabled {
-		return nil, "", nil
-	}
-	wish, err := opts.CompressionTuning.wish(opts.CompressionMode)
-	if err != nil {
-		return nil, "", err
-	}
-	answer, agreed, ok := handshake.AnswerOffers(r.Header["Sec-Websocket-Extensions"], wish)
-	if !ok {
-		return nil, "", nil
-	}
-	return newCompression(agreed, false, opts.CompressionThreshold), answer.String(), nil
-}
-
 // buffered takes the bytes that a reader has read ahead.
 func buffered(r *bufio.Reader) ([]byte, error) {
 	if r.Buffered() == 0 {
@@ -223,48 +205,10 @@ func buffered(r *bufio.Reader) ([]byte, error) {
 	return b, err
 }
 
-// check returns why the handshake is refused, or nil.
-func (opts *AcceptOptions) check(r *http.Request) *handshake.Refusal {
-	if refused := handshake.CheckRequest(handshake.Request{
-		Method: r.Method, Proto: r.Proto, Major: r.ProtoMajor, Minor: r.ProtoMinor, Header: r.Header,
-		HasBody: r.ContentLength != 0 || len(r.TransferEncoding) > 0,
-	}); refused != nil {
-		return refused
-	}
-	switch {
-	case opts.CheckOrigin != nil:
-		if !opts.CheckOrigin(r) {
-			return forbidden(r)
-		}
-		return nil
-	case opts.InsecureSkipVerify:
-		return nil
-	}
-	return handshake.CheckOrigin(r.Header["Origin"], r.Host, opts.OriginPatterns)
-}
-
-// forbidden is the refusal by CheckOrigin.
-func forbidden(r *http.Request) *handshake.Refusal {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		return handshake.Forbidden("CheckOrigin does not allow the Origin %.64q", origin)
-	}
-	return handshake.Forbidden("the request has no Origin, and CheckOrigin does not allow that")
-}
-
 // refuse answers a request that is refused, and returns why.
 func (opts *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refused *handshake.Refusal) error {
-	if refused.Status == http.StatusUpgradeRequired {
-		w.Header().Set("Connection", "Upgrade")
-		w.Header().Set("Upgrade", "websocket")
-	}
-	if refused.Name != "" {
-		w.Header()[refused.Name] = []string{refused.Value} // in this spelling
-	}
-	err := fmt.Errorf("websocket: the handshake was refused with %d: %s", refused.Status, refused.Reason)
+	err := refusal(w.Header(), refused)
 	opts.answerRefused(w, r, refused.Status, err)
-	if refused.Status == http.StatusInternalServerError {
-		return serverFault{err}
-	}
 	return err
 }
 

@@ -82,23 +82,30 @@ var (
 	_ error = websocket.ProtocolError{Code: websocket.StatusProtocolError, Reason: ""}
 	_ error = &websocket.HandshakeError{Response: &http.Response{}}
 
-	_ func(*http.Request) bool                                                              = websocket.IsWebSocketUpgrade
-	_ func(*http.Request) []string                                                          = websocket.Subprotocols
-	_ func(*websocket.AcceptOptions, func(context.Context, *websocket.Conn)) http.Handler   = websocket.Handler
-	_ func(*websocket.Conn, context.Context, []byte) (websocket.MessageType, []byte, error) = (*websocket.Conn).AppendRead
-	_ func(*websocket.Conn, context.Context) iter.Seq2[websocket.Message, error]            = (*websocket.Conn).Messages
-	_ func(*websocket.Conn, context.Context, websocket.StatusCode, string) error            = (*websocket.Conn).CloseContext
-	_ func(*websocket.Conn) context.Context                                                 = (*websocket.Conn).Context
-	_ func(*websocket.Conn, websocket.MessageType, []byte) error                            = (*websocket.Conn).TryWrite
-	_ func(*websocket.Conn) net.Conn                                                        = (*websocket.Conn).NetConn
-	_ func(*websocket.Conn, []byte) error                                                   = (*websocket.Conn).SendPing
-	_ func(*websocket.Conn, []byte) error                                                   = (*websocket.Conn).SendPong
-	_ func(*websocket.Conn) net.Addr                                                        = (*websocket.Conn).LocalAddr
-	_ func(*websocket.Conn) net.Addr                                                        = (*websocket.Conn).RemoteAddr
-	_ func(*websocket.Conn) websocket.Stats                                                 = (*websocket.Conn).Stats
-	_                                                                                       = websocket.Message{Type: websocket.MessageText, Data: []byte{}}
-	_                                                                                       = websocket.AcceptOptions{EndOnShutdown: false, ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Trace: (*websocket.Trace)(nil)}
-	_                                                                                       = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Trace: (*websocket.Trace)(nil)}
+	_ func(*http.Request) bool                                                               = websocket.IsWebSocketUpgrade
+	_ func(*http.Request) []string                                                           = websocket.Subprotocols
+	_ func(*websocket.AcceptOptions, func(context.Context, *websocket.Conn)) http.Handler    = websocket.Handler
+	_ func(io.ReadWriteCloser, *websocket.ConnOptions) (*websocket.Conn, error)              = websocket.NewConn
+	_ func(*http.Request, *websocket.AcceptOptions) (*websocket.Handshake, error)            = websocket.Negotiate
+	_ func(string) string                                                                    = websocket.AcceptKey
+	_ func(websocket.CompressionMode, websocket.CompressionTuning) (string, error)           = websocket.OfferDeflate
+	_ func([]string, websocket.CompressionMode, websocket.CompressionTuning) (string, error) = websocket.AnswerDeflate
+	_                                                                                        = websocket.Handshake{Status: int(0), Header: http.Header(nil), Conn: websocket.ConnOptions{}}
+	_                                                                                        = websocket.ConnOptions{Client: false, Context: context.Background(), Early: []byte(nil), Subprotocol: "", Extensions: "", Offered: ""}
+	_ func(*websocket.Conn, context.Context, []byte) (websocket.MessageType, []byte, error)  = (*websocket.Conn).AppendRead
+	_ func(*websocket.Conn, context.Context) iter.Seq2[websocket.Message, error]             = (*websocket.Conn).Messages
+	_ func(*websocket.Conn, context.Context, websocket.StatusCode, string) error             = (*websocket.Conn).CloseContext
+	_ func(*websocket.Conn) context.Context                                                  = (*websocket.Conn).Context
+	_ func(*websocket.Conn, websocket.MessageType, []byte) error                             = (*websocket.Conn).TryWrite
+	_ func(*websocket.Conn) net.Conn                                                         = (*websocket.Conn).NetConn
+	_ func(*websocket.Conn, []byte) error                                                    = (*websocket.Conn).SendPing
+	_ func(*websocket.Conn, []byte) error                                                    = (*websocket.Conn).SendPong
+	_ func(*websocket.Conn) net.Addr                                                         = (*websocket.Conn).LocalAddr
+	_ func(*websocket.Conn) net.Addr                                                         = (*websocket.Conn).RemoteAddr
+	_ func(*websocket.Conn) websocket.Stats                                                  = (*websocket.Conn).Stats
+	_                                                                                        = websocket.Message{Type: websocket.MessageText, Data: []byte{}}
+	_                                                                                        = websocket.AcceptOptions{EndOnShutdown: false, ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Trace: (*websocket.Trace)(nil)}
+	_                                                                                        = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Trace: (*websocket.Trace)(nil)}
 )
 
 // TestErrorsAreDistinct: errors.Is tells them apart.

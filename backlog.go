@@ -50,22 +50,22 @@ type batch struct {
 
 // appendStart appends the header of a frame, with a key if we are the client.
 func (a *account) appendStart(b *transport.Buffer, first firstByte, length int) (key mask.Key) {
-	h := header{fin: first.fin(), rsv1: first.rsv1(), opcode: first.opcode(), length: int64(length)}
-	if a.client {
-		key = b.Keys.Next()
-		h.masked, h.key = true, key
+	if !a.client {
+		b.B = appendLength(b.B, byte(first), 0, int64(length))
+		return key
 	}
-	b.B = appendHeader(b.B, h)
+	key = b.Keys.Next()
+	b.B = append(appendLength(b.B, byte(first), maskBit, int64(length)), key[:]...)
 	return key
 }
 
 // appendFrame appends a whole frame, masked if we are the client.
 func (a *account) appendFrame(b *transport.Buffer, first firstByte, payload []byte) {
-	key := a.appendStart(b, first, len(payload))
 	if !a.client {
-		b.B = append(b.B, payload...)
+		b.B = append(appendLength(b.B, byte(first), 0, int64(len(payload))), payload...)
 		return
 	}
+	key := a.appendStart(b, first, len(payload))
 	n := len(b.B)
 	b.B = slices.Grow(b.B, len(payload))[:n+len(payload)]
 	mask.Copy(b.B[n:], payload, key, 0)
@@ -152,11 +152,8 @@ func (a *account) cost(f *form) int {
 // fits reports whether there is room for n more bytes of shared messages. If nothing waits there is.
 func (a *account) fits(n int) bool { return n <= a.limit-a.size || a.size == 0 }
 
-// behind returns where the buffer is for bytes that go behind everything that waits: queue, if nothing does.
-func (b *backlog) behind(queue **transport.Buffer) **transport.Buffer {
-	if !b.waits() {
-		return queue
-	}
+// behind returns where the buffer is for bytes that go behind everything that waits.
+func (b *backlog) behind() **transport.Buffer {
 	if l := b.line.list; l[len(l)-1].own == nil {
 		b.push(segment{own: transport.Get()})
 	}

@@ -13,6 +13,7 @@ import (
 // TestCallbackPanics: a callback that panics, or ends its goroutine, closes the connection with 1011, in the reader
 // goroutine as in a Read. No call waits for ever.
 func TestCallbackPanics(t *testing.T) {
+	t.Parallel()
 	errBroken := errors.New("broken")
 	for name, fail := range map[string]func(){
 		"an error": func() { panic(errBroken) },

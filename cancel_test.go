@@ -83,6 +83,7 @@ var contextCalls = map[string]func(ctx context.Context, t *connTest) error{
 // TestCloseOnCancel: a context that ends a call, whichever, ends the connection as well, as CloseNow does. The call returns
 // the context's error; those that are pending, and later ones, do not.
 func TestCloseOnCancel(t *testing.T) {
+	t.Parallel()
 	for name, call := range contextCalls {
 		t.Run(name, func(t *testing.T) {
 			runConnTest(t, cancelling(true), func(t *connTest) {

@@ -405,6 +405,7 @@ func TestDeflateInvalidText(t *testing.T) {
 
 // TestDeflateRSV1: on the first frame of a message only.
 func TestDeflateRSV1(t *testing.T) {
+	t.Parallel()
 	for name, frames := range map[string][]wiretest.Frame{
 		"continuation": {wiretest.Text("x").More(), wiretest.Continuation("y").Compressed()},
 		"ping":         {wiretest.Ping("").Compressed()},

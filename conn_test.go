@@ -7,18 +7,33 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/closeonce/websocket/internal/streamconn"
 	"github.com/closeonce/websocket/internal/testkit/memconn"
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 	"github.com/closeonce/websocket/internal/transport"
 )
+
+// Tests that wait in real time call t.Parallel: they are played together, after the others. They wait far more than they
+// compute, so more of them run at once than there are processors. Under the race detector they compute as well.
+func TestMain(m *testing.M) {
+	atOnce := "8"
+	if raceEnabled {
+		atOnce = "1"
+	}
+	flag.Set("test.parallel", atOnce) // -parallel has the last word
+	os.Exit(m.Run())
+}
 
 // A connTest is a Conn in one of the roles and, at the other end of its wire, a
 // raw peer that does only what the test tells it.
@@ -46,6 +61,15 @@ func runConnTestFor(t *testing.T, configure func(client bool) config, f func(t *
 				runOne(t, client, configure(client), a, b, false, f)
 			})
 		})
+		if *overStreams {
+			t.Run(role+"/stream", func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := memconn.Pipe(1 << 10)
+					runOne(t, client, configure(client), streamconn.Bare(struct{ io.ReadWriteCloser }{a}), b, false, f)
+				})
+			})
+			continue
+		}
 		t.Run(role+"/tls", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := tlsPair(t, client)

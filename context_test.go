@@ -73,6 +73,7 @@ func TestContextIsAContext(t *testing.T) {
 // TestContextWithValueInCalls: a context that only adds values to the connection's
 // own is as good as that, from the first call on; so is one that wraps it otherwise.
 func TestContextWithValueInCalls(t *testing.T) {
+	t.Parallel()
 	type key struct{}
 	type wrapped struct{ context.Context }
 	var cancels []context.CancelFunc // called when all is over

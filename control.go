@@ -165,7 +165,8 @@ func (c *Conn) unexpected() {
 //
 // Ping needs no concurrent Read. But if the application leaves so much unread that the read-ahead is full, the connection
 // can't see the Pong. The Ping is sent after the frame that is being written, and before messages that wait in the queue. A
-// Pong also answers all earlier Pings. If several Pings wait to be written, only the newest is sent.
+// Pong also answers all earlier Pings. If several Pings wait to be written, only the newest is sent. In a browser nothing is
+// sent, see [Dial].
 func (c *Conn) Ping(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return sending(c.failed(ctx, c.contextErr(ctx)))

@@ -95,6 +95,7 @@ func (m meddler) AfterFunc(f func()) (stop func() bool) {
 // TestContextThatCallsBack: no method of a context is called with a lock held, nor is the function that stops an
 // AfterFunc.
 func TestContextThatCallsBack(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{settings: newSettings(0, time.Second, -1)}, func(t *connTest) {
 		if !t.real {
 			return // a mutex that is never unlocked keeps a bubble waiting for ever

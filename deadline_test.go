@@ -21,6 +21,7 @@ func wantTimeout(t *connTest, call string, err error) {
 
 // TestForeignReadDeadline: somebody else sets a deadline on the net.Conn. It ends the connection with that error.
 func TestForeignReadDeadline(t *testing.T) {
+	t.Parallel()
 	for _, reading := range []bool{true, false} {
 		runConnTest(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
 			var read <-chan error
@@ -46,6 +47,7 @@ func TestForeignReadDeadline(t *testing.T) {
 
 // TestForeignDeadlineBehindOurs: it is noticed too when calls were interrupted by their contexts before.
 func TestForeignDeadlineBehindOurs(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
 		for range 3 {
 			ctx, cancel := context.WithTimeout(bg, time.Millisecond)
@@ -63,6 +65,7 @@ func TestForeignDeadlineBehindOurs(t *testing.T) {
 
 // TestForeignWriteDeadline is the same for a Write that waits, and for one that comes when the deadline has passed.
 func TestForeignWriteDeadline(t *testing.T) {
+	t.Parallel()
 	for _, before := range []bool{true, false} {
 		runConnTest(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
 			if t.real && (before || t.p.Role == wiretest.Server) {

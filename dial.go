@@ -11,12 +11,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/closeonce/websocket/internal/browsersocket"
 	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/streamconn"
 	"github.com/closeonce/websocket/internal/transport"
@@ -38,15 +37,29 @@ import (
 //
 // If the server answers with anything but a valid handshake, the error is a [*HandshakeError], and Dial also returns the
 // response, with up to 1024 bytes of its body. The response's body never needs closing. No error contains the URL's password.
+//
+// In a browser (GOOS=js) Dial opens one of the browser's WebSockets, and u may be relative to the page. The Conn behaves as on
+// any other system, except for what programs in a browser can't do:
+//
+//   - Only the status codes 1000 and 3000 to 4999 can be sent; with any other, the Close frame has no status code.
+//   - [Conn.Ping] sends nothing. It returns nil while the connection lives.
+//   - The browser receives as fast as the server sends. If over 16 MiB wait to be read, the connection ends with an error.
+//   - A Writer's message is sent when it is complete.
+//   - [Conn.CloseNow] lets the browser make the closing handshake in the background.
+//   - If the handshake fails, the error does not say why, and the response is nil.
+//
+// If opts.HTTPClient has an [http.Transport] with a DialContext function, Dial uses that as on other systems, for
+// connections in memory. Node.js has WebSockets since version 22.
 func Dial(ctx context.Context, u string, opts *DialOptions) (*Conn, *http.Response, error) {
-	if runtime.GOOS == "js" { // the browser opens WebSockets there
-		return nil, nil, errors.New("websocket: Dial is not supported on GOOS=js")
-	}
 	if ctx == nil {
 		return nil, nil, errors.New("websocket: Dial was called with a nil context")
 	}
 	if opts == nil {
 		opts = &DialOptions{}
+	}
+	dial := dial
+	if browsersocket.Here && !opts.ownDialer() {
+		dial = dialBrowser
 	}
 	c, resp, err := dial(ctx, u, opts)
 	if err != nil {
@@ -114,7 +127,7 @@ type offer struct {
 func (opts *DialOptions) offer() (offer, error) {
 	var o offer
 	var err error
-	if o.subprotocols, err = opts.subprotocols(); err != nil {
+	if o.subprotocols, err = handshake.Offered(opts.Subprotocols, opts.HTTPHeader); err != nil {
 		return o, err
 	}
 	if o.compress = opts.CompressionMode != CompressionDisabled; o.compress {
@@ -183,7 +196,7 @@ func handshakeClient(ctx context.Context, given *http.Client) (*http.Client, con
 	}
 	check := client.CheckRedirect
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		httpScheme(req.URL)
+		handshake.HTTPScheme(req.URL)
 		if check != nil {
 			return check(req, via)
 		}
@@ -198,37 +211,6 @@ func handshakeClient(ctx context.Context, given *http.Client) (*http.Client, con
 	return &client, cancel, ctx
 }
 
-// httpScheme changes the scheme ws or wss to http or https, for net/http.
-func httpScheme(u *url.URL) {
-	switch u.Scheme {
-	case "ws":
-		u.Scheme = "http"
-	case "wss":
-		u.Scheme = "https"
-	}
-}
-
-var errMalformedURL = errors.New("websocket: the URL is malformed (it is not shown, because it may contain a password)")
-
-// parseURL parses a URL. It may contain a password, so errors must not quote it.
-func parseURL(rawURL string) (*url.URL, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		if strings.Contains(rawURL, "@") {
-			return nil, errMalformedURL
-		}
-		return nil, fmt.Errorf("websocket: %w", err)
-	}
-	httpScheme(u)
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("websocket: the URL has the scheme %q; it must be ws, wss, http or https", u.Scheme)
-	}
-	if u.Host == "" {
-		return nil, errors.New("websocket: the URL has no Host")
-	}
-	return u, nil
-}
-
 // requestFields are header fields that HTTPHeader can't set: the request has its own, or must not have them.
 var requestFields = map[string]bool{
 	"Connection": true, "Upgrade": true, "Sec-Websocket-Key": true, "Sec-Websocket-Version": true,
@@ -239,13 +221,13 @@ var requestFields = map[string]bool{
 // newRequest makes the handshake's request (section 4.1), without the fields whose names
 // begin with Sec-WebSocket.
 func newRequest(ctx context.Context, rawURL string, opts *DialOptions) (*http.Request, error) {
-	u, err := parseURL(rawURL)
+	u, err := handshake.ParseURL(rawURL)
 	if err != nil {
 		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, errMalformedURL
+		return nil, handshake.ErrURL
 	}
 	for name, values := range opts.HTTPHeader {
 		// net/http sends names as spelled, so another spelling of these would be a second field.
@@ -272,34 +254,6 @@ func headerValue(h http.Header, canonical string) string {
 		}
 	}
 	return ""
-}
-
-// subprotocols returns the subprotocols to offer: the option's, then those of HTTPHeader.
-func (opts *DialOptions) subprotocols() ([]string, error) {
-	var offered []string
-	for _, p := range opts.Subprotocols {
-		if p == "" {
-			continue
-		}
-		if !handshake.IsSubprotocol(p) {
-			return nil, fmt.Errorf("websocket: the subprotocol %q has a comma, a space, or a character that is not printable ASCII", p)
-		}
-		offered = append(offered, p)
-	}
-	for name, lines := range opts.HTTPHeader {
-		if http.CanonicalHeaderKey(name) != "Sec-Websocket-Protocol" {
-			continue
-		}
-		for p := range handshake.EachToken(lines) {
-			if !handshake.IsSubprotocol(p) {
-				return nil, fmt.Errorf("websocket: HTTPHeader's Sec-WebSocket-Protocol has %q: a space, or a character that is not printable ASCII", p)
-			}
-			if !slices.Contains(offered, p) { // "MUST all be unique strings"
-				offered = append(offered, p)
-			}
-		}
-	}
-	return offered, nil
 }
 
 // A HandshakeError says why the server's answer was not a valid handshake.

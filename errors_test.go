@@ -20,6 +20,7 @@ import (
 // TestSendAfterClose: what sends, after the peer's Close, returns an error that is both its CloseError and net.ErrClosed;
 // what receives, and the context's cause, the CloseError alone.
 func TestSendAfterClose(t *testing.T) {
+	t.Parallel()
 	for _, code := range []StatusCode{1000, 1001, 1011, StatusNoStatusRcvd} {
 		runConnTest(t, config{}, func(t *connTest) {
 			w, err := t.c.Writer(bg, MessageText)
@@ -105,6 +106,7 @@ func lastOf(c *Conn) (last error) {
 
 // TestWordsOfErrors: the words that programs search errors for, as they do with coder/websocket.
 func TestWordsOfErrors(t *testing.T) {
+	t.Parallel()
 	read := func(t *connTest) error { _, _, err := t.c.Read(bg); return err }
 	write := func(t *connTest) error { return t.c.Write(bg, MessageText, nil) }
 	for _, tt := range []struct {

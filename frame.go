@@ -178,23 +178,21 @@ func appendHeader(b []byte, h header) []byte {
 	if h.rsv3 {
 		first |= rsv3Bit
 	}
-	var second byte
 	if h.masked {
-		second = maskBit
+		return append(appendLength(b, first, maskBit, h.length), h.key[:]...)
 	}
+	return appendLength(b, first, 0, h.length)
+}
+
+// appendLength appends a header without its masking key. second is the second byte without it: maskBit or 0.
+func appendLength(b []byte, first, second byte, length int64) []byte {
 	switch {
-	case h.length < 126:
-		b = append(b, first, second|byte(h.length))
-	case h.length <= 0xFFFF:
-		b = append(b, first, second|126, byte(h.length>>8), byte(h.length))
-	default:
-		b = append(b, first, second|127)
-		b = binary.BigEndian.AppendUint64(b, uint64(h.length))
+	case length < 126:
+		return append(b, first, second|byte(length))
+	case length <= 0xFFFF:
+		return append(b, first, second|126, byte(length>>8), byte(length))
 	}
-	if h.masked {
-		b = append(b, h.key[:]...)
-	}
-	return b
+	return binary.BigEndian.AppendUint64(append(b, first, second|127), uint64(length))
 }
 
 // legality is the context that decides, with the header, whether a frame is legal.

@@ -17,6 +17,7 @@ import (
 // TestGiveUpHandedTheWriteTurn: a Write in line gives up in the moment in which it is handed the turn. The message that
 // waits in the queue leaves all the same.
 func TestGiveUpHandedTheWriteTurn(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{settings: newSettings(8<<10, 0, -1)}, func(t *connTest) {
 		big := bytes.Repeat([]byte("0123456789abcdef"), t.blockedSize()/16)
 		unqueued := make([]byte, 16<<10) // more than the queue takes
@@ -128,6 +129,7 @@ func TestGiveUpSteppedAsideFor(t *testing.T) {
 // TestGiveUpWriterInFragment: a Writer's context ends while a fragment is on its way, and so when it is closed. The
 // message ends on the wire, and the next one follows it.
 func TestGiveUpWriterInFragment(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
 		big := bytes.Repeat([]byte("0123456789abcdef"), t.blockedSize()/16)
 		ctx, cancel := context.WithCancel(bg)

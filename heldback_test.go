@@ -65,6 +65,9 @@ func TestCompressedBehindRestOfCancelled(t *testing.T) {
 func TestBytesBehindInvalidText(t *testing.T) {
 	for _, bad := range []string{"\xe6\xbc", "\xff", "good\xff"} {
 		runConnTest(t, config{}, func(t *connTest) {
+			if t.real && bad != "good\xff" {
+				return // once is enough: it takes a while
+			}
 			t.p.Timeout = time.Minute
 			big := bytes.Repeat([]byte("0123456789abcdef"), t.blockedSize()/16)
 			stuck := start(func() error { return t.c.Write(bg, MessageBinary, big) })

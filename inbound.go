@@ -342,19 +342,19 @@ func (c *Conn) endMessage() {
 		c.deflate.message.end()
 	}
 	if !m.counted {
-		c.countMessage(size)
+		if !c.receiver.fresh.addMessage(size) {
+			c.countSize(size)
+		}
 		c.hooks.messageRead(MessageType(m.typ), size)
 	}
 	m.end()
 }
 
-// countMessage counts a message that was read to its end.
-func (c *Conn) countMessage(size int64) {
-	if !c.receiver.fresh.addMessage(size) {
-		c.mu.Lock()
-		c.sender.counters.add(payloadRead, size)
-		c.mu.Unlock()
-	}
+// countSize counts the size of a message if fresh can't hold it.
+func (c *Conn) countSize(size int64) {
+	c.mu.Lock()
+	c.sender.counters.add(payloadRead, size)
+	c.mu.Unlock()
 }
 
 // dropUnread drops everything that was received and not read. After CloseRead, dropping the start of a message closes the

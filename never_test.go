@@ -19,6 +19,7 @@ const never = time.Duration(math.MaxInt64)
 // TestNeverKeepAlive: with a KeepAlive of never all other timers go on. Nobody reads, and a Ping is answered; nobody
 // answers, and Close gives up.
 func TestNeverKeepAlive(t *testing.T) {
+	t.Parallel()
 	const timeout = 100 * time.Millisecond
 	runConnTest(t, config{settings: newSettings(0, timeout, never)}, func(t *connTest) {
 		t.p.SendPing("up")
@@ -38,7 +39,8 @@ func TestNeverKeepAlive(t *testing.T) {
 // TestNeverCloseTimeout: with a close timeout of never Close waits for the peer, and all other timers go on: it ends a
 // second after a CloseContext has given up.
 func TestNeverCloseTimeout(t *testing.T) {
-	runConnTest(t, config{settings: newSettings(0, never, 50*time.Millisecond)}, func(t *connTest) {
+	t.Parallel()
+	runConnTest(t, config{settings: newSettings(0, never, 500*time.Millisecond)}, func(t *connTest) {
 		if t.real && t.p.Role == wiretest.Server {
 			return // it takes a second
 		}
@@ -73,6 +75,7 @@ func TestNeverCloseTimeout(t *testing.T) {
 
 // TestNeverDeadline: a deadline at the end of time is none.
 func TestNeverDeadline(t *testing.T) {
+	t.Parallel()
 	for _, at := range []time.Time{time.Now().Add(never), time.Unix(1<<60, 0)} {
 		runConnTest(t, config{}, func(t *connTest) {
 			nc := NetConn(bg, t.c, MessageBinary)
@@ -105,6 +108,7 @@ func TestNeverDeadline(t *testing.T) {
 // TestNeverEndingFrame: a header of 2^63-1 bytes, which is legal. Without a read limit, or with one as large, the bytes
 // that come are read, and none that do not.
 func TestNeverEndingFrame(t *testing.T) {
+	t.Parallel()
 	roomy := make([]byte, 0, 1<<10)
 	ways := map[string]func(c *Conn, ctx context.Context) error{
 		"Read":       func(c *Conn, ctx context.Context) error { _, _, err := c.Read(ctx); return err },

@@ -147,6 +147,11 @@ type AcceptOptions struct {
 
 // DialOptions are the options of [Dial]. nil and the zero value are the
 // defaults.
+//
+// In a browser (GOOS=js) the browser makes the handshake and watches over the connection. Of HTTPClient only the Timeout is
+// used there. HTTPHeader (but for Sec-WebSocket-Protocol) and Host make Dial return an error that wraps
+// [errors.ErrUnsupported]. CompressionMode, CompressionThreshold, CompressionTuning and KeepAlive have no effect, and
+// OnPingReceived and OnPongReceived are not called. All other options are the same.
 type DialOptions struct {
 	// HTTPClient makes the handshake's request, with its transport, proxy, TLS
 	// settings, cookies and redirects. Its Timeout bounds the handshake.

@@ -10,6 +10,7 @@ import (
 
 // TestPongsInOrder: of ten Pings in one segment each is answered, whether the application reads or not.
 func TestPongsInOrder(t *testing.T) {
+	t.Parallel()
 	for _, reading := range []bool{false, true} {
 		runConnTest(t, config{}, func(t *connTest) {
 			var read <-chan error
@@ -40,6 +41,7 @@ func TestPongsInOrder(t *testing.T) {
 
 // TestPongsCoalesce: of many Pings to a peer that does not read, a few are answered, in order, and the newest.
 func TestPongsCoalesce(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
 		stuck := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, t.blockedSize())) })
 		t.blocked("nobody reads", stuck)

@@ -236,6 +236,7 @@ func TestPreparedBehindStall(t *testing.T) {
 
 // TestTryWritePreparedLimits: references count for the queue, but one of any size fits if nothing else waits.
 func TestTryWritePreparedLimits(t *testing.T) {
+	t.Parallel()
 	s := newSettings(100<<10, 0, 0)
 	runConnTest(t, config{settings: s}, func(t *connTest) {
 		big := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, t.blockedSize())) })

@@ -44,9 +44,10 @@ func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte,
 	if err == nil && !whole {
 		typ, message, err = c.readMessage(ctx, message, len(buf))
 	}
-	if err := c.endRead(ctx, err); err != nil {
-		return 0, buf, err
+	if err != nil {
+		return 0, buf, c.endRead(ctx, err)
 	}
+	c.leaveRead()
 	return typ, message, nil
 }
 

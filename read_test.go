@@ -59,6 +59,7 @@ func TestReadCancelledBefore(t *testing.T) {
 }
 
 func TestReaderStreams(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		t.p.Send(wiretest.Binary("ab").More())
 		typ, r, err := t.c.Reader(bg)
@@ -167,6 +168,7 @@ func TestReadConcurrently(t *testing.T) {
 
 // TestNobodyReads: the application does not read, and the connection is well.
 func TestNobodyReads(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		t.p.SendText("unread")
 		t.p.SendPing("1")
@@ -358,6 +360,7 @@ func TestTextCutOff(t *testing.T) {
 
 // TestIllegalFrames: each is answered with a Close frame, and then TCP ends.
 func TestIllegalFrames(t *testing.T) {
+	t.Parallel()
 	text := func(change func(*wiretest.Frame)) []wiretest.Frame {
 		f := wiretest.Text("x")
 		change(&f)
@@ -429,6 +432,7 @@ func TestWrongMasking(t *testing.T) {
 
 // TestLost: the stream ends without a Close.
 func TestLost(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		t.p.SendText("before")
 		t.wantRead("a message", MessageText, "before")
@@ -654,6 +658,7 @@ func TestLimitOverflow(t *testing.T) {
 // TestAfterTheirClose: what follows the peer's Close is not looked at, whoever
 // reads it.
 func TestAfterTheirClose(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		if !t.c.sender.client {
 			return // a server closes TCP at once

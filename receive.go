@@ -120,7 +120,7 @@ func (r *receiver) cutOff(err error) error {
 	if err == io.EOF {
 		err = errEnd
 		if r.left > 0 || !r.inbox.Empty() {
-			err = io.ErrUnexpectedEOF
+			err = errCutOff
 		}
 	}
 	return fmt.Errorf("failed to read frame %s: %w", what, err)

@@ -73,6 +73,7 @@ func TestCloseReadRepeated(t *testing.T) {
 // TestCloseReadStalled: the read-ahead is full when CloseRead is called. What was not read is dropped, and the peer is
 // told; its Close is seen.
 func TestCloseReadStalled(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
 		frames := bytes.Repeat(t.p.Encode(wiretest.Binary(string(make([]byte, 1000)))), 2000)
 		sent := start(func() error { t.p.SendRaw(frames); return nil })

@@ -58,23 +58,22 @@ const (
 	corkLimit = 16 << 10
 )
 
-// frame returns a data frame of the payload, which stays where it is if it is large. gathers says that the transport writes
-// both parts in one system call.
-func (s *sender) frame(first firstByte, payload []byte, gathers bool) outFrame {
-	f := outFrame{first: first, head: transport.Get()}
+// encodeFrame encodes the payload of f, which stays where it is if it is large. gathers says that the transport writes both parts
+// in one system call.
+func (s *sender) encodeFrame(f *outFrame, payload []byte, gathers bool) {
+	f.head = transport.Get()
 	switch {
 	case len(payload) <= copyLimit || len(payload) <= transport.BufferSize && !gathers:
-		s.appendFrame(f.head, first, payload)
+		s.appendFrame(f.head, f.first, payload)
 	case s.client || gathers:
-		f.key = s.appendStart(f.head, first, len(payload))
+		f.key = s.appendStart(f.head, f.first, len(payload))
 		f.tail = payload
 	default:
-		s.appendStart(f.head, first, len(payload))
+		s.appendStart(f.head, f.first, len(payload))
 		n := copy(f.head.B[len(f.head.B):cap(f.head.B)], payload)
 		f.head.B = f.head.B[:len(f.head.B)+n]
 		f.tail = payload[n:]
 	}
-	return f
 }
 
 // collect puts all pending frames, and f, into one buffer: control frames first, our Close last. It asks closeTable for each
@@ -250,8 +249,8 @@ func (s *sender) add(first firstByte, payload []byte, size, limit, reserved int)
 		return false
 	}
 	at := &s.queue
-	if reserved == 0 { // else it was compressed before what is in the backlog now
-		at = s.backlog.behind(at)
+	if reserved == 0 && s.backlog.waits() { // with a reservation it was compressed before what is in the backlog now
+		at = s.backlog.behind()
 	}
 	if *at == nil {
 		*at = transport.Get()

@@ -17,6 +17,7 @@ import (
 // TestSendPing: frames of the application's own leave as they are, in order, though nobody reads; OnPongReceived hears of the
 // Pong, and Ping does not take it for its own.
 func TestSendPing(t *testing.T) {
+	t.Parallel()
 	heard := make(chan string, 100)
 	s := newSettings(0, 0, 0)
 	s.onPong = func(_ context.Context, p []byte) { heard <- string(p) }
@@ -90,6 +91,7 @@ func TestSendPingInsideMessage(t *testing.T) {
 // TestSendPingIsBounded: while the peer does not read, a few wait, in order, and do not push each other nor the answers to
 // the peer's Pings aside; then it is ErrQueueFull, whatever the queue limit is.
 func TestSendPingIsBounded(t *testing.T) {
+	t.Parallel()
 	s := newSettings(-1, 0, -1)
 	runConnTest(t, config{settings: s}, func(t *connTest) {
 		stuck := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, t.blockedSize())) })

@@ -16,6 +16,7 @@ import (
 
 // TestCloseMany: several Closes send one frame and give one result.
 func TestCloseMany(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		var closes []<-chan error
 		for range 5 {
@@ -42,6 +43,7 @@ func TestCloseMany(t *testing.T) {
 
 // TestCloseUnblocks: Close makes blocked calls return, with the reason.
 func TestCloseUnblocks(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{settings: newSettings(0, time.Minute, 0)}, func(t *connTest) {
 		t.p.Timeout = 2 * time.Minute
 		big := bytes.Repeat([]byte("x"), t.blockedSize())
@@ -129,6 +131,7 @@ func TestContextEndsFirst(t *testing.T) {
 
 // TestCloseTimeout: the peer does not answer.
 func TestCloseTimeout(t *testing.T) {
+	t.Parallel()
 	s := newSettings(0, 200*time.Millisecond, 0)
 	runConnTest(t, config{settings: s}, func(t *connTest) {
 		begun := time.Now()
@@ -149,6 +152,7 @@ func TestCloseTimeout(t *testing.T) {
 }
 
 func TestCloseContext(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		ctx, cancel := context.WithTimeout(bg, 50*time.Millisecond)
 		defer cancel()
@@ -182,6 +186,7 @@ func TestCloseContextEnded(t *testing.T) {
 
 // TestCloseContextAgain: however often Close is given up, the time-out stands.
 func TestCloseContextAgain(t *testing.T) {
+	t.Parallel()
 	s := newSettings(0, 500*time.Millisecond, 0)
 	runConnTest(t, config{settings: s}, func(t *connTest) {
 		begun := time.Now()
@@ -200,6 +205,7 @@ func TestCloseContextAgain(t *testing.T) {
 
 // TestCloseTimeoutOff: Close does not wait.
 func TestCloseTimeoutOff(t *testing.T) {
+	t.Parallel()
 	s := newSettings(0, -1, 0)
 	s.queueLimit = 1
 	runConnTest(t, config{settings: s}, func(t *connTest) {

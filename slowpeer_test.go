@@ -54,6 +54,7 @@ func TestSlowPeerIsAlive(t *testing.T) {
 
 // TestSlowPeerIsAliveTCP is the same where the system buffers, in a hurry.
 func TestSlowPeerIsAliveTCP(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{settings: newSettings(0, 0, time.Second)}, func(t *connTest) {
 		if !t.real {
 			return

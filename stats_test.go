@@ -339,6 +339,7 @@ func TestStatsRTTBehindOthers(t *testing.T) {
 
 // TestStatsClosed: who closed, and with which code.
 func TestStatsClosed(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		do   func(t *connTest)
 		by   ClosedBy
@@ -570,9 +571,10 @@ func TestCounters(t *testing.T) {
 func TestLargeMessageCounts(t *testing.T) {
 	a, _ := statsPair(t, nil, nil, nil)
 	a.supervisor.Turn.Await(nil, nil)
-	a.countMessage(3 << 30)
-	a.countMessage(3 << 30)
-	a.countMessage(7)
+	for _, size := range []int64{3 << 30, 3 << 30, 7} {
+		a.receiver.message.size = size
+		a.endMessage()
+	}
 	a.releaseRead()
 	if s := a.Stats().Read; s.Messages != 3 || s.Bytes != 6<<30+7 {
 		t.Errorf("%+v", s)

@@ -87,6 +87,7 @@ func runTraced(t *testing.T, s settings, f func(t *connTest, r *traced)) {
 
 // TestTraceMessages: a fragmented message with a Ping in it, answers, and a Close of the peer's.
 func TestTraceMessages(t *testing.T) {
+	t.Parallel()
 	runTraced(t, newSettings(0, 0, -1), func(t *connTest, r *traced) {
 		t.p.Send(wiretest.Text("hel").More())
 		t.p.SendPing("four")

@@ -64,7 +64,7 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 	default:
 		sent, err = c.writeFrame(ctx, first, p, len(p), false)
 	}
-	if sent {
+	if sent && c.hooks != nil {
 		c.tellWritten(typ, int64(len(p)))
 	}
 	if err != nil {
@@ -242,18 +242,20 @@ func (c *Conn) enqueueCorked(first firstByte, p []byte, size int) bool {
 	if !c.stoppedLocked() && !c.has(writerIsOpen|backlogged) {
 		queued, corks = c.sender.enqueueCorked(first, p, size)
 	}
-	c.unlock()
-	if corks {
-		c.alarms.SetOnce(now(), alarmCork, corkDelay)
+	if !corks {
+		c.mu.Unlock() // the flags stay as they are
+		return queued
 	}
-	return queued
+	c.unlock()
+	c.alarms.SetOnce(now(), alarmCork, corkDelay)
+	return true
 }
 
 // writeFrame sends one data frame, with the write turn, which it gives back. size is the payload's size before compression.
 // If mustSend is set, the frame is sent even if ctx is done.
 func (c *Conn) writeFrame(ctx context.Context, first firstByte, payload []byte, size int, mustSend bool) (sent bool, err error) {
-	f := c.sender.frame(first, payload, c.transport.Gathers())
-	f.size, f.mustSend = size, mustSend
+	f := outFrame{first: first, size: size, mustSend: mustSend}
+	c.sender.encodeFrame(&f, payload, c.transport.Gathers())
 	_, err = c.flush(ctx, &f, untilContext)
 	c.leaveWrite()
 	return err == nil || f.committed, err

@@ -88,6 +88,7 @@ func (t *connTest) blockedSize() int {
 // TestWriteCancelled: the first byte has left, so all of it will; the caller
 // is free, and may use his memory again.
 func TestWriteCancelled(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		p := bytes.Repeat([]byte("0123456789abcdef"), t.blockedSize()/16)
 		want := string(p)
@@ -114,6 +115,7 @@ func TestWriteCancelled(t *testing.T) {
 
 // TestWriteCancelledWaiting: before its first byte, nothing is sent.
 func TestWriteCancelledWaiting(t *testing.T) {
+	t.Parallel()
 	s := newSettings(-1, 0, 0)
 	runConnTest(t, config{settings: s}, func(t *connTest) {
 		if t.c.sender.limit != 0 {
@@ -167,6 +169,7 @@ func TestWriteCancelledAnywhere(t *testing.T) {
 
 // TestPeerNeverReads: slots and queues are bounded.
 func TestPeerNeverReads(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		t.p.Timeout = time.Minute
 		big := bytes.Repeat([]byte("x"), t.blockedSize())
@@ -290,6 +293,7 @@ func TestWriteConcurrently(t *testing.T) {
 // TestWriter: fragments, with control frames between them, and others' messages
 // behind them.
 func TestWriter(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		w, err := t.c.Writer(bg, MessageText)
 		if err != nil {
@@ -408,6 +412,7 @@ func TestWriterEnded(t *testing.T) {
 
 // TestWriterEndedHalfway: after a message that ends halfway, because the connection does, no other message leaves.
 func TestWriterEndedHalfway(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		c := t.c
 		w, err := c.Writer(bg, MessageText)
@@ -536,6 +541,7 @@ func TestCompany(t *testing.T) {
 // TestCompanyBehindAnother: an answer may wait for company while another's message is
 // on its way; it leaves behind that.
 func TestCompanyBehindAnother(t *testing.T) {
+	t.Parallel()
 	runConnTest(t, config{}, func(t *connTest) {
 		t.p.SendRaw(t.p.Encode(wiretest.Text("one"), wiretest.Text("two"), wiretest.Text("three")))
 		t.wantRead("one of three", MessageText, "one")

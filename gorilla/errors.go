@@ -155,13 +155,19 @@ func (c *Conn) translate(op string, err error) error {
 		return ErrReadLimit
 	case errors.As(err, &broken):
 		return errors.New("websocket: " + broken.Reason)
-	case errors.Is(err, io.ErrUnexpectedEOF) && op == "read":
-		return errUnexpectedEOF
 	case errors.Is(err, net.ErrClosed):
 		return c.opError(op, net.ErrClosed)
 	}
-	if lost := errors.Unwrap(err); lost != nil {
-		return lost
+	// What is left is a connection that was lost: the core's error wraps that of the net.Conn.
+	cause := errors.Unwrap(err)
+	if inner := errors.Unwrap(cause); op == "read" && inner != nil {
+		cause = inner
 	}
-	return err
+	switch {
+	case cause == nil:
+		return err
+	case cause != io.ErrUnexpectedEOF && errors.Is(cause, io.ErrUnexpectedEOF): // the core's own, for io.EOF
+		return errUnexpectedEOF
+	}
+	return cause
 }

@@ -18,6 +18,11 @@ func (c *Conn) WriteMessage(messageType int, data []byte) error {
 	if err := c.beginMessage(messageType); err != nil {
 		return err
 	}
+	return c.message(messageType, data)
+}
+
+// message sends a message whole, or a control frame.
+func (c *Conn) message(messageType int, data []byte) error {
 	if isControl(messageType) {
 		return c.control(messageType, data)
 	}
@@ -128,15 +133,19 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 		return nil, err
 	}
 	w := &messageWriter{c: c, typ: messageType}
-	if !isControl(messageType) {
-		core, err := c.c.Writer(&c.writes, websocket.MessageType(messageType))
-		if err != nil {
-			return nil, c.writeFailed(err)
-		}
-		w.core = core.(coreWriter)
-	}
 	c.writer.Store(w)
 	return w, nil
+}
+
+// A messageWriter writes one message. If the write buffer holds it, it leaves as one frame.
+type messageWriter struct {
+	c   *Conn
+	typ int
+
+	mu     sync.Mutex // guards what follows
+	kept   *[]byte    // what has not left; nil: nothing
+	core   coreWriter // nil: nothing has left
+	closed bool
 }
 
 // A coreWriter is what websocket.Conn.Writer returns.
@@ -145,37 +154,55 @@ type coreWriter interface {
 	Flush() error
 }
 
-// A messageWriter writes one message.
-type messageWriter struct {
-	c      *Conn
-	typ    int
-	core   coreWriter
-	mu     sync.Mutex // guards what follows
-	frame  []byte     // of a control frame
-	kept   int        // about how many bytes core keeps
-	closed bool
-}
+// buffers lends memory for what writers keep.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Write appends p to the message.
 func (w *messageWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case w.closed:
+	if w.closed {
 		return 0, errWriteClosed
-	case w.core == nil:
-		w.frame = append(w.frame, p...)
+	}
+	if w.kept == nil {
+		w.kept = buffers.Get().(*[]byte)
+	}
+	if isControl(w.typ) || len(*w.kept)+len(p) <= w.c.size {
+		*w.kept = append(*w.kept, p...)
 		return len(p), nil
 	}
-	n, err := w.core.Write(p)
-	if w.kept += n; err == nil && w.kept > w.c.size {
-		w.kept = 0
-		err = w.core.Flush()
+	if err := w.fragment(p); err != nil {
+		return 0, w.c.writeFailed(err)
 	}
-	if err != nil {
-		return n, w.c.writeFailed(err)
+	return len(p), nil
+}
+
+// fragment sends what is kept, and p.
+func (w *messageWriter) fragment(p []byte) error {
+	if err := w.open(); err != nil {
+		return err
 	}
-	return n, nil
+	if _, err := w.core.Write(p); err != nil {
+		return err
+	}
+	return w.core.Flush()
+}
+
+// open makes the core's writer, and writes what is kept to it.
+func (w *messageWriter) open() error {
+	if w.core == nil {
+		core, err := w.c.c.Writer(&w.c.writes, websocket.MessageType(w.typ))
+		if err != nil {
+			return err
+		}
+		w.core = core.(coreWriter)
+	}
+	if len(*w.kept) == 0 {
+		return nil
+	}
+	_, err := w.core.Write(*w.kept)
+	*w.kept = (*w.kept)[:0]
+	return err
 }
 
 // Close sends the end of the message.
@@ -187,16 +214,33 @@ func (w *messageWriter) Close() error {
 	}
 	w.closed = true
 	w.c.writer.CompareAndSwap(w, nil)
+	var rest []byte
+	if w.kept != nil {
+		rest = *w.kept
+		defer w.giveBack()
+	}
 	if w.core == nil {
 		if err := w.c.permanent(); err != nil {
 			return err
 		}
-		return w.c.control(w.typ, w.frame)
+		return w.c.message(w.typ, rest)
 	}
-	if err := w.core.Close(); err != nil {
+	err := w.open()
+	if closing := w.core.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
 		return w.c.writeFailed(err)
 	}
 	return nil
+}
+
+// giveBack gives the memory back that was lent.
+func (w *messageWriter) giveBack() {
+	if *w.kept = (*w.kept)[:0]; cap(*w.kept) <= 64<<10 {
+		buffers.Put(w.kept)
+	}
+	w.kept = nil
 }
 
 // WriteJSON encodes v and sends it as a text message.

@@ -53,7 +53,11 @@ func buildBefore(checkout, temp string) (string, error) {
 		return "", err
 	}
 	program := filepath.Join(temp, "bench"+beforeSuffix)
-	_, err = goTool("build", "-modfile", otherMod, "-o", program, benchModule)
+	build := []string{"build", "-modfile", otherMod, "-o", program}
+	if _, err := os.Stat(filepath.Join(checkout, "group.go")); errors.Is(err, os.ErrNotExist) {
+		build = append(build, "-tags", "nogroup")
+	}
+	_, err = goTool(append(build, benchModule)...)
 	return program, err
 }
 

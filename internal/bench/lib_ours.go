@@ -21,7 +21,7 @@ func ourLibrary() *library {
 type ourServer struct {
 	order order
 	conns members[*websocket.Conn]
-	group websocket.Group
+	group group
 }
 
 func (s *ourServer) serve(ln net.Listener) error {
@@ -58,9 +58,7 @@ func (s *ourServer) run(ctx context.Context, c *websocket.Conn) {
 	}
 	defer c.CloseNow()
 	if s.order.Group {
-		if err := s.group.Add(c); err != nil {
-			fatal(err)
-		}
+		s.group.add(c)
 	} else {
 		s.conns.add(s.order, c)
 	}
@@ -104,7 +102,7 @@ func (s *ourServer) echoFresh(ctx context.Context, c *websocket.Conn) {
 
 func (s *ourServer) broadcast(message []byte) error {
 	if s.order.Group {
-		return s.group.Broadcast(websocket.MessageBinary, message)
+		return s.group.broadcast(message)
 	}
 	return s.conns.each(func(c *websocket.Conn) error {
 		return c.Write(context.Background(), websocket.MessageBinary, message)

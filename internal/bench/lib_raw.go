@@ -2,14 +2,18 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"slices"
 	"strings"
+	"syscall"
+	"unsafe"
 )
 
 // The references say what plain TCP costs in Go: messages with four bytes of length before them, no
-// handshake, no masking.
+// handshake, no masking. For groups they say what the system call costs: a bare loop of write(2) over the sockets, of which
+// Go's runtime and package net know nothing.
 
 func rawLibrary() *library {
 	return &library{
@@ -31,12 +35,17 @@ type rawServer struct {
 	order order
 	batch bool
 	conns members[net.Conn]
+	files members[int] // for groups, instead of conns
 }
 
 func (s *rawServer) serve(ln net.Listener) error {
 	return acceptAll(ln, func(c net.Conn) {
 		defer c.Close()
-		s.conns.add(s.order, c)
+		if s.order.Group {
+			s.files.add(s.order, duplicate(c))
+		} else {
+			s.conns.add(s.order, c)
+		}
 		if s.order.Lean {
 			_ = s.runLean(c) // ends with the load generator
 			return
@@ -47,10 +56,33 @@ func (s *rawServer) serve(ln net.Listener) error {
 
 func (s *rawServer) broadcast(message []byte) error {
 	frame := appendLengthPrefixed(nil, message)
+	if s.order.Group {
+		return s.files.each(func(fd int) error {
+			_, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&frame[0])), uintptr(len(frame)))
+			if errno != 0 {
+				return errno
+			}
+			return nil
+		})
+	}
 	return s.conns.each(func(c net.Conn) error {
 		_, err := c.Write(frame)
 		return err
 	})
+}
+
+// duplicate returns a file of its own for the connection's socket.
+func duplicate(c net.Conn) int {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		fatal(err)
+	}
+	var fd int
+	var failed error
+	if err := raw.Control(func(f uintptr) { fd, failed = syscall.Dup(int(f)) }); err != nil || failed != nil {
+		fatal(errors.Join(err, failed))
+	}
+	return fd
 }
 
 // run reads into one buffer that grows to the largest message, and answers from it.

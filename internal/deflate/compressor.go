@@ -14,6 +14,8 @@ type Compressor struct {
 	history []byte
 	table   []uint16
 	clock   uint16 // position of history[0], modulo 2^16
+	// unindexed is how many of the newest bytes are not in the table yet.
+	unindexed uint16
 
 	bits     uint8
 	takeover bool
@@ -103,6 +105,7 @@ func (c *Compressor) AppendMessage(dst, msg []byte) ([]byte, bool) {
 	e.chains.begin()
 	if c.takeover {
 		kept = c.push(msg)
+		c.index(kept)
 		e.writeAll(&w, c.history, kept, c.table, c.clock, c.reach())
 	} else {
 		table := e.clearTable(len(msg))
@@ -188,10 +191,14 @@ func (c *Compressor) Reset() {
 }
 
 // Record notes that msg was sent compressed, but by other means: say, compressed
-// once without context for many connections. It is in the peer's window now.
+// once without context for many connections. It is in the peer's window now. It is
+// copied to the history, but not entered into the table before the next message that is
+// compressed here: on many connections there is none.
 func (c *Compressor) Record(msg []byte) {
 	if c.takeover {
-		c.record(msg)
+		start := c.add(msg)
+		n := len(c.history) - start
+		c.unindexed = uint16(min(int(c.unindexed)+n, len(c.history)))
 	}
 }
 
@@ -199,19 +206,37 @@ func (c *Compressor) Record(msg []byte) {
 // is too far back.
 func (c *Compressor) forget() {
 	c.clock += uint16(len(c.history))
-	c.history = c.history[:0]
+	c.history, c.unindexed = c.history[:0], 0
 }
 
 // record makes msg the newest history and enters it into the table.
 func (c *Compressor) record(msg []byte) {
+	start := c.add(msg)
+	c.index(start)
+	remember(c.history, start, 1+len(msg)>>10, c.table, c.clock)
+}
+
+// add makes msg, or the end of it, the newest history, and returns where it starts.
+func (c *Compressor) add(msg []byte) int {
 	limit := c.budget().history
 	if len(msg) > limit {
 		c.forget()
 		c.clock += uint16(len(msg) - limit)
 		msg = msg[len(msg)-limit:]
 	}
-	start := c.push(msg)
-	remember(c.history, start, 1+len(msg)>>10, c.table, c.clock)
+	return c.push(msg)
+}
+
+// index enters into the table what of history[:end] is not there yet. The table grows
+// with the history.
+func (c *Compressor) index(end int) {
+	if n := min(c.budget().table, cap(c.history)); n > len(c.table) {
+		c.table = make([]uint16, n)
+		remember(c.history[:end], 0, 1, c.table, c.clock)
+	} else if n := int(c.unindexed); n > 0 {
+		remember(c.history[:end], max(end-n, 0), 1+n>>12, c.table, c.clock)
+	}
+	c.unindexed = 0
 }
 
 // push appends msg, no longer than all of the history may be, to the history
@@ -241,7 +266,7 @@ func (c *Compressor) push(msg []byte) int {
 	return start
 }
 
-// growHistory makes room for n bytes, and for a table that goes with them.
+// growHistory makes room for n bytes.
 func (c *Compressor) growHistory(n int) {
 	b := c.budget()
 	size := max(256, 2*cap(c.history))
@@ -252,8 +277,4 @@ func (c *Compressor) growHistory(n int) {
 	grown := make([]byte, len(c.history), size)
 	copy(grown, c.history)
 	c.history = grown
-	if n := min(b.table, size); n > len(c.table) {
-		c.table = make([]uint16, n)
-		remember(c.history, 0, 1, c.table, c.clock)
-	}
 }

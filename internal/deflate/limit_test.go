@@ -166,10 +166,10 @@ func testNoAllocation(t *testing.T, text []byte, n int, takeover bool, effort Ef
 		whole()
 		streaming()
 	}
-	if got := testing.AllocsPerRun(200, whole); got != 0 {
+	if got := testing.AllocsPerRun(50, whole); got != 0 {
 		t.Errorf("whole, takeover %t, effort %d, %d bytes: %v allocations", takeover, effort, n, got)
 	}
-	if got := testing.AllocsPerRun(200, streaming); got != 0 {
+	if got := testing.AllocsPerRun(50, streaming); got != 0 {
 		t.Errorf("streaming, takeover %t, effort %d, %d bytes: %v allocations", takeover, effort, n, got)
 	}
 }

@@ -42,9 +42,9 @@ for (let at = 1; at < b.length;) {
 }
 `
 
-// zlib, with a window of exactly the size negotiated, decodes what we make.
+// zlib, with a window of exactly the size negotiated, decodes what we make. Without -every each window has one program.
 func TestZlibDecodes(t *testing.T) {
-	for _, peer := range []struct {
+	for i, peer := range []struct {
 		name string
 		args []string
 	}{
@@ -57,6 +57,9 @@ func TestZlibDecodes(t *testing.T) {
 			continue
 		}
 		for bits := minWindowBits; bits <= maxWindowBits; bits++ {
+			if !*every && bits%2 != i {
+				continue // they have the same zlib
+			}
 			t.Run(fmt.Sprintf("%s/%d", peer.name, bits), func(t *testing.T) {
 				t.Parallel()
 				var in, want bytes.Buffer

@@ -230,6 +230,36 @@ func CheckAnswer(lines []string, offered bool, offer Params) (agreed Params, ok 
 	return agreed, true, nil
 }
 
+// ReadAnswer is CheckAnswer for those who have nothing but the two header fields: the server's answer, and what the client
+// has offered. If offered is empty, the answer is compared with nothing.
+func ReadAnswer(answer, offered string) (agreed Params, ok bool, err error) {
+	if offered == "" || answer == "" {
+		return CheckAnswer([]string{answer}, true, Params{ClientBitsOffered: true})
+	}
+	err = fmt.Errorf("%s, which was not offered", deflateName)
+	if tooLong([]string{offered}) {
+		return agreed, false, errors.New("an offer of more than 64 KiB")
+	}
+	for e, bad := range eachExtension([]string{offered}) {
+		if bad != nil {
+			return agreed, false, fmt.Errorf("an offer that is malformed: %w", bad)
+		}
+		if e.name != deflateName {
+			continue
+		}
+		offer, bad := parseDeflate(e.params, false)
+		if bad != nil {
+			err = fmt.Errorf("an offer of %s where %w", deflateName, bad)
+			continue
+		}
+		// The answer is to one of the offers.
+		if agreed, ok, err = CheckAnswer([]string{answer}, true, offer); ok {
+			return agreed, true, nil
+		}
+	}
+	return Params{}, false, err
+}
+
 // checkParams says what is wrong with an answer to our offer: sections 7.1.1.1 to
 // 7.1.2.2.
 func checkParams(answer, offer Params) error {

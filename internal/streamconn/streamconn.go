@@ -194,7 +194,10 @@ var chunks = sync.Pool{New: func() any {
 }}
 
 func (c *Conn) writeChunk() {
-	_, err := c.stream.Write(*c.out)
+	n, err := c.stream.Write(*c.out)
+	if err == nil && n != len(*c.out) { // the stream is not a proper io.Writer
+		err = io.ErrShortWrite
+	}
 	if err == nil { // else who knows whether the stream has let go of it
 		chunks.Put(c.out)
 	}

@@ -130,7 +130,12 @@ func (p *page) run(script string, v any) {
 // wait waits for a JavaScript expression to be true.
 func (p *page) wait(expression string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	p.waitFor(expression, patience)
+}
+
+func (p *page) waitFor(expression string, d time.Duration) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, d)
 	defer cancel()
 	if _, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(10*time.Millisecond))); err != nil {
 		p.t.Fatalf("waiting for %s: %v", expression, err)

@@ -84,7 +84,13 @@ func startChat(t *testing.T, addr string) *chat {
 
 func startBinary(t *testing.T, binary, addr string) *chat {
 	t.Helper()
+	return startBinaryIn(t, "", binary, addr)
+}
+
+func startBinaryIn(t *testing.T, dir, binary, addr string) *chat {
+	t.Helper()
 	c := &chat{t: t, cmd: exec.Command(binary, "-addr", addr)}
+	c.cmd.Dir = dir
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -17,12 +17,11 @@ var Table = []Mutant{
 	{"accept-long-length-64", "a 64-bit length need not be the shortest form", []Edit{{"parseHeader", "if length <= 0xFFFF {", "if length == 0 {"}}},
 	{"accept-stray-continuation", "a continuation frame may begin a message", []Edit{{"header.check", "if !l.inMessage {", "if !l.inMessage && h.rsv1 {"}}},
 	{"accept-nested-message", "a message may begin inside another", []Edit{{"header.check", "if l.inMessage {", "if l.inMessage && h.rsv2 {"}}},
-	{"length-off-by-one", "a length of 125 is sent in 16 bits", []Edit{{"appendHeader", "case h.length < 126:", "case h.length < 125:"}}},
-	{"length-65536", "a length of 65536 is sent in 16 bits", []Edit{{"appendHeader", "case h.length <= 0xFFFF:", "case h.length <= 0x10000:"}}},
+	{"length-off-by-one", "a length of 125 is sent in 16 bits", []Edit{{"appendLength", "case length < 126:", "case length < 125:"}}},
+	{"length-65536", "a length of 65536 is sent in 16 bits", []Edit{{"appendLength", "case length <= 0xFFFF:", "case length <= 0x10000:"}}},
 	{"mask-offset", "the masking key begins anew with each piece of a payload", []Edit{{"receiver.take", "mask.Copy(dst, src[:len(dst)], r.frame.key, pos)", "mask.Copy(dst, src[:len(dst)], r.frame.key, 0)"}}},
 	{"mask-offset-direct", "the masking key begins anew with each direct read", []Edit{{"receiver.take", "mask.XORLarge(dst, r.frame.key, pos, ", "mask.XORLarge(dst, r.frame.key, 0*pos, "}}},
-	{"no-mask", "a client does not mask control frames and small messages", []Edit{{"account.appendStart", "if a.client {", "if a.client && length > 64 {"},
-		{"account.appendFrame", "if !a.client {", "if !a.client || len(payload) <= 64 {"}}},
+	{"no-mask", "a client does not mask control frames and small messages", []Edit{{"account.appendFrame", "if !a.client {", "if !a.client || len(payload) <= 64 {"}}},
 
 	// Text.
 	{"text-unchecked", "text is not checked", []Edit{{"receiver.begin", "r.checking = h.opcode == opText && !h.rsv1 && !r.anyText", "r.checking = false"}}},

@@ -18,7 +18,7 @@
 // watch.go looks after it once a second of fake time: no bytes may wait that nobody
 // reads, no frames that nobody writes, no calls whose turn has come.
 //
-//	go test ./internal/proof/sim                                   2,000 seeds
+//	go test ./internal/proof/sim                                   600 seeds
 //	go test ./internal/proof/sim -run Seeds -seed 4711 -v           one seed, with its trace
 //	go test ./internal/proof/sim -run Seeds -from 1 -seeds 200000
 //	go test ./internal/proof/sim -run Seeds -play crowd -seeds 20000  every seed plays a crowd
@@ -42,8 +42,8 @@
 // order of timers of one instant, where they are not the clock's (contexts with a
 // deadline, the library's own); where the scheduler preempts a goroutine that computes
 // for long; and the masking keys and the handshake's nonce, on which nothing depends.
-// TestReplay runs 100 seeds twice. Of the usual mixture about five traces differ, of
-// crowds alone some 15 of a hundred, mostly in the order of two lines of one moment. So
+// TestReplay runs 50 seeds twice. Of the usual mixture about five traces in a hundred differ,
+// of crowds alone some 15, mostly in the order of two lines of one moment. So
 // a crowd's failure may need more than one try: -times says how many of the runs fail,
 // and prints the trace of one that did. Of the faults that crowds have found, most come
 // back in every run, some in two of ten.

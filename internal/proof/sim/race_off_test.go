@@ -4,5 +4,5 @@ package sim
 
 const (
 	raceEnabled  = false
-	defaultSeeds = 1000
+	defaultSeeds = 600
 )

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	flagFor       = flag.Duration("storm.for", 8*time.Second, "how long to begin programs")
+	flagFor       = flag.Duration("storm.for", 5*time.Second, "how long to begin programs")
 	flagSeed      = flag.Uint64("storm.seed", 0, "the seed; 0 draws one from the clock")
 	flagProgram   = flag.Int("storm.program", 0, "run only the program with this number, again and again")
 	flagTransport = flag.String("storm.transport", strings.Join(Transports, ","), "transports; wrapped is pieces,zeros,deadless")

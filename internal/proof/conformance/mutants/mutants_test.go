@@ -64,7 +64,7 @@ func TestCaughtAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	sound, err := mutants.Mutant{Name: "sound"}.Build(root, dir, endpoint, "build")
+	sound, err := mutants.Mutant{Name: "sound"}.Build(root, dir, endpoint, "build", strip)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,8 @@ func TestCaughtAgain(t *testing.T) {
 			continue
 		}
 		t.Run(m.Name, func(t *testing.T) {
-			program, err := m.Build(root, dir, endpoint, "build")
+			t.Parallel() // it waits for what does not come
+			program, err := m.Build(root, dir, endpoint, "build", strip)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,6 +106,9 @@ func TestCaughtAgain(t *testing.T) {
 		})
 	}
 }
+
+// strip leaves out what debuggers need: it is half of the linker's work.
+const strip = "-ldflags=-s -w"
 
 // root is the module's, from here.
 const root = "../../../.."

@@ -1,0 +1,34 @@
+// Package fiberws accepts WebSockets in an application of github.com/gofiber/fiber/v3.
+package fiberws
+
+import (
+	"net/http"
+
+	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/adapters/fasthttpws"
+	"github.com/gofiber/fiber/v3"
+)
+
+// Upgrade accepts a WebSocket as [websocket.Accept] does. When the handler has returned nil, fiber sends the answer and runs
+// serve in a goroutine of its own; see [fasthttpws.Upgrade] for what holds of it. serve must not use ctx, nor anything that
+// belongs to it: copy what it needs, such as ctx.Params, before.
+//
+// If the handshake is refused, the error is a [*fiber.Error] with the status, for the handler to return: the application's
+// ErrorHandler then writes the response. The header fields that belong to the status are set already. With opts.OnRefuse, which
+// writes the response itself, Upgrade returns nil.
+func Upgrade(ctx fiber.Ctx, opts *websocket.AcceptOptions, serve func(c *websocket.Conn)) error {
+	status := 0
+	refusing := websocket.AcceptOptions{}
+	if opts != nil {
+		refusing = *opts
+	}
+	if refusing.OnRefuse == nil {
+		refusing.OnRefuse = func(_ http.ResponseWriter, _ *http.Request, s int, _ error) { status = s }
+	}
+	switch err := fasthttpws.Upgrade(ctx.RequestCtx(), &refusing, serve); {
+	case err == nil || status == 0:
+		return nil
+	default:
+		return fiber.NewError(status, err.Error())
+	}
+}

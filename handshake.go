@@ -1,0 +1,150 @@
+package websocket
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/closeonce/websocket/internal/handshake"
+)
+
+// This file is for those who make the opening handshake themselves: its pure parts, which do no I/O. NewConn takes the
+// connection from there.
+
+// AcceptKey returns the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (RFC 6455, section 4.2.2).
+func AcceptKey(key string) string { return string(handshake.AppendAccept(nil, key)) }
+
+// OfferDeflate returns the Sec-WebSocket-Extensions with which a client offers permessage-deflate (RFC 7692, section 5.1),
+// or "" if mode is CompressionDisabled. The error is about options that are not valid.
+func OfferDeflate(mode CompressionMode, tuning CompressionTuning) (offer string, err error) {
+	if mode == CompressionDisabled {
+		return "", nil
+	}
+	wish, err := tuning.wish(mode)
+	if err != nil {
+		return "", err
+	}
+	return handshake.Offer(wish).String(), nil
+}
+
+// AnswerDeflate returns the Sec-WebSocket-Extensions with which a server answers a client's, whose lines are offers (RFC 7692,
+// section 5.1). It is "", and must not be sent, if no offer of permessage-deflate is acceptable or mode is
+// CompressionDisabled. The error is about options that are not valid; a malformed field offers nothing.
+func AnswerDeflate(offers []string, mode CompressionMode, tuning CompressionTuning) (answer string, err error) {
+	answer, _, err = answerDeflate(offers, mode, tuning)
+	return answer, err
+}
+
+// answerDeflate is AnswerDeflate. It returns what is agreed on, too, if the answer is not empty.
+func answerDeflate(offers []string, mode CompressionMode, tuning CompressionTuning) (answer string, agreed handshake.Params, err error) {
+	if mode == CompressionDisabled {
+		return "", agreed, nil
+	}
+	wish, err := tuning.wish(mode)
+	if err != nil {
+		return "", agreed, err
+	}
+	params, agreed, ok := handshake.AnswerOffers(offers, wish)
+	if !ok {
+		return "", agreed, nil
+	}
+	return params.String(), agreed, nil
+}
+
+// A Handshake is a server's answer to an opening handshake, as [Negotiate] makes it.
+type Handshake struct {
+	// Status is the HTTP status to answer with: 101 (Switching Protocols), or that of a refusal.
+	Status int
+
+	// Header has the fields to answer with, and no others of the handshake. Their names are spelled as in RFC 6455, which
+	// http.Header.Set would change; so Get does not find them all. After a refusal it has what belongs to the status.
+	Header http.Header
+
+	// Conn is what [NewConn] needs when the answer has been sent: what was agreed on, and what the AcceptOptions say. Its
+	// Early is for the caller to set.
+	Conn ConnOptions
+}
+
+// Negotiate checks a request as [Accept] does, and returns what to answer. It writes nothing, so it is for servers that are
+// not net/http's: they make an http.Request of what they have read, send the answer, and call [NewConn] with Handshake.Conn.
+// It needs the request's Method, Proto, ProtoMajor, ProtoMinor, Header, Host, ContentLength and TransferEncoding, and what
+// opts.CheckOrigin looks at. The names in Header must be in canonical form, as by http.Header.Add.
+//
+// If the handshake is refused, the error says why, and Status and Header are those of the refusal; err.Error() is a body that
+// fits. Status is 500 if the options are not valid. OnRefuse and EndOnShutdown are ignored, the other options hold.
+func Negotiate(r *http.Request, opts *AcceptOptions) (*Handshake, error) {
+	if opts == nil {
+		opts = &AcceptOptions{}
+	}
+	h := &Handshake{Status: http.StatusSwitchingProtocols, Header: http.Header{}}
+	if refused := opts.check(r); refused != nil {
+		h.Status = refused.Status
+		return h, refusal(h.Header, refused)
+	}
+	extensions, err := AnswerDeflate(r.Header["Sec-Websocket-Extensions"], opts.CompressionMode, opts.CompressionTuning)
+	if err != nil {
+		h.Status = http.StatusInternalServerError
+		return h, serverFault{err}
+	}
+	answer := handshake.Answer{
+		Key:         r.Header.Get("Sec-Websocket-Key"),
+		Subprotocol: handshake.ChooseSubprotocol(r.Header["Sec-Websocket-Protocol"], opts.Subprotocols),
+		Extension:   extensions,
+	}
+	answer.Set(h.Header)
+	h.Conn = ConnOptions{
+		Context: r.Context(), Subprotocol: answer.Subprotocol, Extensions: extensions,
+		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
+		ReadLimit: opts.ReadLimit, QueueLimit: opts.QueueLimit, CloseTimeout: opts.CloseTimeout, KeepAlive: opts.KeepAlive,
+		CloseOnCancel: opts.CloseOnCancel, OnPingReceived: opts.OnPingReceived, OnPongReceived: opts.OnPongReceived, Trace: opts.Trace,
+	}
+	return h, nil
+}
+
+// check returns why the handshake is refused, or nil.
+func (opts *AcceptOptions) check(r *http.Request) *handshake.Refusal {
+	if refused := handshake.CheckRequest(handshake.Request{
+		Method: r.Method, Proto: r.Proto, Major: r.ProtoMajor, Minor: r.ProtoMinor, Header: r.Header,
+		HasBody: r.ContentLength != 0 || len(r.TransferEncoding) > 0,
+	}); refused != nil {
+		return refused
+	}
+	switch {
+	case opts.CheckOrigin != nil:
+		if !opts.CheckOrigin(r) {
+			return forbidden(r)
+		}
+		return nil
+	case opts.InsecureSkipVerify:
+		return nil
+	}
+	return handshake.CheckOrigin(r.Header["Origin"], r.Host, opts.OriginPatterns)
+}
+
+// forbidden is the refusal by CheckOrigin.
+func forbidden(r *http.Request) *handshake.Refusal {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		return handshake.Forbidden("CheckOrigin does not allow the Origin %.64q", origin)
+	}
+	return handshake.Forbidden("the request has no Origin, and CheckOrigin does not allow that")
+}
+
+// refusal sets the header fields of a refusal, and returns its error.
+func refusal(h http.Header, refused *handshake.Refusal) error {
+	if refused.Status == http.StatusUpgradeRequired {
+		h.Set("Connection", "Upgrade")
+		h.Set("Upgrade", "websocket")
+	}
+	if refused.Name != "" {
+		h[refused.Name] = []string{refused.Value} // in this spelling
+	}
+	err := fmt.Errorf("websocket: the handshake was refused with %d: %s", refused.Status, refused.Reason)
+	if refused.Status == http.StatusInternalServerError {
+		return serverFault{err}
+	}
+	return err
+}
+
+// A serverFault is the error of a handshake that failed because of the server and not the client.
+type serverFault struct{ error }
+
+func (f serverFault) Unwrap() error { return f.error }
