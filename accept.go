@@ -10,17 +10,23 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"time"
 
+	"github.com/closeonce/websocket/internal/connect"
 	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/hijack"
 	"github.com/closeonce/websocket/internal/shutdown"
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// IsWebSocketUpgrade reports whether the request asks for a WebSocket (RFC 6455, section 4.2.1), so that one URL can
-// serve both pages and WebSockets. It looks at the fields Connection and Upgrade; Accept checks the rest.
+// IsWebSocketUpgrade reports whether the request asks for a WebSocket (RFC 6455, section 4.2.1; over HTTP/2, RFC 8441), so that
+// one URL can serve both pages and WebSockets. It looks at the fields Connection and Upgrade, or the method and :protocol;
+// Accept checks the rest.
 func IsWebSocketUpgrade(r *http.Request) bool {
+	if r.ProtoMajor >= 2 {
+		return r.Method == http.MethodConnect && slices.Equal(r.Header[":protocol"], []string{"websocket"})
+	}
 	return handshake.HasToken(r.Header["Connection"], "upgrade") && handshake.HasToken(r.Header["Upgrade"], "websocket")
 }
 
@@ -30,8 +36,8 @@ func Subprotocols(r *http.Request) []string {
 	return handshake.Tokens(r.Header["Sec-Websocket-Protocol"])
 }
 
-// Accept answers a WebSocket handshake over HTTP/1.1 (RFC 6455, section 4.2)
-// and takes the connection over from net/http.
+// Accept answers a WebSocket handshake over HTTP/1.1 (RFC 6455, section 4.2) and takes the connection over from net/http,
+// or over HTTP/2 (RFC 8441), see below.
 //
 // Header fields that the handler has set on w are sent with the answer, except those of
 // the handshake itself. If the client offers none of opts.Subprotocols, a
@@ -66,6 +72,16 @@ func Subprotocols(r *http.Request) []string {
 // The Conn must be closed. It may outlive the handler, but r.Context() is cancelled when the
 // handler returns: use [Conn.Context] in goroutines that continue. While a handler runs,
 // net/http keeps some 12 KiB for it; [Handler] avoids that.
+//
+// # HTTP/2
+//
+// Clients open WebSockets over HTTP/2 if the program imports [github.com/closeonce/websocket/http2]; read its documentation
+// before. The request's method is CONNECT then, the response's status 200, and a Conn is the same as over HTTP/1.1, with
+// these differences. The Conn does not outlive the handler: net/http ends its stream when the handler returns, and calls
+// return an error that says so. The handler must not return while the Conn is in use, so it should defer CloseNow; Handler waits by
+// itself. CloseNow and the end of Close wait until nothing uses the request any more, at most a second. If the peer takes no bytes
+// then, the stream is reset. http.Server.Shutdown waits for the WebSockets, so they have to be told, by [ServerGroup] for example.
+// Frames are written past middleware that has an Unwrap method; what transforms bodies must have one, or be left out.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}
@@ -79,6 +95,9 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	agreed, err := opts.agree(w, r)
 	if err != nil {
 		return nil, opts.misused(w, r, err)
+	}
+	if r.ProtoMajor >= 2 {
+		return opts.acceptStream(w, r, &agreed)
 	}
 	nc, rw, h, err := opts.takeOver(w, r, &agreed)
 	if err != nil {
@@ -170,6 +189,23 @@ func (opts *AcceptOptions) takeOver(w http.ResponseWriter, r *http.Request, agre
 	return nil, nil, nil, serverFault{err}
 }
 
+// acceptStream sends the answer over HTTP/2 and makes the connection.
+func (opts *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, agreed *agreement) (*Conn, error) {
+	nc, err := connect.Accept(w, r, &agreed.Answer)
+	switch {
+	case errors.Is(err, http.ErrNotSupported):
+		return nil, opts.notHijacked(w, r, err)
+	case err != nil:
+		return nil, fmt.Errorf("websocket: %w", err)
+	}
+	c := opts.newConn(nc, nil, r, agreed)
+	if _, err := joined(r.Context(), c); err != nil {
+		c.Close(StatusGoingAway, "") // it is being closed; the handler must not return before
+		return nil, err
+	}
+	return c, nil
+}
+
 // answerTimeout bounds how long a handshake's answer may take to leave.
 const answerTimeout = 10 * time.Second
 
@@ -222,7 +258,7 @@ func (opts *AcceptOptions) misused(w http.ResponseWriter, r *http.Request, err e
 func (opts *AcceptOptions) notHijacked(w http.ResponseWriter, r *http.Request, err error) error {
 	return serverFault{fmt.Errorf("%w: %w", opts.refuse(w, r, &handshake.Refusal{
 		Status: http.StatusNotImplemented,
-		Reason: "the connection can't be taken over from net/http: the ResponseWriter is not of HTTP/1.1, or a middleware hides it (it needs an Unwrap method)",
+		Reason: "the connection can't be taken over from net/http: the ResponseWriter is not net/http's, or a middleware hides it (it needs an Unwrap method)",
 	}), err)}
 }
 
@@ -252,6 +288,8 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 // http.Server, or to the standard logger.
 //
 // To middleware, this looks like a handler that calls [Accept] and returns at once.
+//
+// Over HTTP/2 the HTTP handler returns when the connection has ended, as net/http demands; serve runs in its goroutine.
 func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
@@ -265,6 +303,11 @@ func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http
 		run := serve
 		if opts != nil && opts.EndOnShutdown && server != nil {
 			run = untilShutdown(shutdown.Context(server), groupOf(r.Context()), serve)
+		}
+		if r.ProtoMajor >= 2 {
+			serveConn(server, c, run)
+			c.transport.AwaitReleased()
+			return
 		}
 		go serveConn(server, c, run)
 	})

@@ -73,9 +73,12 @@ func (a *account) appendFrame(b *transport.Buffer, first firstByte, payload []by
 
 // A backlog is what waits behind a sender's queue. It is made when a connection needs it first.
 type backlog struct {
-	topics *topic   // those of the groups that the connection is in
-	line   *waiting // nil: nothing waits
-	pushed uint64   // how many segments have come, ever
+	topics topics    // those of the groups that the connection is in
+	line   *waiting  // nil: nothing waits
+	pushed uint64    // how many segments have come, ever
+	shed   int64     // how many messages the groups' policies have dropped, ever
+	traced bool      // a Trace is told of the groups' messages
+	left   []*shared // that have begun to leave, and the Trace has yet to be told of
 }
 
 // waiting is memory that is borrowed while something waits.
@@ -201,7 +204,7 @@ func (b *backlog) take(c *closing, a *account, z *deflate.Compressor, threshold 
 
 // oldest returns the topic that has the message to be taken next, or nil.
 func (b *backlog) oldest(c *closing) (t *topic) {
-	for o := b.topics; o != nil; o = o.next {
+	for o := b.topics.first; o != nil; o = o.next {
 		switch {
 		case !o.lacks():
 		case c.stopped():
@@ -229,8 +232,7 @@ func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 		}
 	}
 	if !a.room(t, f) {
-		t.drop()
-		a.counters.add(messagesDropped, 1)
+		b.dropped(t, a)
 		return false
 	}
 	t.waiting++
@@ -252,13 +254,19 @@ func (b *backlog) dropOldest(t *topic, a *account) {
 	i := l.first + slices.IndexFunc(l.list[l.first:], func(g segment) bool { return g.topic == t })
 	b.forget(&l.list[i], a)
 	t.waiting--
-	t.drop()
-	a.counters.add(messagesDropped, 1)
+	b.dropped(t, a)
 	if i == l.first {
 		b.pop()
 		return
 	}
 	l.list = slices.Delete(l.list, i, i+1)
+}
+
+// dropped counts a message that the policy drops.
+func (b *backlog) dropped(t *topic, a *account) {
+	t.drop()
+	b.shed++
+	a.counters.add(messagesDropped, 1)
 }
 
 // forget gives back the room of a reference.
@@ -295,6 +303,9 @@ func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compres
 			out.buf.Tail = g.form.frame
 		}
 		a.encode(g, out, z)
+		if b.traced && g.topic != nil {
+			b.left = append(b.left, g.message)
+		}
 		b.pop()
 	}
 }
@@ -359,20 +370,7 @@ func (b *backlog) topicOf(r *rules) *topic {
 	if b == nil {
 		return nil
 	}
-	for t := b.topics; t != nil; t = t.next {
-		if t.rules == r {
-			return t
-		}
-	}
-	return nil
-}
-
-func (b *backlog) subscribe(t *topic) {
-	at := &b.topics
-	for *at != nil {
-		at = &(*at).next
-	}
-	*at = t
+	return b.topics.of(r)
 }
 
 // unsubscribe takes the topic with these rules off the list, and returns it.
@@ -380,13 +378,7 @@ func (b *backlog) unsubscribe(r *rules) *topic {
 	if b == nil {
 		return nil
 	}
-	for at := &b.topics; *at != nil; at = &(*at).next {
-		if t := *at; t.rules == r {
-			*at = t.next
-			return t
-		}
-	}
-	return nil
+	return b.topics.remove(r)
 }
 
 // dropAll drops the topic's messages that wait.

@@ -232,11 +232,15 @@ func (g *Group) endGrace() {
 func (m *member) close() {
 	c, g := m.conn, m.group
 	c.mu.Lock()
-	c.sender.backlog.dropAll(&m.topic, &c.sender.account)
-	t, stopped := c.sender.backlog.unsubscribe(&g.rules), c.closing.stopped()
+	left := c.sender.backlog.topicOf(&g.rules) != &m.topic // and may have joined again, as another member
+	if !left {
+		c.sender.backlog.dropAll(&m.topic, &c.sender.account)
+		c.sender.backlog.unsubscribe(&g.rules)
+	}
+	stopped := c.closing.stopped()
 	c.unlock()
-	if t == nil {
-		return // it has left meanwhile
+	if left {
+		return
 	}
 	g.remove(m)
 	if stopped {

@@ -145,7 +145,7 @@ func (c *Conn) Context() context.Context { return &c.lifetime }
 func (c *Conn) unlock() {
 	cl, s := &c.closing, &c.sender
 	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != noWriter) |
-		bit(backlogged, s.backlog.waits()) | bit(subscribed, s.backlog != nil && s.backlog.topics != nil)
+		bit(backlogged, s.backlog.waits()) | bit(subscribed, s.backlog != nil && s.backlog.topics.first != nil)
 	if cl.quiet() {
 		f |= delivering
 	} else {
@@ -281,6 +281,9 @@ func (c *Conn) publish() {
 // tellWritten calls the Trace's MessageWritten.
 func (c *Conn) tellWritten(typ MessageType, size int64) { c.hooks.messageWritten(typ, size) }
 
+// tellsWritten reports whether that is there.
+func (c *Conn) tellsWritten() bool { return c.hooks.wantsMessages() }
+
 // tellSlow calls the Trace's Slow.
 func (c *Conn) tellSlow() {
 	if c.hooks == nil {
@@ -374,8 +377,8 @@ func (c *Conn) leaveGroups() {
 		return
 	}
 	c.mu.Lock()
-	t := c.sender.backlog.topics
-	c.sender.backlog.topics = nil
+	t := c.sender.backlog.topics.first
+	c.sender.backlog.topics.first = nil
 	c.unlock()
 	for t != nil {
 		next := t.next

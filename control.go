@@ -90,8 +90,8 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 }
 
 // CloseNow ends the connection at once, without a closing handshake. It closes TCP, and every call returns an error,
-// which is [net.ErrClosed] unless the connection had ended before. CloseNow never blocks and always returns nil. It may be
-// called at any time and several times; if the connection has ended already, it does nothing.
+// which is [net.ErrClosed] unless the connection had ended before. CloseNow never blocks (but see [Accept] about HTTP/2) and
+// always returns nil. It may be called at any time and several times; if the connection has ended already, it does nothing.
 //
 // CloseNow makes one attempt to send messages that Write has accepted and a Close frame that is pending. The attempt does
 // not wait; if a write to this net.Conn may block, it is made in the background and takes at most a second. If something
@@ -99,6 +99,7 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 // arrives. It is closed in the background when the peer has closed its half, after a second at the latest.
 func (c *Conn) CloseNow() error {
 	c.end(errClosedNow)
+	c.transport.AwaitReleased()
 	return nil
 }
 
@@ -145,6 +146,9 @@ func (c *Conn) Stats() Stats {
 		QueuedMessages: int(c.sender.messages),
 		QueuedBytes:    c.sender.size,
 		Dropped:        n.get(messagesDropped),
+	}
+	if b := c.sender.backlog; b != nil {
+		s.DroppedByPolicy = b.shed
 	}
 	s.CloseCode, s.ClosedBy = c.closing.began()
 	c.mu.Unlock()

@@ -221,8 +221,11 @@ func ExampleGroup_Stats() {
 		client.Read(context.Background())
 	}
 	s := g.Stats()
-	fmt.Println(s.Members, s.Messages, s.Sent, s.Dropped, s.Unsent)
-	// Output: 1 3 3 0 0
+	fmt.Println(s.Members, s.Messages, s.Sent, s.Unsent)
+	fmt.Println(s.Dropped, "dropped by", s.Policy)
+	// Output:
+	// 1 3 3 0
+	// 0 dropped by CloseAfterGrace
 }
 
 // How one member keeps up.

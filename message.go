@@ -165,15 +165,29 @@ func (g *gathering) hold() {
 	*g.m.held = g.takePieces(append(*g.m.held, g.buf[min(g.base, len(g.buf)):]...))
 }
 
+// Large memory begins pageOffset behind the start of a page. A kernel that copies to and from it with "rep movsb" is slow on
+// some CPUs if the destination is a few bytes further in its page than the source, as it is when a message is sent behind its
+// header whose memory begins with a page. On an AMD EPYC an echo of 256 KiB took a third less for this.
+const pageOffset, offsetFrom = 64, 64 << 10
+
 // growFor makes room for n bytes behind buf, and for a header, since the next message may be read into the same memory.
 func growFor(buf []byte, n int) []byte {
 	if cap(buf)-len(buf) >= n {
 		return buf
 	}
+	return grown(buf, n)
+}
+
+//go:noinline
+func grown(buf []byte, n int) []byte {
 	if buf != nil {
 		n += maxHeader
 	}
-	return slices.Grow(buf, n)
+	if len(buf)+n < offsetFrom {
+		return slices.Grow(buf, n)
+	}
+	size := max(len(buf)+n, cap(buf)+cap(buf)/4) // many appends cost few copies
+	return append(make([]byte, pageOffset+size)[pageOffset:pageOffset], buf...)
 }
 
 // beginMessage goes to the start of the next message. If a Reader left one in the middle, it skips the rest. If a Read gave up

@@ -8,6 +8,7 @@ import (
 
 	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/handshake"
+	"github.com/closeonce/websocket/internal/keepalive"
 )
 
 // AcceptOptions are the options of [Accept] and [Handler]. nil and the zero
@@ -83,7 +84,9 @@ type AcceptOptions struct {
 	// takes while the Ping waits behind them count instead. If there is no sign of life
 	// for the same time after the Ping has left, the connection ends with ErrPingTimeout.
 	// A slow transfer does not end the connection. Neither does a Pong that can't be seen
-	// because the application leaves the read-ahead full. Default: 30 s. Negative: off.
+	// because the application leaves the read-ahead full. Each connection's own time is
+	// shorter by a random part, of up to a quarter, so that the Pings of many connections
+	// that began together spread. Default: 30 s. Negative: off.
 	KeepAlive time.Duration
 
 	// CloseOnCancel makes a context that ends a call also end the connection, as in
@@ -106,7 +109,7 @@ type AcceptOptions struct {
 	// with a status code of its choice. If the function just returns, the connection is
 	// closed with 1001 (StatusGoingAway).
 	//
-	// Shutdown does not wait for WebSockets. To let the Close frames leave before the
+	// Shutdown does not wait for WebSockets, except over HTTP/2. To let the Close frames leave before the
 	// program exits, let each function call Close itself, count the running functions with a
 	// sync.WaitGroup, and wait for it after Shutdown: see the example. Do not combine
 	// EndOnShutdown with CloseOnCancel: a call under the function's context would then end
@@ -211,7 +214,9 @@ type DialOptions struct {
 //     at a time, in the order in which the frames came.
 //   - FrameWritten runs in the goroutine that writes frames, a Write's or the connection's own, one at a time, in the order
 //     in which the frames left.
-//   - HandshakeDone, MessageWritten and Slow run in the goroutine of the call that they are about.
+//   - HandshakeDone, MessageWritten and Slow run in the goroutine of the call that they are about. For what a Group
+//     broadcasts, MessageWritten and Slow run in a goroutine that delivers: the group's, or the connection's own, or one
+//     that broadcasts or writes.
 //   - StateChanged and Closed run in a goroutine of their own, one at a time and in order. Closed comes last.
 //
 // If a function panics, the connection is closed with 1011 (StatusInternalError), see AcceptOptions.OnPingReceived. If a
@@ -232,8 +237,9 @@ type Trace struct {
 	// that reads it returns. Messages that arrived before the connection's end can be read after it; it is called for them, too.
 	MessageRead func(c *Conn, m MessageInfo)
 
-	// MessageWritten is called for each message that Write, TryWrite or a Writer's Close has accepted. The message was sent,
-	// or waits to be sent.
+	// MessageWritten is called for each message that Write, TryWrite, WritePrepared, TryWritePrepared or a Writer's Close
+	// has accepted: it was sent, or waits to be sent. For what a Group broadcasts it is called when the message has begun to
+	// leave, and so never for one that is dropped.
 	MessageWritten func(c *Conn, m MessageInfo)
 
 	// StateChanged is called when the state of the closing handshake changes.
@@ -243,7 +249,8 @@ type Trace struct {
 	PingAnswered func(c *Conn, rtt time.Duration)
 
 	// Slow is called when a message does not fit into the queue, because the peer reads more slowly than the application
-	// writes: TryWrite returns ErrQueueFull, or Write waits. queued is how many bytes are in the queue.
+	// writes: TryWrite returns ErrQueueFull, or Write waits. For a Group it is called as Group.OnSlow is. queued is how many
+	// bytes are in the queue.
 	Slow func(c *Conn, queued int)
 
 	// Closed is called once, when the connection has ended. The net.Conn is closed, or is being closed in the background.
@@ -377,7 +384,7 @@ const (
 func newSettings(queueLimit int, closeTimeout, keepAlive time.Duration) settings {
 	return settings{
 		closeTimeout: orDefault(closeTimeout, defaultCloseTimeout, 0),
-		keepAlive:    orDefault(keepAlive, defaultKeepAlive, 0),
+		keepAlive:    keepalive.Spread(orDefault(keepAlive, defaultKeepAlive, 0), time.Now().UnixNano()),
 		queueLimit:   orDefault(queueLimit, defaultQueueLimit, 0),
 	}
 }

@@ -49,7 +49,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 		}
 		var sent bool
 		if sent, err = c.writePrepared(ctx, &m.shared); sent {
-			c.tellWritten(MessageType(m.shared.plain.first().opcode()), int64(len(m.shared.payload())))
+			c.tellWritten(MessageType(m.shared.opcode()), int64(len(m.shared.payload())))
 		}
 	}
 	if err != nil {
@@ -72,24 +72,11 @@ func (c *Conn) TryWritePrepared(m *PreparedMessage) error {
 	switch err {
 	case nil:
 		c.flushNow()
-		c.tellWritten(MessageType(m.shared.plain.first().opcode()), int64(len(m.shared.payload())))
+		c.tellWritten(MessageType(m.shared.opcode()), int64(len(m.shared.payload())))
 	case ErrQueueFull:
 		c.tellSlow()
 	}
 	return c.queued(err)
-}
-
-// form returns the message as this connection sends it.
-func (c *Conn) form(m *shared) *form {
-	if c.deflate == nil {
-		return &m.plain
-	}
-	for {
-		if f := m.form(&c.deflate.out, int(c.deflate.threshold.Load())); f != nil {
-			return f
-		}
-		m.pack(&c.deflate.out)
-	}
 }
 
 // writePrepared sends the message, and says besides whether it leaves, as it may with an error.
@@ -106,6 +93,7 @@ func (c *Conn) writePrepared(ctx context.Context, m *shared) (sent bool, err err
 				}
 				return err == nil, err
 			}
+			c.tellSlow()
 		}
 		if err := c.takeWrite(ctx); err != nil {
 			return false, err
@@ -130,18 +118,4 @@ func (c *Conn) writePrepared(ctx context.Context, m *shared) (sent bool, err err
 	_, err = c.flush(ctx, &o, untilContext)
 	c.leaveWrite()
 	return err == nil || o.committed, err
-}
-
-// enqueuePrepared leaves a reference to the message behind the queue.
-func (c *Conn) enqueuePrepared(m *shared) error {
-	f := c.form(m)
-	c.mu.Lock()
-	defer c.unlock()
-	if c.closing.stopped() {
-		return errOver
-	}
-	if !c.sender.refer(m, f) {
-		return ErrQueueFull
-	}
-	return nil
 }

@@ -36,6 +36,8 @@ func (f *form) payload() []byte  { return f.frame[f.start:] }
 
 func (m *shared) payload() []byte { return m.plain.payload() }
 
+func (m *shared) opcode() opcode { return m.plain.first().opcode() }
+
 func (m *shared) init(op opcode, p []byte) { m.plain = newForm(finBit|firstByte(op), p) }
 
 // newForm makes a frame with a copy of p.
@@ -126,6 +128,14 @@ const (
 	DropOldest
 )
 
+// String returns the constant's name.
+func (p SlowPolicy) String() string {
+	if names := [...]string{"CloseAfterGrace", "CloseSlow", "DropNewest", "DropOldest"}; p >= 0 && int(p) < len(names) {
+		return names[p]
+	}
+	return "SlowPolicy(?)"
+}
+
 // rules are the same for all members of a group, and count for all.
 type rules struct {
 	policy                SlowPolicy
@@ -137,6 +147,38 @@ type rules struct {
 type audience interface {
 	lags() // a message did not fit, and those before did
 	left() // the connection has ended, and is no member any more
+}
+
+// topics are those of the groups that one connection is in, a list.
+type topics struct{ first *topic }
+
+// of returns the topic with these rules, or nil.
+func (l *topics) of(r *rules) *topic {
+	for t := l.first; t != nil; t = t.next {
+		if t.rules == r {
+			return t
+		}
+	}
+	return nil
+}
+
+func (l *topics) add(t *topic) {
+	at := &l.first
+	for *at != nil {
+		at = &(*at).next
+	}
+	*at = t
+}
+
+// remove takes the topic with these rules off the list, and returns it.
+func (l *topics) remove(r *rules) *topic {
+	for at := &l.first; *at != nil; at = &(*at).next {
+		if t := *at; t.rules == r {
+			*at = t.next
+			return t
+		}
+	}
+	return nil
 }
 
 // lacks reports whether the group has posted what the member has yet to take. It needs no lock.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 )
 
 // This file is how the members of a Group are closed, and how the WebSockets of an http.Server hear of its shutdown.
@@ -18,12 +19,13 @@ func (g *Group) Shutdown(ctx context.Context) (closed int, err error) {
 //
 // It waits for the closing handshakes, each at most as long as the connection's close timeout. When ctx is done, it ends
 // those connections that are left as [Conn.CloseNow] does, which gives a Close frame that has not left one more attempt,
-// and returns the context's error. closed is how many of the members completed the handshake. Close and Shutdown may be
-// called again, and by several goroutines; each waits, and counts for itself. The first code and reason are kept.
+// and returns the context's error. closed is how many of those who were members in the beginning completed the handshake.
+// Close and Shutdown may be called again, and by several goroutines: each waits, and returns the same number, unless the
+// context of another is done first. The first code and reason are kept.
 func (g *Group) Close(ctx context.Context, code StatusCode, reason string) (closed int, err error) {
 	g.init()
 	code, reason, misuse := checkClose(code, reason)
-	members := g.sayGoodbye(&parting{code, reason})
+	members, closed := g.sayGoodbye(&parting{code, reason})
 	for _, m := range members {
 		select {
 		case <-m.conn.awaitable().hungUp:
@@ -40,6 +42,9 @@ func (g *Group) Close(ctx context.Context, code StatusCode, reason string) (clos
 			closed++
 		}
 	}
+	g.mu.Lock()
+	g.leaving, g.well = nil, closed
+	g.mu.Unlock()
 	if misuse != nil {
 		err = misuse
 	}
@@ -52,16 +57,16 @@ func (g *Group) parting() *parting {
 	return g.shut
 }
 
-// sayGoodbye lets nobody join any more, begins to close all members, and returns them.
-func (g *Group) sayGoodbye(bye *parting) []*member {
+// sayGoodbye lets nobody join any more and begins to close all members. It returns those that are to be waited for, and how
+// many have completed the handshake besides.
+func (g *Group) sayGoodbye(bye *parting) (leaving []*member, well int) {
 	g.mu.Lock()
 	if g.shut == nil {
-		g.shut = bye
+		g.shut, g.leaving = bye, slices.Clone(g.members)
 	}
-	bye = g.shut
+	bye, leaving, well = g.shut, g.leaving, g.well
 	g.mu.Unlock()
-	members := g.snapshot()
-	for _, m := range members {
+	for _, m := range leaving {
 		g.mu.Lock()
 		farewell := m.farewell
 		g.mu.Unlock()
@@ -71,7 +76,7 @@ func (g *Group) sayGoodbye(bye *parting) []*member {
 			m.part(bye)
 		}
 	}
-	return members
+	return leaving, well
 }
 
 // part begins to close the member.
@@ -85,8 +90,8 @@ type serverGroup struct{}
 
 // ServerGroup makes all WebSockets that the server accepts members of a group, which it returns, so that the server's
 // Shutdown includes them: they are closed with 1001 (StatusGoingAway) when that begins, and those that come meanwhile when
-// they are accepted. http.Server.Shutdown does not wait for connections that were taken over from it; the group's Shutdown
-// does:
+// they are accepted. http.Server.Shutdown does not wait for connections that were taken over from it (over HTTP/2 it
+// does); the group's Shutdown does:
 //
 //	group := websocket.ServerGroup(server)
 //	go server.Serve(listener)

@@ -316,7 +316,7 @@ func TestKeepAlive(t *testing.T) {
 			t.Fatalf("%v after %v", f, time.Since(begun))
 		}
 		t.p.SendPong(string(f.Payload))
-		time.Sleep(90 * time.Millisecond)
+		time.Sleep(s.keepAlive - s.keepAlive/10)
 		t.p.SendText("alive")
 		begun = time.Now()
 		f = t.p.ReadFrame("a Ping after the next silence")
@@ -340,6 +340,25 @@ func TestKeepAlive(t *testing.T) {
 		t.wantRead("all of it", MessageText, "not a Pong, but a sign of life")
 		if _, _, err := t.c.Read(bg); !errors.Is(err, ErrPingTimeout) {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestKeepAliveWhileReading: a Pong that a waiting Read takes is heard when it comes, not when the keepalive looks next.
+func TestKeepAliveWhileReading(t *testing.T) {
+	s := newSettings(0, 0, 100*time.Millisecond)
+	runConnTest(t, config{settings: s}, func(t *connTest) {
+		if t.real {
+			return
+		}
+		go t.c.Read(bg)
+		for begun := time.Now(); time.Since(begun) < time.Second; {
+			last := time.Now()
+			f := t.p.ReadFrame("the next Ping")
+			if took := time.Since(last); took != s.keepAlive {
+				t.Fatalf("it came after %v, want %v", took, s.keepAlive)
+			}
+			t.p.SendPong(string(f.Payload))
 		}
 	})
 }

@@ -23,8 +23,10 @@ type Stats struct {
 	// by these messages, and by bytes that are being written from the queue to the net.Conn.
 	QueuedMessages, QueuedBytes int
 
-	// Dropped is how many messages from the queue were not sent, because the connection had ended.
-	Dropped int64
+	// Dropped is how many messages that waited, or were broadcast by a [Group], were not sent: because the connection had
+	// ended, or because a SlowPolicy dropped them. DroppedByPolicy is how many of them a SlowPolicy dropped; [MemberStats]
+	// and [GroupStats] say for which group, and by which policy.
+	Dropped, DroppedByPolicy int64
 
 	// CloseCode is the status code of the Close frame that began the end, ours or the peer's. It is StatusAbnormalClosure if
 	// the connection has ended or is ending without one, and 0 while neither side has begun to close.

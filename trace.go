@@ -125,6 +125,9 @@ func (h *hooks) messageWritten(typ MessageType, size int64) {
 	}
 }
 
+// wantsMessages reports whether the Trace has MessageWritten.
+func (h *hooks) wantsMessages() bool { return h != nil && h.trace.onMessageWritten != nil }
+
 // pingAnswered calls PingAnswered for a Pong.
 func (h *hooks) pingAnswered(rtt time.Duration) {
 	if h != nil && h.trace.onPingAnswered != nil {

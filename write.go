@@ -309,6 +309,9 @@ const deflateSlack = 16
 // reserves room before it compresses, because a message that has moved the compressor's window must be sent.
 func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	if !c.tryTakeWrite() {
+		if c.has(backlogged) {
+			return true, c.tryWriteBehind(first, p)
+		}
 		return false, nil
 	}
 	defer c.leaveWrite()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"slices"
@@ -42,7 +41,7 @@ func (s *rawServer) serve(ln net.Listener) error {
 	return acceptAll(ln, func(c net.Conn) {
 		defer c.Close()
 		if s.order.Group {
-			s.files.add(s.order, duplicate(c))
+			s.files.add(s.order, descriptor(c))
 		} else {
 			s.conns.add(s.order, c)
 		}
@@ -71,16 +70,14 @@ func (s *rawServer) broadcast(message []byte) error {
 	})
 }
 
-// duplicate returns a file of its own for the connection's socket.
-func duplicate(c net.Conn) int {
+// descriptor returns the number of the connection's socket, which is valid until the connection is closed.
+func descriptor(c net.Conn) (fd int) {
 	raw, err := c.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		fatal(err)
 	}
-	var fd int
-	var failed error
-	if err := raw.Control(func(f uintptr) { fd, failed = syscall.Dup(int(f)) }); err != nil || failed != nil {
-		fatal(errors.Join(err, failed))
+	if err := raw.Control(func(f uintptr) { fd = int(f) }); err != nil {
+		fatal(err)
 	}
 	return fd
 }

@@ -95,6 +95,14 @@ func (a *Answer) Set(h map[string][]string) {
 	}
 }
 
+// SetStream is Set for HTTP/2 (RFC 8441, section 5), where the status is 200 and nothing depends on a key.
+func (a *Answer) SetStream(h map[string][]string) {
+	a.Set(h)
+	for _, name := range []string{"Upgrade", "Connection", "Sec-WebSocket-Accept"} {
+		delete(h, name)
+	}
+}
+
 // Check compares header fields that are sent with the answer, and says which of the
 // handshake's own is wrong.
 func (a *Answer) Check(h map[string][]string) error {

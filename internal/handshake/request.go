@@ -11,7 +11,7 @@ type Request struct {
 	Proto        string // as it is on the wire: "HTTP/1.1"
 	Major, Minor int
 	Header       map[string][]string // its names are in net/http's canonical form
-	HasBody      bool
+	HasBody      bool                // of an extended CONNECT: it says how long its data is
 }
 
 // A Refusal says with which HTTP status a handshake is refused, and why.
@@ -45,7 +45,10 @@ func CheckRequest(r Request) *Refusal {
 	}
 	// "An HTTP/1.1 or higher GET request"
 	if r.Major >= 2 {
-		return &Refusal{Status: notImplemented, Reason: "a WebSocket is opened over HTTP/1.1 here, the request is of " + r.Proto}
+		if refused := checkConnect(r); refused != nil {
+			return refused
+		}
+		return checkFields(r)
 	}
 	if !HasToken(r.Header["Connection"], "upgrade") {
 		return &Refusal{Status: upgradeRequired, Reason: "this URL is for WebSockets: the request has no \"Connection: Upgrade\""}
@@ -59,12 +62,10 @@ func CheckRequest(r Request) *Refusal {
 	if r.Major != 1 || r.Minor < 1 {
 		return bad("the request is of %s, not of HTTP/1.1", r.Proto)
 	}
-	// Section 4.4: "the server MUST ... respond with a |Sec-WebSocket-Version|
-	// header field" that it understands.
-	if v := r.Header["Sec-Websocket-Version"]; len(v) != 1 || strings.TrimSpace(v[0]) != "13" {
-		return &Refusal{Status: upgradeRequired, Reason: fmt.Sprintf("Sec-WebSocket-Version is %.64q, not 13", joined(v)), Name: "Sec-WebSocket-Version", Value: "13"}
-	}
 	// "a base64-encoded ... value that, when decoded, is 16 bytes in length"
+	if refused := checkFields(r); refused != nil {
+		return refused
+	}
 	keys := r.Header["Sec-Websocket-Key"]
 	if len(keys) != 1 {
 		return bad("there are %d Sec-WebSocket-Key header fields, not one", len(keys))
@@ -76,9 +77,39 @@ func CheckRequest(r Request) *Refusal {
 	if r.HasBody {
 		return bad("the request has a body")
 	}
+	return nil
+}
+
+// checkConnect compares a request of HTTP/2 or later with RFC 8441, section 4, and RFC 9220.
+func checkConnect(r Request) *Refusal {
+	protocol := r.Header[":protocol"]
+	switch {
+	case r.Method != "CONNECT":
+		return &Refusal{Status: notImplemented, Reason: "a WebSocket over " + r.Proto + " is opened by an extended CONNECT (RFC 8441), the method is " + fmt.Sprintf("%.64s", r.Method)}
+	case len(protocol) == 0:
+		return &Refusal{Status: notImplemented, Reason: "the CONNECT has no :protocol"}
+	case len(protocol) > 1 || protocol[0] != "websocket":
+		return &Refusal{Status: notImplemented, Reason: fmt.Sprintf("the :protocol is %.64q, not websocket", joined(protocol))}
+	case r.HasBody:
+		return &Refusal{Status: badRequest, Reason: "the CONNECT has a Content-Length, or ends its stream"}
+	}
+	return nil // Sec-WebSocket-Key means nothing here; proxies forward it
+}
+
+// checkFields checks what is the same in all versions of HTTP.
+func checkFields(r Request) *Refusal {
+	// Section 4.4: "the server MUST ... respond with a |Sec-WebSocket-Version|
+	// header field" that it understands.
+	if v := r.Header["Sec-Websocket-Version"]; len(v) != 1 || strings.TrimSpace(v[0]) != "13" {
+		status := upgradeRequired
+		if r.Major >= 2 { // where nothing is upgraded
+			status = badRequest
+		}
+		return &Refusal{Status: status, Reason: fmt.Sprintf("Sec-WebSocket-Version is %.64q, not 13", joined(v)), Name: "Sec-WebSocket-Version", Value: "13"}
+	}
 	for p := range EachToken(r.Header["Sec-Websocket-Protocol"]) {
 		if !IsSubprotocol(p) {
-			return bad("Sec-WebSocket-Protocol has %.64q, which can't be the name of a subprotocol", p)
+			return &Refusal{Status: badRequest, Reason: fmt.Sprintf("Sec-WebSocket-Protocol has %.64q, which can't be the name of a subprotocol", p)}
 		}
 	}
 	return nil

@@ -58,11 +58,19 @@ func Possible(w http.ResponseWriter) bool {
 	return false
 }
 
+// Innermost returns the last of w and what is behind it.
+func Innermost(w http.ResponseWriter) http.ResponseWriter {
+	for layer := range layers(w) {
+		w = layer
+	}
+	return w
+}
+
 // Answered reports whether a response has been begun, or the connection taken over, as far
 // as net/http knows and can be looked at.
 func Answered(w http.ResponseWriter) bool {
 	r := find(w)
-	return r.status() != 0 || r.takenOver()
+	return r.status() != 0 || r.takenOver() || answeredStream(Innermost(w))
 }
 
 // SwitchProtocols takes the connection over, after all wrappers of w have been told of the

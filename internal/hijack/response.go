@@ -152,3 +152,25 @@ func wrapped(v reflect.Value) reflect.Value {
 	}
 	return reflect.Value{}
 }
+
+// answeredStream reports whether w is net/http's ResponseWriter for HTTP/2, and its response was begun, as far as this
+// version of net/http can be looked at.
+func answeredStream(w http.ResponseWriter) bool {
+	v := reflect.ValueOf(w)
+	for range 3 { // from Go 1.27 on, a struct of net/http's is around it
+		for v.Kind() == reflect.Pointer && !v.IsNil() {
+			v = v.Elem()
+		}
+		if v.Kind() != reflect.Struct || v.NumField() != 1 {
+			return false
+		}
+		v = v.Field(0)
+		if v.Kind() != reflect.Pointer || v.Type().Elem().Kind() != reflect.Struct {
+			return false
+		}
+		if f, ok := v.Type().Elem().FieldByName("wroteHeader"); ok && f.Type.Kind() == reflect.Bool {
+			return v.IsNil() || v.Elem().FieldByIndex(f.Index).Bool()
+		}
+	}
+	return false
+}

@@ -292,6 +292,15 @@ func (t *Conn) CloseGently(patience time.Duration) {
 	}()
 }
 
+// AwaitReleased waits until a net.Conn that Close has closed is used no more, if it is of a kind that needs to be waited for.
+func (t *Conn) AwaitReleased() {
+	if nc, ok := t.nc.(interface{ Released() <-chan struct{} }); ok {
+		if released := nc.Released(); released != nil {
+			<-released
+		}
+	}
+}
+
 // Linger closes the net.Conn in the order that lets what was written last arrive: closing a socket with unread bytes
 // resets the connection, and a reset may overtake them. So our half is closed first, if the net.Conn has halves, and what
 // still comes is dropped until the peer has closed its half, or somebody calls Close. Nobody reads meanwhile.

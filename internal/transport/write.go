@@ -4,8 +4,6 @@ import (
 	"context"
 	"net"
 	"sync"
-
-	"github.com/closeonce/websocket/internal/streamconn"
 )
 
 // TryWrite writes as much of b, and of tail behind it, as is taken without waiting, and reports whether that was all.
@@ -205,8 +203,7 @@ func (t *Conn) settle() (err error) {
 		_, err = s.Write(nil)
 		return err
 	}
-	switch t.nc.(type) {
-	case overStream, *streamconn.Conn:
+	if _, ok := t.nc.(interface{ Settled() bool }); ok { // a streamconn.Conn, or what is made of one
 		_, err = t.nc.Write(nil)
 	}
 	return err

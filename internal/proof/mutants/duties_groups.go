@@ -33,6 +33,9 @@ var groupsDuties = []Duty{
 	// What is counted.
 	{Mutant{"unsent-uncounted", "what waits for a member that ends is not counted", []Edit{{"backlog.abandon", "g.topic.rules.unsent.Add(1)", ""}}}, By{".", "TestGroupUnsent"}},
 	{Mutant{"untaken-uncounted", "what a member has not taken when it ends is not counted", []Edit{{"topic.skip", "t.rules.unsent.Add(n)", ""}}}, By{".", "TestGroupUntaken"}},
+	{Mutant{"cast-untold", "a Trace is not told of what a group has sent", []Edit{{"Conn.wrote", "c.tellCasts()", ""}}}, By{".", "TestTraceGroup"}},
+	{Mutant{"cast-untold-when-cut", "a Trace is not told of what has left in part, and is lost then", []Edit{{"Conn.suspend", "c.tellCasts()", ""}}}, By{".", "TestTraceGroupCut"}},
+	{Mutant{"closed-before-uncounted", "who has closed before Shutdown waits is not counted", []Edit{{"Group.sayGoodbye", "g.shut, g.leaving = bye, slices.Clone(g.members)", "g.shut = bye\n\t}\n\tif g.leaving == nil {\n\t\tg.leaving = slices.Clone(g.members)"}}}, By{".", "TestServerGroup"}},
 	{Mutant{"policy-uncounted", "what a policy drops is not counted", []Edit{{"topic.drop", "t.rules.dropped.Add(1)", ""}}}, By{".", "TestGroupPolicies"}},
 
 	// Who is slow.
@@ -44,6 +47,7 @@ var groupsDuties = []Duty{
 	{Mutant{"grace-looks-once", "a grace that has not ended is not looked at again", []Edit{{"Group.endGrace", "g.armLocked(wait)", "_ = wait"}}}, By{".", "TestGroupGraces"}},
 	{Mutant{"grace-once", "a member has one grace in its life", []Edit{{"Group.endGrace", "m.listed = false", ""}}}, By{".", "TestGroupGrace"}},
 	{Mutant{"grace-goes-on", "a member that has caught up is still full", []Edit{{"account.full", "t.fullSince = 0", ""}}}, By{".", "TestGroupGrace"}},
+	{Mutant{"grace-of-another", "a member is closed for how slow it was before it left and joined again", []Edit{{"member.close", "c.sender.backlog.topicOf(&g.rules) != &m.topic", "c.sender.backlog.topicOf(&g.rules) == nil"}}}, By{".", "TestGroupGraceOfAnother"}},
 	{Mutant{"slow-behind-backlog", "the Close of a slow member waits behind the group's messages", []Edit{{"member.close", "c.sender.backlog.dropAll(&m.topic, &c.sender.account)", ""}}}, By{".", "TestGroupPolicies"}},
 
 	// Rounds, joining and leaving.

@@ -25,6 +25,7 @@ type actor struct {
 	visits  bool            // most of its calls give up at once
 	patient bool            // most of its contexts last
 	habit   context.Context // the context it uses often
+	singer  *singer         // nil: it has nothing to do with groups
 }
 
 // mood is how often an actor does what, in parts.
@@ -34,6 +35,7 @@ type mood struct {
 	ping                                 int
 	close, closeContext, closeNow, cread int
 	limit, closeMany, leave              int
+	cast, prepared, restless             int
 }
 
 func (a *actor) run() {
@@ -62,6 +64,7 @@ func (a *actor) step() {
 		{m.write, a.write}, {m.tryWrite, a.tryWrite}, {m.stream, a.stream}, {m.ping, a.ping},
 		{m.close, a.close}, {m.closeContext, a.closeContext}, {m.closeNow, a.closeNow}, {m.cread, a.closeRead},
 		{m.limit, a.limit}, {m.closeMany, a.closeMany}, {m.leave, a.leave},
+		{m.cast, a.castOne}, {m.prepared, a.writePrepared}, {m.restless, a.comeOrGo},
 	}
 	total := 0
 	for _, act := range acts {

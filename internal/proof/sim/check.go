@@ -29,6 +29,9 @@ func (w *world) judge() {
 			p.judgeEachPing()
 		}
 	}
+	if w.sings != nil {
+		w.sings.judgeOrder()
+	}
 }
 
 // judgeWire: what we send is legal.

@@ -43,6 +43,9 @@ func (p *peer) judgeClose() {
 	if theirs != nil && theirs.closeCode() == code {
 		return
 	}
+	if p.sings != nil && p.sings.closedByGroup(code, start.Add(ours.at)) {
+		return
+	}
 	switch {
 	case code == 1008 && (p.life.noReads || p.heard.seen().maxEmpty > 1000):
 	case code == 1009 && (p.heard.seen().largest > p.opts.limit() || p.heard.seen().packed):
@@ -118,7 +121,7 @@ func (p *peer) judgeTCP() {
 	}
 	// It may give up after the close timeout, which after CloseRead may have begun
 	// before our Close left.
-	if p.life.noReads {
+	if p.life.noReads || p.sings != nil { // nor is it known when a group began to close
 		return
 	}
 	if closed-since < p.opts.closeWithin() && !p.link.down.lost() && !p.link.up.lost() {

@@ -9,19 +9,23 @@
 //     connection with a small queue; links stop until all stand in line, and go on;
 //     contexts that many calls share end, and Close begins, at that very instant;
 //   - a proxy: four Conns, the two in the middle each used under the other's
-//     Context (proxy.go).
+//     Context (proxy.go);
+//   - a choir: up to five pairs, of which one end each is a member of groups with
+//     drawn policies (choir.go), that are closed in the middle of it or in the end
+//     (farewell.go). What comes to each member is held against what was broadcast:
+//     order, and that nothing is dropped without being counted (sung.go).
 //
 // An [observer] on the wire sees every byte in each direction. It shares no code
 // with the library, and holds what it sees against RFC 6455 and against what the
 // applications handed over and got: see check.go, calls.go, closing.go and
-// promises.go for what must hold in the end. While a crowd or a proxy is at work,
-// watch.go looks after it once a second of fake time: no bytes may wait that nobody
+// promises.go for what must hold in the end. While a crowd, a proxy or a choir is at
+// work, watch.go looks after it once a second of fake time: no bytes may wait that nobody
 // reads, no frames that nobody writes, no calls whose turn has come.
 //
 //	go test ./internal/proof/sim                                   600 seeds
 //	go test ./internal/proof/sim -run Seeds -seed 4711 -v           one seed, with its trace
 //	go test ./internal/proof/sim -run Seeds -from 1 -seeds 200000
-//	go test ./internal/proof/sim -run Seeds -play crowd -seeds 20000  every seed plays a crowd
+//	go test ./internal/proof/sim -run Seeds -play crowd -seeds 20000  every seed plays a crowd; also proxy, choir
 //	go test ./internal/proof/sim -run Seeds -seed 4711 -times 50    how often does it fail?
 //	go test ./internal/proof/sim -run Seeds -procs 4                more can happen, nothing replays
 //

@@ -184,6 +184,7 @@ type peer struct {
 	heard *observer
 	life  life
 
+	sings      *singer   // it may be a member of groups
 	relays     bool      // it is a proxy's: what it sends others have written
 	mayBeDeaf  time.Time // since when bytes wait for it that it has room for; watch's
 	gaveNotice bool      // of something left undone; watch's

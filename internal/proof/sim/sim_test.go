@@ -19,7 +19,7 @@ var (
 	flagFirst = flag.Bool("first", false, "stop at the first seed that fails")
 	flagStop  = flag.Int("stop", 10, "stop after so many seeds that fail")
 	flagTimes = flag.Int("times", 1, "with -seed: run it so often, and print the trace of the first run that fails")
-	flagPlay  = flag.String("play", "", "make each seed play crowd or proxy")
+	flagPlay  = flag.String("play", "", "make each seed play crowd, proxy or choir")
 	flagProcs = flag.Int("procs", 1, "GOMAXPROCS: with more than 1 no seed replays, but more can happen")
 	flagOld   = flag.Bool("old", false, "do not ask for the promises that not every version keeps")
 	flagList  = flag.Bool("list", false, "print each seed before it runs: for panics in goroutines of the library")

@@ -158,7 +158,7 @@ func (p *peer) neglectsWriting() bool {
 	if p.life.writers > 0 {
 		return false
 	}
-	if c := p.life.waitsSince(waitsTooLong, "Write", "Writer"); c != nil {
+	if c := p.life.waitsSince(waitsTooLong, "Write", "WritePrepared", "Writer"); c != nil {
 		p.fail("%s: %s waits, though nobody writes", c.who, c.what)
 		return true
 	}

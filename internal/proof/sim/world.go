@@ -25,6 +25,7 @@ type world struct {
 	up    *observer // what the client sends
 	down  *observer // what the server sends
 	peers []*peer   // those that are ours
+	sings *choir    // nil: there is none
 }
 
 // Run runs one seed inside a bubble, and returns its trace and what failed.
@@ -40,9 +41,11 @@ func (w *world) run() {
 	w.up = &observer{trace: w.trace, name: "client sends", fromClient: true}
 	w.down = &observer{trace: w.trace, name: "server sends"}
 	w.lay(w.link, w.up, w.down)
-	// Half of the seeds play what they played before there were crowds.
-	load := newRandom(w.seed, 98).IntN(100)
+	// Seeds play what they played before there were choirs, and half of the rest what they played before there were crowds.
+	load, choir := newRandom(w.seed, 98).IntN(100), newRandom(w.seed, 97).IntN(100) < 20
 	switch n := w.draw.IntN(100); {
+	case w.plays == "choir", w.plays == "" && choir:
+		w.choir()
 	case w.plays == "crowd", w.plays == "" && load < 40:
 		w.crowd()
 	case w.plays == "proxy", w.plays == "" && load < 50:

@@ -26,6 +26,7 @@ var (
 	seeds    = flag.Int("seeds", 2000, "how many seeds each mutant gets")
 	parallel = flag.Int("parallel", 2, "how many mutants run at once")
 	only     = flag.String("only", "", "only mutants whose name matches this expression")
+	play     = flag.String("play", "", "what every seed plays: crowd, proxy or choir; empty: what it says")
 	every    = flag.Bool("every", false, "those too that a test has to find")
 	want     = flag.Int("want", 35, "how many must be found")
 )
@@ -92,7 +93,7 @@ func try(m mutants.Mutant, dir string) result {
 	defer os.Remove(binary)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-first", "-brief", "-seeds", fmt.Sprint(*seeds)).CombinedOutput()
+	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-first", "-brief", "-seeds", fmt.Sprint(*seeds), "-play", *play).CombinedOutput()
 	if err == nil {
 		return done(false, fmt.Sprintf("in %d seeds", *seeds))
 	}

@@ -1,0 +1,54 @@
+package http2_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+
+	"github.com/closeonce/websocket"
+	_ "github.com/closeonce/websocket/http2"
+	"github.com/closeonce/websocket/internal/testkit/h2test"
+)
+
+// With the import, the same handler serves WebSockets over both versions. Here the server speaks HTTP/2 without TLS, and the
+// limits keep a WebSocket that is not read from stalling the others.
+func Example() {
+	server := &http.Server{
+		Protocols: new(http.Protocols),
+		HTTP2:     &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10, MaxReceiveBufferPerConnection: 2 << 20},
+		Handler: websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
+			c.Write(ctx, websocket.MessageText, []byte("hello"))
+		}),
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go server.Serve(ln)
+	defer server.Close()
+
+	settings, err := h2test.Settings(ln.Addr().String(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("SETTINGS_ENABLE_CONNECT_PROTOCOL =", settings[h2test.EnableConnect])
+
+	ctx := context.Background()
+	c, _, err := websocket.Dial(ctx, "ws://"+ln.Addr().String(), nil) // over HTTP/1.1
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.CloseNow()
+	_, p, err := c.Read(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(p))
+	// Output:
+	// SETTINGS_ENABLE_CONNECT_PROTOCOL = 1
+	// hello
+}

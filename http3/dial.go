@@ -1,0 +1,225 @@
+package http3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/closeonce/websocket"
+	"github.com/quic-go/quic-go/http3"
+)
+
+// Dial opens a WebSocket with a Dialer that all of the program shares, see [Dialer.Dial].
+func Dial(ctx context.Context, u string, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
+	return defaultDialer.Dial(ctx, u, opts)
+}
+
+var defaultDialer Dialer
+
+// Dial opens a WebSocket. The scheme of u is wss or https. opts may be nil; the options are those of [websocket.Dial], but of
+// HTTPClient only Jar and Timeout are used, and redirects are not followed. ctx bounds the handshake, as there. If the server
+// answers with anything but a valid handshake, [errors.As] finds a [*websocket.HandshakeError], and Dial also returns the response, with
+// up to 1024 bytes of its body.
+//
+// If the QUIC connection has as many streams as the server allows, Dial waits until one ends.
+func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
+	if ctx == nil {
+		return nil, nil, errors.New("websocket: Dial was called with a nil context")
+	}
+	if opts == nil {
+		opts = &websocket.DialOptions{}
+	}
+	if client := opts.HTTPClient; client != nil && client.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, client.Timeout)
+		defer cancel()
+	}
+	req, offered, err := newRequest(ctx, u, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, str, err := d.open(ctx, req.URL)
+	if err != nil {
+		return nil, nil, fmt.Errorf("websocket: no stream for HTTP/3: %w", err)
+	}
+	resp, err := roundTrip(ctx, str, req)
+	if err != nil {
+		s.Close()
+		return nil, nil, fmt.Errorf("websocket: no answer to the handshake: %w", err)
+	}
+	if jar := jarOf(opts); jar != nil {
+		jar.SetCookies(req.URL, resp.Cookies())
+	}
+	c, err := newConn(ctx, s, resp, offered, opts)
+	if err != nil {
+		keepStart(ctx, resp, s)
+		return nil, resp, err
+	}
+	resp.Body = http.NoBody
+	return c, resp, nil
+}
+
+// roundTrip sends the request and reads the response.
+func roundTrip(ctx context.Context, str *http3.RequestStream, req *http.Request) (*http.Response, error) {
+	stop := context.AfterFunc(ctx, func() {
+		str.CancelWrite(requestCancelled)
+		str.CancelRead(requestCancelled)
+	})
+	err := str.SendRequestHeader(req)
+	var resp *http.Response
+	if err == nil {
+		resp, err = str.ReadResponse()
+	}
+	if !stop() {
+		return nil, ctx.Err()
+	}
+	return resp, err
+}
+
+// newConn checks the response, and returns the Conn on the stream.
+func newConn(ctx context.Context, s *stream, resp *http.Response, offered string, opts *websocket.DialOptions) (*websocket.Conn, error) {
+	fail := func(format string, args ...any) error {
+		return &handshakeError{fmt.Sprintf(format, args...), &websocket.HandshakeError{Response: resp}}
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fail("expected handshake response status code 200 but got %d", resp.StatusCode)
+	}
+	subprotocol := resp.Header.Get("Sec-WebSocket-Protocol")
+	if len(resp.Header.Values("Sec-WebSocket-Protocol")) > 1 || subprotocol != "" && !slices.ContainsFunc(offeredSubprotocols(opts), func(p string) bool {
+		return strings.EqualFold(p, subprotocol)
+	}) {
+		return nil, fail("the server chose the subprotocol %q, which was not offered", subprotocol)
+	}
+	extensions := strings.Join(resp.Header.Values("Sec-WebSocket-Extensions"), ", ")
+	if extensions != "" && offered == "" {
+		return nil, fail("the server chose the extension %q, which was not offered", extensions)
+	}
+	c, err := websocket.NewConn(s, &websocket.ConnOptions{
+		Client: true, Context: ctx, Subprotocol: subprotocol, Extensions: extensions, Offered: offered,
+		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
+		ReadLimit: opts.ReadLimit, QueueLimit: opts.QueueLimit, CloseTimeout: opts.CloseTimeout, KeepAlive: opts.KeepAlive,
+		CloseOnCancel: opts.CloseOnCancel, OnPingReceived: opts.OnPingReceived, OnPongReceived: opts.OnPongReceived, Trace: opts.Trace,
+	})
+	if err != nil {
+		return nil, fail("%v", err)
+	}
+	return c, nil
+}
+
+// A handshakeError is a *websocket.HandshakeError with its reason.
+type handshakeError struct {
+	reason string
+	err    *websocket.HandshakeError
+}
+
+func (e *handshakeError) Error() string { return "websocket: the handshake failed: " + e.reason }
+func (e *handshakeError) Unwrap() error { return e.err }
+
+// maxBodyStart is how much of the body of a failed handshake is kept, and bodyTime how long it may take.
+const (
+	maxBodyStart = 1024
+	bodyTime     = 3 * time.Second
+)
+
+// keepStart replaces the response's body by its first bytes, and ends the stream.
+func keepStart(ctx context.Context, resp *http.Response, s *stream) {
+	defer s.Close()
+	giveUp := time.AfterFunc(bodyTime, func() { s.CancelRead(requestCancelled) })
+	defer giveUp.Stop()
+	defer context.AfterFunc(ctx, func() { s.CancelRead(requestCancelled) })()
+	var start []byte
+	if resp.StatusCode != http.StatusOK {
+		start, _ = io.ReadAll(io.LimitReader(resp.Body, maxBodyStart))
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(start))
+}
+
+// requestFields are header fields that HTTPHeader can't set: the request has its own, or must not have them.
+var requestFields = map[string]bool{
+	"Connection": true, "Upgrade": true, "Sec-Websocket-Key": true, "Sec-Websocket-Version": true, "Sec-Websocket-Protocol": true,
+	"Sec-Websocket-Extensions": true, "Host": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true,
+	"Keep-Alive": true, "Proxy-Connection": true, "Te": true, // RFC 9114, section 4.2
+}
+
+// newRequest makes the extended CONNECT, and returns what it offers as extensions.
+func newRequest(ctx context.Context, rawURL string, opts *websocket.DialOptions) (req *http.Request, offered string, err error) {
+	u, err := url.Parse(rawURL)
+	switch {
+	case err != nil:
+		return nil, "", errors.New("websocket: the URL is malformed (it is not shown, because it may contain a password)")
+	case u.Scheme == "wss":
+		u.Scheme = "https"
+	case u.Scheme != "https":
+		return nil, "", fmt.Errorf("websocket: the URL has the scheme %q; HTTP/3 needs wss or https", u.Scheme)
+	}
+	if u.Hostname() == "" {
+		return nil, "", errors.New("websocket: the URL has no Host")
+	}
+	u.Fragment, u.RawFragment = "", ""
+	if offered, err = websocket.OfferDeflate(opts.CompressionMode, opts.CompressionTuning); err != nil {
+		return nil, "", err
+	}
+	h := make(http.Header)
+	for name, values := range opts.HTTPHeader {
+		if name = http.CanonicalHeaderKey(name); !requestFields[name] {
+			h[name] = append(h[name], values...)
+		}
+	}
+	h.Set("Sec-WebSocket-Version", "13")
+	subprotocols := offeredSubprotocols(opts)
+	for _, p := range subprotocols {
+		if strings.ContainsAny(p, ", \t") {
+			return nil, "", fmt.Errorf("websocket: the subprotocol %q has a comma or a space", p)
+		}
+	}
+	if len(subprotocols) > 0 {
+		h.Set("Sec-WebSocket-Protocol", strings.Join(subprotocols, ", "))
+	}
+	if offered != "" {
+		h.Set("Sec-WebSocket-Extensions", offered)
+	}
+	req = &http.Request{Method: http.MethodConnect, Proto: "websocket", ProtoMajor: 3, URL: u, Host: opts.Host, Header: h}
+	if name := u.User.Username(); name != "" && h.Get("Authorization") == "" {
+		password, _ := u.User.Password()
+		req.SetBasicAuth(name, password)
+	}
+	if jar := jarOf(opts); jar != nil {
+		for _, cookie := range jar.Cookies(u) {
+			req.AddCookie(cookie)
+		}
+	}
+	return req.WithContext(ctx), offered, nil
+}
+
+// offeredSubprotocols returns the subprotocols to offer: the option's, then those of HTTPHeader.
+func offeredSubprotocols(opts *websocket.DialOptions) []string {
+	offered := slices.DeleteFunc(slices.Clone(opts.Subprotocols), func(p string) bool { return p == "" })
+	for name := range maps.Keys(opts.HTTPHeader) {
+		if http.CanonicalHeaderKey(name) != "Sec-Websocket-Protocol" {
+			continue
+		}
+		for _, line := range opts.HTTPHeader[name] {
+			for p := range strings.SplitSeq(line, ",") {
+				if p = strings.TrimSpace(p); p != "" && !slices.Contains(offered, p) {
+					offered = append(offered, p)
+				}
+			}
+		}
+	}
+	return offered
+}
+
+func jarOf(opts *websocket.DialOptions) http.CookieJar {
+	if opts.HTTPClient == nil {
+		return nil
+	}
+	return opts.HTTPClient.Jar
+}

@@ -1,0 +1,250 @@
+package http3
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+)
+
+// A Dialer opens WebSockets over HTTP/3 (RFC 9220). Those to the same host and port share one QUIC connection, which is opened when it
+// is needed first, and closed half a minute after its last WebSocket. The zero value is ready. Its methods may be called by
+// several goroutines at once; its fields must not be changed after the first call.
+type Dialer struct {
+	// TLSClientConfig is for the QUIC connections. Default: that of crypto/tls.
+	TLSClientConfig *tls.Config
+
+	// QUICConfig is for the QUIC connections. A KeepAlivePeriod of 0 becomes 10 s. Default: that of quic-go.
+	QUICConfig *quic.Config
+
+	// DialQUIC, if not nil, opens the QUIC connections, with configurations that are ready to use. Default: [quic.DialAddr].
+	DialQUIC func(ctx context.Context, addr string, tlsConfig *tls.Config, config *quic.Config) (*quic.Conn, error)
+
+	mu     sync.Mutex
+	closed bool
+	hosts  map[string]*host // by host and port
+}
+
+const (
+	keepAlivePeriod = 10 * time.Second
+	idleTime        = 30 * time.Second
+)
+
+// A host is a server that a Dialer knows.
+type host struct {
+	turn chan struct{} // has room for one: who makes the connection
+	conn *connection   // nil: there is none. Dialer.mu guards it
+}
+
+// A connection is a QUIC connection with WebSockets. Dialer.mu guards used and idle.
+type connection struct {
+	dialer *Dialer
+	addr   string
+	http   *http3.ClientConn
+	quic   *quic.Conn
+	used   int
+	idle   *time.Timer // ends the connection; nil: it is in use
+}
+
+var errClosed = fmt.Errorf("the Dialer is closed: %w", net.ErrClosed)
+
+// Close closes the QUIC connections, and so all WebSockets on them: close those first. Dial fails from then on.
+func (d *Dialer) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	for _, h := range d.hosts {
+		if h.conn != nil {
+			h.conn.end()
+		}
+	}
+	d.hosts = nil
+	return nil
+}
+
+// open opens a stream to the URL's host, on the connection that is there or on a new one.
+func (d *Dialer) open(ctx context.Context, u *url.URL) (*stream, *http3.RequestStream, error) {
+	for again := false; ; again = true {
+		c, err := d.connect(ctx, u)
+		if err != nil {
+			return nil, nil, err
+		}
+		str, err := c.http.OpenRequestStream(ctx)
+		if err == nil {
+			return &stream{requestStream: str, local: c.quic.LocalAddr(), remote: c.quic.RemoteAddr(), onClose: c.release}, str, nil
+		}
+		c.release()
+		if again || c.quic.Context().Err() == nil || ctx.Err() != nil {
+			return nil, nil, err
+		}
+		// The connection has just ended, and nothing was sent.
+	}
+}
+
+// connect returns a connection to the URL's host that speaks RFC 9220. The caller releases it.
+func (d *Dialer) connect(ctx context.Context, u *url.URL) (*connection, error) {
+	addr := u.Host
+	if u.Port() == "" {
+		addr = net.JoinHostPort(u.Hostname(), "443")
+	}
+	h := d.host(addr)
+	if h == nil {
+		return nil, errClosed
+	}
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c := d.use(h)
+	if c == nil {
+		q, err := d.dialQUIC(ctx, addr, u.Hostname())
+		if err != nil {
+			return nil, err
+		}
+		transport := &http3.Transport{DisableCompression: true}
+		c = &connection{dialer: d, addr: addr, http: transport.NewClientConn(q), quic: q, used: 1}
+		if !d.keep(h, c) {
+			c.end()
+			return nil, errClosed
+		}
+	}
+	if err := c.supports(ctx); err != nil {
+		c.release()
+		return nil, err
+	}
+	return c, nil
+}
+
+// supports waits for the server's settings, and returns an error if it does not speak RFC 9220.
+func (c *connection) supports(ctx context.Context) error {
+	select { // without them, a client must not send a :protocol (RFC 8441, section 3)
+	case <-c.http.ReceivedSettings():
+	case <-c.quic.Context().Done():
+		return context.Cause(c.quic.Context())
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !c.http.Settings().EnableExtendedConnect {
+		return errors.New("the server does not support extended CONNECT (RFC 9220)")
+	}
+	return nil
+}
+
+// host returns the host with this address, or nil if the Dialer is closed.
+func (d *Dialer) host(addr string) *host {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
+	h := d.hosts[addr]
+	if h == nil {
+		if d.hosts == nil {
+			d.hosts = make(map[string]*host)
+		}
+		h = &host{turn: make(chan struct{}, 1)}
+		d.hosts[addr] = h
+	}
+	return h
+}
+
+// use returns the host's connection, if it has one that lives.
+func (d *Dialer) use(h *host) *connection {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := h.conn
+	if c == nil || c.quic.Context().Err() != nil {
+		return nil
+	}
+	if c.used++; c.idle != nil {
+		c.idle.Stop()
+		c.idle = nil
+	}
+	return c
+}
+
+// keep makes c the host's connection, unless the Dialer is closed.
+func (d *Dialer) keep(h *host, c *connection) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	if h.conn != nil {
+		h.conn.end()
+	}
+	h.conn = c
+	d.hosts[c.addr] = h // the one before may have been idle for long, and gone
+	return true
+}
+
+// release is called when a WebSocket has ended.
+func (c *connection) release() {
+	c.dialer.mu.Lock()
+	defer c.dialer.mu.Unlock()
+	switch c.used--; {
+	case c.used > 0:
+	case c.quic.Context().Err() != nil:
+		c.forget()
+	default:
+		c.idle = time.AfterFunc(idleTime, c.endIdle)
+	}
+}
+
+// endIdle ends a connection that has had no WebSocket for long.
+func (c *connection) endIdle() {
+	c.dialer.mu.Lock()
+	defer c.dialer.mu.Unlock()
+	if c.used == 0 {
+		c.forget()
+		c.end()
+	}
+}
+
+// forget takes the connection out of the Dialer.
+func (c *connection) forget() {
+	if h := c.dialer.hosts[c.addr]; h != nil && h.conn == c {
+		delete(c.dialer.hosts, c.addr)
+	}
+}
+
+// end closes the connection.
+func (c *connection) end() {
+	if c.idle != nil {
+		c.idle.Stop()
+		c.idle = nil
+	}
+	c.http.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
+}
+
+func (d *Dialer) dialQUIC(ctx context.Context, addr, name string) (*quic.Conn, error) {
+	tlsConfig := &tls.Config{}
+	if d.TLSClientConfig != nil {
+		tlsConfig = d.TLSClientConfig.Clone()
+	}
+	if tlsConfig.ServerName == "" {
+		tlsConfig.ServerName = name
+	}
+	tlsConfig.NextProtos = []string{http3.NextProtoH3}
+	config := &quic.Config{}
+	if d.QUICConfig != nil {
+		config = d.QUICConfig.Clone()
+	}
+	if config.KeepAlivePeriod == 0 {
+		config.KeepAlivePeriod = keepAlivePeriod
+	}
+	dial := d.DialQUIC
+	if dial == nil {
+		dial = quic.DialAddr
+	}
+	return dial(ctx, addr, tlsConfig, config)
+}

@@ -1,0 +1,28 @@
+// Package http3 carries WebSockets over HTTP/3 (RFC 9220), with github.com/quic-go/quic-go. Accept and a Dialer return the
+// *websocket.Conn that [websocket.Accept] and [websocket.Dial] return, with the same options and the same promises.
+//
+// A server needs nothing but a handler that calls [Accept], since an [http3.Server] of quic-go announces extended CONNECT by
+// itself:
+//
+//	server := &http3.Server{Addr: ":443", TLSConfig: http3.ConfigureTLSConfig(tlsConfig), Handler: mux}
+//
+// A WebSocket is one stream of a QUIC connection. Its bytes are under the stream's flow control: a peer that does not read makes
+// Write wait, and holds up no other WebSocket of the connection. The end of the stream takes the place of TCP's: orderly, as FIN,
+// or as a reset with H3_REQUEST_CANCELLED (RFC 9220, section 3). A lost packet delays the WebSockets whose bytes were in it. A
+// QUIC connection that moves to another network, as QUIC lets clients do, takes its WebSockets with it.
+//
+// # Idle connections
+//
+// QUIC ends a connection on which nothing has arrived for quic.Config.MaxIdleTimeout, 30 s by default, which is no more than the
+// default period of a Conn's own Pings. A Dialer keeps its connections alive. A server with other clients sets
+// quic.Config.KeepAlivePeriod.
+//
+// # Shutdown
+//
+// [websocket.ServerGroup] is for net/http's server. Add the connections to a [websocket.Group], and call its Shutdown before the
+// Shutdown of the [http3.Server], which would wait for their streams.
+package http3
+
+import "github.com/quic-go/quic-go/http3"
+
+var _ http3.Server // for the links above
