@@ -288,6 +288,7 @@ func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 		return n, nil
 	}
 	for r.inbox.Empty() {
+		c.transport.InMessage()
 		if err := c.fill(ctx); err != nil {
 			return 0, err
 		}
