@@ -37,6 +37,14 @@
 // [Conn.Context] is done when the connection has ended, and [context.Cause] of it is
 // the reason.
 //
+// # Many connections
+//
+// A [Group] sends the same messages to all its members and never waits for one that is
+// slow; what happens to that is a [SlowPolicy]. A [PreparedMessage] is framed and
+// compressed once for all. [Group.Shutdown] closes all members with 1001, and
+// [ServerGroup] makes the WebSockets of an [http.Server] such a group, so that its
+// Shutdown includes them.
+//
 // # Errors
 //
 // After a connection has ended, every call that fails returns the first reason for the

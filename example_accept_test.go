@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"sync"
 
 	"github.com/closeonce/websocket"
 )
@@ -179,13 +178,10 @@ func ExampleSubprotocols() {
 }
 
 // With EndOnShutdown, the function that Handler runs hears of http.Server.Shutdown and says good-bye. Shutdown itself does
-// not wait for WebSockets, so the program does.
+// not wait for WebSockets; that of the server's group does.
 func ExampleAcceptOptions_endOnShutdown() {
-	var open sync.WaitGroup
 	opts := &websocket.AcceptOptions{EndOnShutdown: true}
 	server := &http.Server{Handler: websocket.Handler(opts, func(ctx context.Context, c *websocket.Conn) {
-		open.Add(1)
-		defer open.Done()
 		if err := c.Write(ctx, websocket.MessageText, []byte("welcome")); err != nil {
 			return
 		}
@@ -194,6 +190,7 @@ func ExampleAcceptOptions_endOnShutdown() {
 			c.Close(websocket.StatusServiceRestart, "come back in a minute")
 		}
 	})}
+	group := websocket.ServerGroup(server)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
@@ -215,10 +212,16 @@ func ExampleAcceptOptions_endOnShutdown() {
 	if err := server.Shutdown(ctx); err != nil {
 		log.Fatal(err)
 	}
-	open.Wait()
+	closed := make(chan int)
+	go func() {
+		n, _ := group.Shutdown(ctx)
+		closed <- n
+	}()
 	_, _, err = c.Read(ctx)
 	fmt.Println(websocket.CloseStatus(err))
+	fmt.Println(<-closed, "closed well")
 	// Output:
 	// welcome
 	// StatusServiceRestart
+	// 1 closed well
 }

@@ -696,6 +696,67 @@ func TestBroadcastFromCallback(t *testing.T) {
 	})
 }
 
+// TestBroadcastFromTrace: the same from within each function of a Trace, and from OnPongReceived and OnSlow.
+func TestBroadcastFromTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		told := map[string]int{}
+		var g, slow Group
+		slow.MaxQueued, slow.Policy = 1, DropNewest
+		tell := func(what string) {
+			mu.Lock()
+			told[what]++
+			first := told[what] == 1 // what is broadcast is told of, too
+			mu.Unlock()
+			if first {
+				broadcast(t, &g, what)
+			}
+		}
+		slow.OnSlow = func(*Conn, MemberStats) { tell("OnSlow") }
+		s := newSettings(0, 0, 10*time.Second)
+		s.onPong = func(context.Context, []byte) { tell("OnPongReceived") }
+		s.trace = &Trace{
+			HandshakeDone:  func(*Conn, HandshakeInfo) { tell("HandshakeDone") },
+			FrameRead:      func(*Conn, FrameInfo) { tell("FrameRead") },
+			FrameWritten:   func(*Conn, FrameInfo) { tell("FrameWritten") },
+			MessageRead:    func(*Conn, MessageInfo) { tell("MessageRead") },
+			MessageWritten: func(*Conn, MessageInfo) { tell("MessageWritten") },
+			StateChanged:   func(*Conn, CloseState, CloseState) { tell("StateChanged") },
+			PingAnswered:   func(*Conn, time.Duration) { tell("PingAnswered") },
+			Slow:           func(*Conn, int) { tell("Slow") },
+			Closed:         func(*Conn, error, Stats) { tell("Closed") },
+		}
+		witness := joinedMember(t, &g, config{}, 0)
+		m := joinedMember(t, &g, config{settings: s}, 1<<10)
+		slow.Add(m.c)
+		m.p.SendText("a message")
+		if _, _, err := m.c.Read(bg); err != nil {
+			t.Fatal(err)
+		}
+		for ping := start(func() error { return m.c.Ping(bg) }); ; {
+			if f := m.p.ReadFrame("the Ping, among broadcasts"); f.Opcode == wiretest.OpPing {
+				m.p.SendPong(string(f.Payload))
+				if err := <-ping; err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+		}
+		synctest.Wait()
+		m.stall(t, 8<<10)
+		for range 3 {
+			broadcast(t, &slow, "too much")
+		}
+		synctest.Wait()
+		m.c.CloseNow()
+		got := map[string]bool{}
+		for len(got) < 11 {
+			got[string(witness.p.ReadFrame("what was broadcast").Payload)] = true
+		}
+		synctest.Wait()
+	})
+}
+
 // TestGroupStorm: members come, go, are lost, and write, while several broadcast; all is accounted for.
 func TestGroupStorm(t *testing.T) {
 	rounds := 300

@@ -109,11 +109,11 @@ type AcceptOptions struct {
 	// with a status code of its choice. If the function just returns, the connection is
 	// closed with 1001 (StatusGoingAway).
 	//
-	// Shutdown does not wait for WebSockets, except over HTTP/2. To let the Close frames leave before the
-	// program exits, let each function call Close itself, count the running functions with a
-	// sync.WaitGroup, and wait for it after Shutdown: see the example. Do not combine
-	// EndOnShutdown with CloseOnCancel: a call under the function's context would then end
-	// the connection without a Close frame.
+	// Shutdown does not wait for WebSockets, except over HTTP/2. To let the Close frames leave
+	// before the program exits, use [ServerGroup] and call the group's Shutdown after the server's: it
+	// waits for the connections of all these functions. Without EndOnShutdown it closes them
+	// itself. Do not combine EndOnShutdown with CloseOnCancel: a call under the function's
+	// context would then end the connection without a Close frame.
 	//
 	// [Accept] ignores this option. Default: false, WebSockets live on after Shutdown.
 	EndOnShutdown bool

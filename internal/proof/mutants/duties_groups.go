@@ -35,7 +35,7 @@ var groupsDuties = []Duty{
 	{Mutant{"untaken-uncounted", "what a member has not taken when it ends is not counted", []Edit{{"topic.skip", "t.rules.unsent.Add(n)", ""}}}, By{".", "TestGroupUntaken"}},
 	{Mutant{"cast-untold", "a Trace is not told of what a group has sent", []Edit{{"Conn.wrote", "c.tellCasts()", ""}}}, By{".", "TestTraceGroup"}},
 	{Mutant{"cast-untold-when-cut", "a Trace is not told of what has left in part, and is lost then", []Edit{{"Conn.suspend", "c.tellCasts()", ""}}}, By{".", "TestTraceGroupCut"}},
-	{Mutant{"closed-before-uncounted", "who has closed before Shutdown waits is not counted", []Edit{{"Group.sayGoodbye", "g.shut, g.leaving = bye, slices.Clone(g.members)", "g.shut = bye\n\t}\n\tif g.leaving == nil {\n\t\tg.leaving = slices.Clone(g.members)"}}}, By{".", "TestServerGroup"}},
+	{Mutant{"closed-before-uncounted", "who has closed before Shutdown waits is not counted", []Edit{{"Group.sayGoodbye", "bye, leaving, well = g.shut, g.leaving, g.well", "bye, leaving, well = g.shut, slices.Clone(g.members), 0"}}}, By{".", "TestServerGroup"}},
 	{Mutant{"policy-uncounted", "what a policy drops is not counted", []Edit{{"topic.drop", "t.rules.dropped.Add(1)", ""}}}, By{".", "TestGroupPolicies"}},
 
 	// Who is slow.

@@ -24,7 +24,9 @@ var (
 	flagConns = flag.Int("conns", 100, "how many connections")
 	flagJoins = flag.Int("joins", 20_000, "how many times members join and leave")
 	flagSoak  = flag.Duration("soak", 3*time.Second, "how long members come and go")
-	flagFor   = flag.Duration("for", time.Second, "how long is broadcast; how many seconds of idling are measured")
+	// It is shorter than the default, so that there is something to measure; a Ping costs the same however seldom it is sent.
+	flagPeriod = flag.Duration("period", 500*time.Millisecond, "the keepalive's period of idle connections; a busy machine needs seconds")
+	flagFor    = flag.Duration("for", time.Second, "how long is broadcast; how many seconds of idling are measured")
 )
 
 // crowdKey is the variable of the environment that makes this program a crowd.
@@ -121,7 +123,7 @@ func beCrowd(what string) error {
 		return err
 	}
 	clients := make([]*client, o.Conns)
-	var group sync.WaitGroup
+	var group, reading sync.WaitGroup
 	errs := make(chan error, o.Conns)
 	slots := make(chan struct{}, 64)
 	for i := range clients {
@@ -130,18 +132,17 @@ func beCrowd(what string) error {
 			defer func() { <-slots }()
 			var err error
 			clients[i], err = connect(o, i < o.Stalled)
-			if err != nil {
+			switch {
+			case err != nil:
 				errs <- err
+			case i >= o.Stalled: // from now on: the server may ping those that came first before the last come
+				reading.Go(clients[i].read)
 			}
 		})
 	}
 	group.Wait()
 	if len(errs) > 0 {
 		return fmt.Errorf("%d of %d: %w", len(errs), o.Conns, <-errs)
-	}
-	var reading sync.WaitGroup
-	for _, c := range clients[o.Stalled:] {
-		reading.Go(c.read)
 	}
 	fmt.Println("connected")
 	go func() {

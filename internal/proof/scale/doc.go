@@ -4,9 +4,9 @@
 // Without flags the tests are small, and hold what must be so at any size. With flags they are as large as one likes, and print
 // figures besides. No figure is asserted that depends on how busy the machine is.
 //
-//	go test ./internal/proof/scale -v -conns 10000 -run Shutdown    all get their Close; how long that takes
-//	go test ./internal/proof/scale -v -conns 1000 -run Stalled      deliveries beside members that stall, and memory
-//	go test ./internal/proof/scale -v -conns 19000 -run Idle        what keepalive costs
-//	go test ./internal/proof/scale -v -joins 1000000 -run Join      members that come and go
-//	go test ./internal/proof/scale -race -v -soak 2m -run Soak      churn, and what is left of it
+//	go test ./internal/proof/scale -v -run Shutdown -conns 10000                   all get their Close; how long that takes
+//	go test ./internal/proof/scale -v -run Stalled -conns 1000 -for 10s            deliveries beside members that stall, and memory
+//	go test ./internal/proof/scale -v -run Idle -conns 19000 -period 5s -for 30s   what keepalive costs
+//	go test ./internal/proof/scale -v -run Join -joins 1000000                     members that come and go
+//	go test ./internal/proof/scale -v -run Soak -soak 2m -race                     churn, and what is left of it
 package scale

@@ -53,7 +53,7 @@ func (r *room) filled(t *testing.T, n int) {
 	poll(t, "not all are members", func() bool { return r.group.Len() == n })
 }
 
-const every = 20 * time.Millisecond // a message is broadcast
+const every = 100 * time.Millisecond // a message is broadcast
 
 // broadcastFor broadcasts small messages, with a time in them, and lets what is on its way arrive.
 func (r *room) broadcastFor(t *testing.T, d time.Duration) (sent int) {
@@ -75,13 +75,15 @@ func (r *room) broadcastFor(t *testing.T, d time.Duration) (sent int) {
 func (r *room) settled(t *testing.T, stalled int) {
 	t.Helper()
 	poll(t, "not all have had all", func() bool {
-		busy := 0
+		busy, taken := 0, uint64(0)
 		for c := range r.group.All() {
 			if m, ok := r.group.Member(c); ok && m.Bytes > 0 {
 				busy++
+				taken += uint64(m.Queued)
 			}
 		}
-		return busy <= stalled
+		s := r.group.Stats() // all were members before the first message
+		return busy <= stalled && taken+s.Sent+s.Dropped == s.Messages*uint64(s.Members)
 	})
 }
 

@@ -31,6 +31,7 @@ func (w *world) judge() {
 	}
 	if w.sings != nil {
 		w.sings.judgeOrder()
+		w.sings.judgeFarewell()
 	}
 }
 

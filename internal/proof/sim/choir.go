@@ -331,9 +331,25 @@ func (c *choir) actors(r random) (all []*actor) {
 func (a *actor) castOne() {
 	c := a.singer.choir
 	g := one(a.draw, c.groups...)
+	g.cast(a, c.next(a), a.draw.chance(50))
+	switch a.draw.IntN(10) { // with nothing in between: it must stay behind
+	case 0, 1:
+		a.write()
+	case 2:
+		a.tryWrite()
+	case 3:
+		a.writePrepared()
+	case 4:
+		a.stream()
+	case 5:
+		g.cast(a, c.next(a), a.draw.chance(50))
+	}
+}
+
+// next composes the actor's next letter to all.
+func (c *choir) next(a *actor) *letter {
 	a.count++
-	m := c.letter(a.who, a.count, a.draw, min(a.size(), 20_000))
-	g.cast(a, m, a.draw.chance(50))
+	return c.letter(a.who, a.count, a.draw, min(a.size(), 20_000))
 }
 
 func (a *actor) writePrepared() {

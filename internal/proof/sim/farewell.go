@@ -21,6 +21,9 @@ func (g *choirGroup) end(r random, fair bool) {
 	}
 	var group sync.WaitGroup
 	calls := one(r, 1, 1, 2)
+	for range r.IntN(3) { // with nothing in between: it must be sent before the Close
+		g.cast(nil, g.choir.letter("e"+g.name[6:], int(g.choir.moment.Load()), r, 300), true)
+	}
 	for range calls {
 		group.Go(func() {
 			ctx, cancel := context.Background(), context.CancelFunc(func() {})

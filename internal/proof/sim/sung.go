@@ -166,6 +166,43 @@ func (c *choir) counted(g *choirGroup, allAlive bool) {
 	}
 }
 
+// judgeFarewell: what was broadcast before a group's Close has left before its Close frame, if nothing else has closed the
+// connection, or was dropped by a policy.
+func (c *choir) judgeFarewell() {
+	for _, s := range c.singers {
+		ours, theirs := s.wire.seen().close(), s.heardClose()
+		if ours == nil || theirs == nil || theirs.at <= ours.at || len(s.life.closes)+len(s.far.life.closes) > 0 || s.end.out.lost() || s.violatedPeer() ||
+			ours.closeCode() == 1013 || !s.closedByGroup(ours.closeCode(), c.world.trace.start.Add(ours.at)) {
+			continue
+		}
+		places := s.came()
+		first, sure, left := int64(0), 0, 0
+		for _, g := range c.groups {
+			for _, y := range g.stays {
+				for _, k := range g.shut {
+					if y.singer == s && (first == 0 || k.moment < first) {
+						first = k.moment
+					}
+				}
+			}
+		}
+		for _, g := range c.groups {
+			for _, k := range g.casts {
+				tag, _ := tagOf(k.letter.data)
+				if _, came := places[tag]; came {
+					left++
+				}
+				if in, _ := g.heard(s, k); in && k.ended != 0 && k.ended < first {
+					sure++
+				}
+			}
+		}
+		if dropped := int(s.conn.Stats().DroppedByPolicy); left+dropped < sure {
+			s.fail("of %d broadcasts before its group's Close %d have left, and %d were dropped", sure, left, dropped)
+		}
+	}
+}
+
 // judgeOrder: all members get the messages in one order, and it is that in which they were broadcast.
 func (c *choir) judgeOrder() {
 	var all []*cast

@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -8,7 +9,8 @@ import (
 )
 
 // group is some connections of which one end each is a member of a Group. All that happens in a crowd happens there, while
-// others broadcast. Members come and go. It ends with a Close in the middle of it, or is held against the ledgers first.
+// others broadcast. Members come and go. It ends with a Close or the group's Shutdown in the middle of it,
+// or is held against the ledgers first.
 func (w *world) group() {
 	r := w.draw
 	policy := one(r, websocket.DropNewest, websocket.DropNewest, websocket.DropOldest, websocket.CloseAfterGrace, websocket.CloseSlow)
@@ -58,8 +60,11 @@ func (w *world) sing(c *chorus, pairs []*pair) {
 		writers.Go(func() { a.comesAndGoes(c.group) })
 	}
 	pause(r.upTo(one(r, 3*time.Millisecond, 20*time.Millisecond, 60*time.Millisecond)), w.dead)
-	if r.chance(60) {
+	switch r.IntN(10) {
+	case 0, 1, 2, 3:
 		w.closeCrowd(one(r, pairs...))
+	case 4, 5, 6:
+		w.shutDown(c)
 	}
 	close(stop)
 	if w.joinSoon(&writers, "the peers read") {
@@ -77,6 +82,44 @@ func (w *world) sing(c *chorus, pairs []*pair) {
 		}
 	}
 	w.join(&readers)
+}
+
+// shutDown closes the group in the middle of it, from one or two callers. All members get their Close, and none is left.
+func (w *world) shutDown(c *chorus) {
+	r := w.draw
+	for _, e := range c.members {
+		e.noteClose(websocket.StatusGoingAway)
+		if e == c.restless { // it may be no member at this moment
+			e.pair.mayDie.Store(true)
+			e.actor("c", w.dead).close(nil, websocket.StatusGoingAway, "")
+		}
+	}
+	var calls sync.WaitGroup
+	for range one(r, 1, 2) {
+		a := one(r, c.members...).actor("g", w.dead)
+		calls.Go(func() {
+			a.in("Shutdown", nil, a.end.options.closeTimeout)
+			defer a.out()
+			closed, err := c.group.Shutdown(context.Background())
+			if err != nil || closed > len(c.members) {
+				w.fail("close-failed", "Shutdown of %d members gave %d, %v", len(c.members), closed, err)
+			}
+		})
+	}
+	for _, e := range c.members {
+		e.pair.doomed()
+	}
+	if !w.join(&calls) {
+		return
+	}
+	for _, e := range c.members {
+		if !e.pair.mayDie.Load() && e.conn.Context().Err() == nil { // else a policy may have closed it before
+			w.fail("close-failed", "the %s is a member, and goes on after Shutdown", e.role)
+		}
+	}
+	if err := c.group.Add(one(r, c.members...).conn); err == nil {
+		w.fail("close-failed", "Add after Shutdown gave no error")
+	}
 }
 
 // A chorus is a group and what is known of it.
