@@ -588,9 +588,13 @@ func TestAcceptOptions(t *testing.T) {
 		p.SendPing("yes")
 		p.WantPong("OnPingReceived decides", "yes")
 		p.SendPong("unasked")
-		p.WantIdle("the keepalive is an option", time.Minute-time.Second)
+		p.WantIdle("the keepalive is an option", time.Minute*3/4-time.Second)
+		asked := time.Now()
 		if f := p.ReadFrame("after that it pings"); f.Opcode != wiretest.OpPing {
 			t.Errorf("got %v", f)
+		}
+		if took := time.Since(asked); took > time.Minute/4+time.Second {
+			t.Errorf("it pings after another %v", took)
 		}
 		p.SendText("eleven byte")
 		p.WantClose("the read limit is an option", 1009)

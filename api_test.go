@@ -90,6 +90,8 @@ var (
 	_ func(string) string                                                                    = websocket.AcceptKey
 	_ func(websocket.CompressionMode, websocket.CompressionTuning) (string, error)           = websocket.OfferDeflate
 	_ func([]string, websocket.CompressionMode, websocket.CompressionTuning) (string, error) = websocket.AnswerDeflate
+	_                                                                                        = websocket.DialOptions{HTTP2: websocket.HTTP2Off}
+	_                                                                                        = [...]websocket.HTTP2Mode{websocket.HTTP2Off, websocket.HTTP2Try, websocket.HTTP2Only}
 	_                                                                                        = websocket.Handshake{Status: int(0), Header: http.Header(nil), Conn: websocket.ConnOptions{}}
 	_                                                                                        = websocket.ConnOptions{Client: false, Context: context.Background(), Early: []byte(nil), Subprotocol: "", Extensions: "", Offered: ""}
 	_ func(*websocket.Conn, context.Context, []byte) (websocket.MessageType, []byte, error)  = (*websocket.Conn).AppendRead

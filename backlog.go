@@ -147,9 +147,9 @@ func (b *backlog) release() {
 // cost is how much of the queue's limit a reference takes.
 func (a *account) cost(f *form) int {
 	if a.client {
-		return len(f.frame) + 4 // the masking key
+		return len(f.frame) + f.held + 4 // the masking key
 	}
-	return len(f.frame)
+	return len(f.frame) + f.held
 }
 
 // fits reports whether there is room for n more bytes of shared messages. If nothing waits there is.
@@ -158,7 +158,7 @@ func (a *account) fits(n int) bool { return n <= a.limit-a.size || a.size == 0 }
 // behind returns where the buffer is for bytes that go behind everything that waits.
 func (b *backlog) behind() **transport.Buffer {
 	if l := b.line.list; l[len(l)-1].own == nil {
-		b.push(segment{own: transport.Get()})
+		b.push(segment{own: new(transport.Buffer)}) // of the bytes' size: there may be one between any two references
 	}
 	return &b.line.list[len(b.line.list)-1].own
 }
@@ -181,7 +181,7 @@ type taking struct {
 // something else has to be done first. tried says that it was tried to make room: then the next message takes what there is.
 func (b *backlog) take(c *closing, a *account, z *deflate.Compressor, threshold int, tried bool) taking {
 	for {
-		t := b.oldest(c)
+		t := b.oldest(c, a)
 		if t == nil {
 			return taking{}
 		}
@@ -203,12 +203,12 @@ func (b *backlog) take(c *closing, a *account, z *deflate.Compressor, threshold 
 }
 
 // oldest returns the topic that has the message to be taken next, or nil.
-func (b *backlog) oldest(c *closing) (t *topic) {
+func (b *backlog) oldest(c *closing, a *account) (t *topic) {
 	for o := b.topics.first; o != nil; o = o.next {
 		switch {
 		case !o.lacks():
 		case c.stopped():
-			o.skip()
+			a.counters.add(messagesDropped, o.skip())
 		case t == nil || o.at.Load().number < t.at.Load().number:
 			t = o
 		}
@@ -238,6 +238,16 @@ func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 	t.waiting++
 	b.add(segment{message: m, form: f, topic: t}, a)
 	return roomy
+}
+
+// drained notes which members are full no more.
+func (b *backlog) drained(a *account) {
+	if b == nil {
+		return
+	}
+	for t := b.topics.first; t != nil; t = t.next {
+		a.full(t)
+	}
 }
 
 // full reports whether the member has been full, and no half of it has drained since.
@@ -275,9 +285,8 @@ func (b *backlog) forget(g *segment, a *account) {
 	a.messages--
 }
 
-// collect puts what waits into the batch, as much as one holds. A large frame is written from where it lies. What is
-// compressed gets into the compressor's window here, because from here on it leaves; without one nothing follows
-// that is compressed.
+// collect puts what waits into the batch, as much as one holds. A large frame is written from where it lies. What is compressed
+// gets into the compressor's window here, because from here on it leaves; without one nothing compressed follows.
 func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compressor) {
 	if !c.mayLeave(sendQueued) {
 		b.abandon(a)
@@ -285,17 +294,19 @@ func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compres
 	}
 	for b.waits() && (out.buf == nil || out.buf.Tail == nil) {
 		g := b.first()
-		n, large := 0, false
+		n, size, large := 0, 0, false // what it takes of the limit, and of the batch
 		if g.own != nil {
 			n = len(g.own.B)
+			size = n
 		} else {
 			n = a.cost(g.form)
-			large = !a.client && n > sharedLimit && !c.over // at the end there is one attempt
+			size = n - g.form.held
+			large = !a.client && size > sharedLimit && !c.over // at the end there is one attempt
 		}
 		switch {
 		case out.buf == nil:
 			out.buf = transport.Get()
-		case len(out.buf.B)+n > transport.BufferSize && !large && !c.over:
+		case len(out.buf.B)+size > transport.BufferSize && !large && !c.over:
 			return
 		}
 		out.queued += n

@@ -125,8 +125,9 @@ func (g *Group) help() {
 func (m *member) lags() {
 	g := m.group
 	if g.OnSlow != nil {
+		s, _ := g.Member(m.conn)
 		g.mu.Lock()
-		g.slow = append(g.slow, m)
+		g.slow = append(g.slow, slowMember{m, s})
 		start := !g.delivering
 		g.delivering = true
 		g.mu.Unlock()
@@ -149,14 +150,9 @@ func (g *Group) tellSlow() bool {
 		g.mu.Unlock()
 		return false
 	}
-	m := g.slow[0]
+	c, stats := g.slow[0].conn, g.slow[0].stats
 	g.slow = slices.Delete(g.slow, 0, 1)
 	g.mu.Unlock()
-	c := m.conn
-	t := now()
-	c.mu.Lock()
-	stats := m.stats(c.sender.size, t)
-	c.mu.Unlock()
 	returned := false
 	defer func() {
 		if !returned {
@@ -176,7 +172,7 @@ func (g *Group) tellSlow() bool {
 func (g *Group) watch(m *member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if m.listed {
+	if m.listed || m.index < 0 {
 		return
 	}
 	m.listed = true
@@ -200,6 +196,9 @@ func (g *Group) endGrace() {
 	g.mu.Lock()
 	late := g.lagging
 	g.lagging = nil
+	for _, m := range late {
+		m.listed = false // who lags again from now on is watched anew
+	}
 	g.mu.Unlock()
 	var again []*member
 	wait := g.grace
@@ -214,15 +213,17 @@ func (g *Group) endGrace() {
 		case full:
 			again = append(again, m)
 			wait = min(wait, left)
-			continue
 		}
-		g.mu.Lock()
-		m.listed = false
-		g.mu.Unlock()
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.lagging = append(g.lagging, again...); len(g.lagging) > 0 {
+	for _, m := range again {
+		if !m.listed && m.index >= 0 {
+			m.listed = true
+			g.lagging = append(g.lagging, m)
+		}
+	}
+	if len(g.lagging) > 0 {
 		g.armLocked(wait)
 	}
 }

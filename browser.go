@@ -157,7 +157,7 @@ func (s *browserStream) push(op opcode, p []byte) {
 	s.mu.Lock()
 	switch {
 	case s.end != nil:
-	case len(s.unread) > browserUnread:
+	case len(s.unread) > browserUnread && !op.control():
 		s.end = errUnread
 	default:
 		s.unread = append(appendHeader(s.unread, header{fin: true, opcode: op, length: int64(len(p))}), p...)

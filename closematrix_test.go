@@ -152,6 +152,9 @@ func (s *closeScene) play() (wire, closing, read string) {
 		keepAlive = 0 // the default of 30 s: then "no answer" is none to its Ping
 	}
 	cfg := config{client: s.client, parent: context.Background(), readLimit: defaultReadLimit, settings: newSettings(0, 0, keepAlive)}
+	if keepAlive == 0 {
+		cfg.settings.keepAlive = defaultKeepAlive // and no part of it less: the table has the times
+	}
 	if !s.client {
 		cfg.parent = served(cfg.parent)
 	}

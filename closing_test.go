@@ -121,7 +121,7 @@ var closingEvents = []closingEvent{
 	// lastWords: whoever lets go of the write turn while the connection is ending.
 	{"gone, wrote", act(func(l *closingLife) acts { return l.gone(true) }), isEnding},
 	{"gone", act(func(l *closingLife) acts { return l.gone(false) }), isEnding},
-	{"CloseRead", act(func(l *closingLife) acts { l.closeRead = true; return interruptRead | keepReading }), func(l *closingLife) bool { return !l.closeRead }},
+	{"CloseRead", act(func(l *closingLife) acts { return l.noMessages() }), nil},
 }
 
 // isEnding is the flag that says that the last attempt is to be made, or was when somebody looked.
@@ -221,6 +221,14 @@ func brokenState(l *closingLife) string {
 		return "calls are told the cause while messages are delivered"
 	case l.ours != none && l.by == nobody:
 		return "our Close is due, and nobody began"
+	case l.half && (l.ours == none || l.by != us && l.by != violation):
+		return "CloseWrite was called, and no Close is due"
+	case l.half && l.cause == nil && !l.closeRead && !l.over && !l.delivers():
+		return "after CloseWrite the application hears nothing"
+	case l.half && l.drops() && !l.closeRead && l.by != violation:
+		return "after CloseWrite what was read ahead is dropped"
+	case l.asks() && (!l.told() || l.closeRead):
+		return "the application is to answer, and is not told"
 	case l.ours == due && l.closeLeft, l.ours == written && !l.closeLeft && !l.ended:
 		return "our Close has left, and the machine thinks otherwise"
 	case l.last() && (!l.server || l.ended && l.handshakeDone):
@@ -241,11 +249,11 @@ func brokenState(l *closingLife) string {
 	// Duties: what Conn was told to do is enough.
 	switch {
 	case l.ended:
-	case l.half && l.cause == nil: // CloseWrite: the application goes on reading, and bounds it
-	case closing && !l.handshakeDone && !l.timer, l.handshakeDone && !l.timer:
-		return "what has begun to end is not bounded in time"
 	case l.ours == due && !l.woken:
 		return "a Close is due, and nobody was told to write it"
+	case l.half && l.cause == nil && !l.noWrites: // CloseWrite: the application goes on reading, and bounds it
+	case closing && !l.handshakeDone && !l.timer, l.handshakeDone && !l.timer:
+		return "what has begun to end is not bounded in time"
 	case closing && l.reads() && !l.keptReading:
 		return "an answer is to come, and nobody was told to read it"
 	}
@@ -293,7 +301,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "nothing was written that should arrive"
 	case before.ended && a != 0 && event != "CloseRead":
 		return "there is nothing left to do"
-	case after.ours == due && before.ours != due && (a&wakeWriter == 0 || a&bound == 0 && !after.half):
+	case after.ours == due && before.ours != due && (a&wakeWriter == 0 || a&bound == 0 && event != "beginHalf"):
 		return "a Close is due, and nobody is told"
 	case after.stopped() && !before.stopped() && !after.noWrites && a&interruptWrite == 0:
 		return "no message is accepted any more, and a blocked Write is not told"
@@ -321,9 +329,10 @@ type fair struct {
 // brokenEnding lets what has begun to end go on by itself, in every way that is fair: it ends within a few steps. It
 // returns what does not.
 func brokenEnding(l *closingLife) string {
-	if !l.stopped() || l.ended || l.half && l.cause == nil {
+	if !l.stopped() || l.ended {
 		return ""
 	}
+	unbounded := l.half && l.cause == nil // CloseWrite: the application goes on reading
 	for _, f := range []fair{
 		{"the peer answers", true, true, false, false},
 		{"the peer answers, and closes TCP", true, true, false, true},
@@ -334,6 +343,9 @@ func brokenEnding(l *closingLife) string {
 		{"a write fails", false, false, true, false},
 		{"a write fails, but the peer says why", false, true, true, false},
 	} {
+		if unbounded && !f.answers && !f.streamEnds {
+			continue
+		}
 		const bounded = 12
 		k := l.key().life()
 		var path []string

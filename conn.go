@@ -39,10 +39,8 @@ type Conn struct {
 	// writeTurn is the right to write to the transport.
 	writeTurn turn.Turn
 	// flags mirrors the state of closing and sender, so that a message can check it without mu. Only unlock writes it.
-	flags atomic.Uint32
-	// The options of these names; never changed.
-	closeOnCancel bool
-	anyText       bool
+	flags                  atomic.Uint32
+	closeOnCancel, passive bool // the options; never changed
 
 	mu      sync.Mutex // guards closing, sender and moments; never held across I/O or foreign code
 	closing closing
@@ -397,3 +395,6 @@ func (c *Conn) compressor() *deflate.Compressor {
 
 // stoppedLocked reports whether no message is accepted any more. The caller holds mu.
 func (c *Conn) stoppedLocked() bool { return c.closing.stopped() }
+
+// anyText reports whether text is sent unchecked.
+func (c *Conn) anyText() bool { return c.receiver.anyText }

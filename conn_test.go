@@ -2,14 +2,9 @@ package websocket
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"flag"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +15,7 @@ import (
 
 	"github.com/closeonce/websocket/internal/streamconn"
 	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/selfsigned"
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 	"github.com/closeonce/websocket/internal/transport"
 )
@@ -209,22 +205,8 @@ func tcpPair(t *testing.T) (a, b net.Conn) {
 }
 
 var testCertificate = sync.OnceValue(func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		DNSNames:     []string{"localhost"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore:    time.Unix(0, 0),
-		NotAfter:     time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	server, _ := selfsigned.Pair("localhost", "127.0.0.1")
+	return server.Certificates[0]
 })
 
 // tlsPair returns two ends of a TLS connection in memory; the first is the

@@ -112,12 +112,9 @@ func (c *Conn) CloseNow() error {
 // may be called several times.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.mu.Lock()
-	first := !c.closing.closeRead
-	c.closing.closeRead = true
+	a := c.closing.noMessages()
 	c.unlock()
-	if first {
-		c.perform(interruptRead | keepReading) // a blocked Read checks again
-	}
+	c.perform(a)
 	if ctx.Done() == nil {
 		return c.lifetime.WithValues(ctx)
 	}
@@ -182,7 +179,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return sending(c.failed(ctx, errOver))
 	}
 	c.supervisor.Expecting.Add(1)
-	defer c.supervisor.Expecting.Add(-1)
+	defer c.unexpect()
 	c.rest()
 
 	told := c.awaitable().told
@@ -193,6 +190,14 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return sending(c.failed(ctx, c.contextErr(ctx)))
 	case <-told:
 		return sending(c.failed(ctx, errOver))
+	}
+}
+
+// unexpect takes back a reason to read. On a passive connection the reader goroutine then steps aside.
+func (c *Conn) unexpect() {
+	c.supervisor.Expecting.Add(-1)
+	if c.passive && c.supervisor.Running.Load() {
+		c.transport.InterruptRead()
 	}
 }
 
@@ -221,7 +226,7 @@ func (c *Conn) sendPing(number uint64) bool {
 // [ErrQueueFull] and sends nothing. Once either side has begun to close, or the connection has ended, it returns the reason.
 func (c *Conn) SendPing(payload []byte) error {
 	err := c.sendControl(opPing, payload)
-	if err == nil && !c.closing.passive {
+	if err == nil && !c.passive {
 		c.startReader() // to see the Pong, if no Read is waiting
 	}
 	return err

@@ -21,6 +21,7 @@ func wantTimeout(t *connTest, call string, err error) {
 
 // TestForeignReadDeadline: somebody else sets a deadline on the net.Conn. It ends the connection with that error.
 func TestForeignReadDeadline(t *testing.T) {
+	notOverStreams(t)
 	t.Parallel()
 	for _, reading := range []bool{true, false} {
 		runConnTest(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
@@ -47,6 +48,7 @@ func TestForeignReadDeadline(t *testing.T) {
 
 // TestForeignDeadlineBehindOurs: it is noticed too when calls were interrupted by their contexts before.
 func TestForeignDeadlineBehindOurs(t *testing.T) {
+	notOverStreams(t)
 	t.Parallel()
 	runConnTest(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {
 		for range 3 {
@@ -65,6 +67,7 @@ func TestForeignDeadlineBehindOurs(t *testing.T) {
 
 // TestForeignWriteDeadline is the same for a Write that waits, and for one that comes when the deadline has passed.
 func TestForeignWriteDeadline(t *testing.T) {
+	notOverStreams(t)
 	t.Parallel()
 	for _, before := range []bool{true, false} {
 		runConnTest(t, config{settings: newSettings(0, 0, -1)}, func(t *connTest) {

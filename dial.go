@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket/internal/browsersocket"
+	"github.com/closeonce/websocket/internal/connect"
 	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/streamconn"
 	"github.com/closeonce/websocket/internal/transport"
@@ -76,6 +76,12 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	if err != nil {
 		return nil, nil, err
 	}
+	if opts.HTTP2 != HTTP2Off {
+		c, resp, err := opts.dialStream(ctx, rawURL, *client, offer)
+		if opts.HTTP2 == HTTP2Only || !errors.Is(err, connect.ErrUnsupported) {
+			return c, resp, err
+		}
+	}
 	var last net.Conn // the connection of the last request
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { last = info.Conn }}
 	req, err := newRequest(httptrace.WithClientTrace(ctx, trace), rawURL, opts)
@@ -101,78 +107,58 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 		return nil, resp, &HandshakeError{Response: resp, reason: err.Error()}
 	}
 
-	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
+	return opts.newConn(nc, config{deflate: z, subprotocol: subprotocol, early: early, parent: ctx}), resp, nil
+}
+
+// newConn makes the connection.
+func (opts *DialOptions) newConn(nc net.Conn, cfg config) *Conn {
+	cfg.client = true
+	cfg.readLimit = orDefault(opts.ReadLimit, defaultReadLimit, -1)
+	cfg.settings = newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
+	s := &cfg.settings
 	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
 	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
-	return newConn(nc, config{
-		client:      true,
-		deflate:     z,
-		subprotocol: subprotocol,
-		early:       early,
-		parent:      ctx,
-		readLimit:   orDefault(opts.ReadLimit, defaultReadLimit, -1),
-		settings:    s,
-	}), resp, nil
+	return newConn(nc, cfg)
 }
 
-// An offer is what the client proposes, and checks the answer against.
-type offer struct {
-	key          string
-	subprotocols []string
-	compress     bool
-	deflate      handshake.Params // if compress
-}
-
-// offer makes the offer that the options describe.
-func (opts *DialOptions) offer() (offer, error) {
-	var o offer
-	var err error
-	if o.subprotocols, err = handshake.Offered(opts.Subprotocols, opts.HTTPHeader); err != nil {
-		return o, err
+// dialStream dials over HTTP/2. The error is connect.ErrUnsupported if that is not possible; nothing was sent then.
+func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client http.Client, o offer) (*Conn, *http.Response, error) {
+	if opts.HTTP2 != HTTP2Try && opts.HTTP2 != HTTP2Only {
+		return nil, nil, fmt.Errorf("websocket: the option HTTP2 is %d; use HTTP2Off, HTTP2Try or HTTP2Only", int(opts.HTTP2))
 	}
-	if o.compress = opts.CompressionMode != CompressionDisabled; o.compress {
-		wish, err := opts.CompressionTuning.wish(opts.CompressionMode)
-		if err != nil {
-			return o, err
-		}
-		o.deflate = handshake.Offer(wish)
+	rt := new(connect.RoundTripper)
+	switch t := client.Transport.(type) {
+	case *http.Transport:
+		rt.Transport = t
+	case tunnel.RoundTripper:
+		rt.Transport = t.Transport
 	}
-	var nonce [16]byte
-	rand.Read(nonce[:])
-	o.key = handshake.Key(nonce)
-	return o, nil
-}
-
-// set adds the offer to a request. It does not use http.Header.Set, which would change
-// the RFC's spelling of the names: some servers accept no other.
-func (o offer) set(h http.Header) {
-	h["Sec-WebSocket-Version"] = []string{"13"}
-	h["Sec-WebSocket-Key"] = []string{o.key}
-	if len(o.subprotocols) > 0 {
-		h["Sec-WebSocket-Protocol"] = []string{strings.Join(o.subprotocols, ", ")}
-	}
-	if o.compress {
-		h["Sec-WebSocket-Extensions"] = []string{o.deflate.String()}
-	}
-}
-
-// check checks the server's answer against the offer, and returns what was agreed on.
-func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z *compression, err error) {
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return "", nil, fmt.Errorf("expected handshake response status code 101 but got %d", resp.StatusCode)
-	}
-	subprotocol, err = handshake.CheckResponse(resp.Header, o.key, o.subprotocols)
+	client.Transport = rt
+	req, err := newRequest(ctx, rawURL, opts)
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
-	agreed, accepted, err := handshake.CheckAnswer(resp.Header["Sec-Websocket-Extensions"], o.compress, o.deflate)
+	req.Header.Del("Connection")
+	req.Header.Del("Upgrade")
+	o.stream = true
+	o.set(req.Header)
+	resp, err := client.Do(req)
 	if err != nil {
-		return "", nil, fmt.Errorf("the answer has %w", err)
+		return nil, nil, fmt.Errorf("websocket: no answer to the handshake over HTTP/2: %w", withoutPassword(err))
 	}
-	if accepted {
-		z = newCompression(agreed, true, threshold)
+	nc := rt.Conn(resp)
+	body := resp.Body
+	resp.Body = http.NoBody
+	subprotocol, z, err := o.check(resp, opts.CompressionThreshold)
+	switch {
+	case err != nil && nc != nil:
+		nc.Close()
+	case err != nil:
+		keepStart(resp, body)
+	default:
+		return opts.newConn(nc, config{deflate: z, subprotocol: subprotocol, parent: ctx}), resp, nil
 	}
-	return subprotocol, z, nil
+	return nil, resp, &HandshakeError{Response: resp, reason: err.Error()}
 }
 
 // handshakeClient returns a client that follows redirects to ws and wss URLs

@@ -46,7 +46,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	if b.buf == nil {
 		return false, nil
 	}
-	c.hooks.framesLeave(b.buf)
+	c.hooks.framesLeave(b.buf, f)
 	// Nearly always the kernel takes all of it at the first attempt. That is made here, because it needs little stack here.
 	if f == nil || f.tail == nil {
 		err = c.send(ctx, b.buf, b.buf.Tail, p, c.transport.TryWrite(b.buf, b.buf.Tail))
@@ -61,6 +61,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	}
 	c.hooks.framesLeft(0)
 	if matters {
+		c.tellCasts()
 		c.wrote(b)
 	}
 	transport.Put(b.buf)
@@ -83,6 +84,7 @@ func (c *Conn) flushRest(ctx context.Context, p patience) error {
 		return err
 	}
 	c.hooks.framesLeft(0)
+	c.tellCasts()
 	c.wrote(b)
 	return nil
 }
@@ -110,9 +112,8 @@ func (c *Conn) suspend(b batch, f *outFrame) {
 func (c *Conn) wrote(b batch) {
 	c.mu.Lock()
 	c.sender.wrote(b.queued)
-	a := c.closing.wrote()
+	a := c.closing.wrote() // from here to perform nothing of the application's runs, which might not return
 	c.unlock()
-	c.tellCasts()
 	if b.ping != 0 {
 		taken, outstanding := c.transport.Taken()
 		c.keepalive.PingLeft(b.ping, now(), taken, outstanding)
@@ -120,7 +121,7 @@ func (c *Conn) wrote(b batch) {
 	c.perform(a)
 }
 
-// tellCasts calls the Trace's MessageWritten for the groups' messages that have begun to leave.
+// tellCasts calls the Trace's MessageWritten for the groups' messages that have left, or begun to.
 func (c *Conn) tellCasts() {
 	if !c.tellsWritten() {
 		return

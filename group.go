@@ -50,13 +50,13 @@ type Group struct {
 	posted, all work     // since the beginning: what was broadcast, and what a round has brought to all members
 	delivering  bool     // the goroutine runs
 	round       []*member
-	slow        []*member   // OnSlow is to be called for them
-	lagging     []*member   // in their grace
-	timer       *time.Timer // looks at lagging
-	shut        *parting    // nobody may join any more
-	leaving     []*member   // who was a member then, until a Close has waited for all of them
-	well        int         // so many of those completed the handshake, once that is known
-	closed      uint64      // for being slow
+	slow        []slowMember // OnSlow is to be called for them
+	lagging     []*member    // in their grace
+	timer       *time.Timer  // looks at lagging
+	shut        *parting     // nobody may join any more
+	leaving     []*member    // who was a member then, until a Close has waited for all of them
+	well        int          // so many of those completed the handshake, once that is known
+	closed      uint64       // for being slow
 }
 
 // GroupStats are the figures of a [Group] since it was first used. Every message that was broadcast counts for each member
@@ -88,6 +88,12 @@ type member struct {
 
 	listed   bool   // in lagging
 	farewell func() // tells who serves the connection to end it; nil: the group ends it
+}
+
+// A slowMember is a member that had no room, and its figures then.
+type slowMember struct {
+	*member
+	stats MemberStats
 }
 
 // work is a number of messages, and their bytes.
@@ -126,41 +132,51 @@ func (g *Group) init() {
 // an error that is [net.ErrClosed].
 func (g *Group) Add(c *Conn) error {
 	g.init()
-	if _, already := g.Member(c); already {
-		return nil
-	}
 	m := &member{group: g, conn: c, index: -1}
 	m.topic.of, m.topic.rules = m, &g.rules
-	g.mu.Lock()
-	shut := g.shut
-	if shut == nil {
-		m.at.Store(g.tail)
-		m.index = len(g.members)
-		g.members = append(g.members, m)
-	}
-	g.mu.Unlock()
-	if shut != nil {
-		c.closeFor(errShut, shut.code, shut.reason)
-		return errShut
-	}
+	m.at.Store(nowhere)
 	c.mu.Lock()
-	stopped, again := c.closing.stopped(), c.sender.backlog.topicOf(&g.rules) != nil
-	if !stopped && !again {
+	stopped, already := c.closing.stopped(), c.sender.backlog.topicOf(&g.rules) != nil
+	if !stopped && !already {
 		b := c.sender.made()
 		b.topics.add(&m.topic)
 		b.traced = c.tellsWritten()
 	}
 	c.unlock()
 	switch {
+	case already:
+		return nil
 	case stopped:
-		g.remove(m)
 		return c.queued(errOver)
-	case again:
+	}
+	// The connection knows of its topic before the group knows of its member. So a Write behind a broadcast finds it.
+	shut := g.list(m)
+	c.mu.Lock()
+	left := c.sender.backlog.topicOf(&g.rules) != &m.topic // it has ended meanwhile, or was removed
+	if shut != nil && !left {
+		c.sender.backlog.unsubscribe(&g.rules)
+	}
+	c.unlock()
+	switch {
+	case shut != nil:
+		c.closeFor(errShut, shut.code, shut.reason)
+		return errShut
+	case left:
 		g.remove(m)
-	case m.lacks(): // the round may have passed by
-		c.pull()
 	}
 	return nil
+}
+
+// list makes m a member from the next broadcast on, unless the group is shut.
+func (g *Group) list(m *member) (shut *parting) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut == nil {
+		m.at.Store(g.tail)
+		m.index = len(g.members)
+		g.members = append(g.members, m)
+	}
+	return g.shut
 }
 
 // Remove ends c's membership. What was broadcast before is sent. The connection stays open.
@@ -178,14 +194,28 @@ func (g *Group) Remove(c *Conn) {
 // left is called when the connection has let go of the topic.
 func (m *member) left() { m.group.remove(m) }
 
-// remove takes a member off the list.
+// remove takes a member off the lists. What was posted and it has not taken counts as dropped.
 func (g *Group) remove(m *member) {
+	if n := g.unlist(m); n > 0 {
+		m.conn.mu.Lock()
+		m.conn.sender.counters.add(messagesDropped, n)
+		m.conn.mu.Unlock()
+	}
+}
+
+// unlist is remove, and returns how many messages it has not taken.
+func (g *Group) unlist(m *member) int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if m.index < 0 {
-		return
+		return 0
 	}
-	m.skip()
+	skipped := m.skip()
+	m.at.Store(nowhere) // what waits of the group must not keep what is posted from now on
+	if m.listed {
+		m.listed = false
+		g.lagging = slices.DeleteFunc(g.lagging, func(o *member) bool { return o == m })
+	}
 	last := len(g.members) - 1
 	g.members[m.index] = g.members[last]
 	g.members[m.index].index = m.index
@@ -195,6 +225,7 @@ func (g *Group) remove(m *member) {
 	if cap(g.members) > 64 && last < cap(g.members)/4 { // a crowd has left
 		g.members, g.round = slices.Clip(slices.Clone(g.members)), nil
 	}
+	return skipped
 }
 
 // Len returns the number of members.

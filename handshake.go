@@ -1,14 +1,16 @@
 package websocket
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/closeonce/websocket/internal/handshake"
 )
 
-// This file is for those who make the opening handshake themselves: its pure parts, which do no I/O. NewConn takes the
-// connection from there.
+// This file has the parts of the opening handshake that do no I/O: for those who make it themselves, whose connection NewConn
+// takes from there, and what Dial offers and checks.
 
 // AcceptKey returns the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key (RFC 6455, section 4.2.2).
 func AcceptKey(key string) string { return string(handshake.AppendAccept(nil, key)) }
@@ -163,3 +165,70 @@ func refusal(h http.Header, refused *handshake.Refusal) error {
 type serverFault struct{ error }
 
 func (f serverFault) Unwrap() error { return f.error }
+
+// An offer is what the client proposes, and checks the answer against.
+type offer struct {
+	stream       bool // over HTTP/2, where there is no key
+	key          string
+	subprotocols []string
+	compress     bool
+	deflate      handshake.Params // if compress
+}
+
+// offer makes the offer that the options describe.
+func (opts *DialOptions) offer() (offer, error) {
+	var o offer
+	var err error
+	if o.subprotocols, err = handshake.Offered(opts.Subprotocols, opts.HTTPHeader); err != nil {
+		return o, err
+	}
+	if o.compress = opts.CompressionMode != CompressionDisabled; o.compress {
+		wish, err := opts.CompressionTuning.wish(opts.CompressionMode)
+		if err != nil {
+			return o, err
+		}
+		o.deflate = handshake.Offer(wish)
+	}
+	var nonce [16]byte
+	rand.Read(nonce[:])
+	o.key = handshake.Key(nonce)
+	return o, nil
+}
+
+// set adds the offer to a request. It does not use http.Header.Set, which would change
+// the RFC's spelling of the names: some servers accept no other.
+func (o offer) set(h http.Header) {
+	h["Sec-WebSocket-Version"] = []string{"13"}
+	if !o.stream {
+		h["Sec-WebSocket-Key"] = []string{o.key}
+	}
+	if len(o.subprotocols) > 0 {
+		h["Sec-WebSocket-Protocol"] = []string{strings.Join(o.subprotocols, ", ")}
+	}
+	if o.compress {
+		h["Sec-WebSocket-Extensions"] = []string{o.deflate.String()}
+	}
+}
+
+// check checks the server's answer against the offer, and returns what was agreed on.
+func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z *compression, err error) {
+	want, check := http.StatusSwitchingProtocols, handshake.CheckResponse
+	if o.stream {
+		want, check = http.StatusOK, handshake.CheckStreamResponse
+	}
+	if resp.StatusCode != want {
+		return "", nil, fmt.Errorf("expected handshake response status code %d but got %d", want, resp.StatusCode)
+	}
+	subprotocol, err = check(resp.Header, o.key, o.subprotocols)
+	if err != nil {
+		return "", nil, err
+	}
+	agreed, accepted, err := handshake.CheckAnswer(resp.Header["Sec-Websocket-Extensions"], o.compress, o.deflate)
+	if err != nil {
+		return "", nil, fmt.Errorf("the answer has %w", err)
+	}
+	if accepted {
+		z = newCompression(agreed, true, threshold)
+	}
+	return subprotocol, z, nil
+}

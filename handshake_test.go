@@ -49,7 +49,9 @@ func TestNegotiate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var h *Handshake
 			var negotiated, accepted error
+			handled := make(chan struct{})
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(handled)
 				h, negotiated = Negotiate(r, tt.opts)
 				var c *Conn
 				if c, accepted = Accept(w, r, tt.opts); accepted == nil {
@@ -67,6 +69,7 @@ func TestNegotiate(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer resp.Body.Close()
+			<-handled
 			if h.Status != tt.status || resp.StatusCode != tt.status {
 				t.Errorf("Negotiate says %d and Accept %d, want %d", h.Status, resp.StatusCode, tt.status)
 			}

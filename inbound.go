@@ -151,8 +151,8 @@ func (c *Conn) mayWait(ctx context.Context) error {
 	switch {
 	case c.has(noReads):
 		return errOver
-	case ctx == nil && (c.supervisor.Wanting.Load() > 0 || c.has(dropping) && c.receiver.ahead.some()):
-		return errStepAside // for a call that wants to read, or to drop the read-ahead
+	case ctx == nil && (c.supervisor.Wanting.Load() > 0 || c.passive && c.supervisor.Expecting.Load() == 0 || c.has(dropping) && c.receiver.ahead.some()):
+		return errStepAside // for a call that wants to read, or to drop the read-ahead, or to leave a passive connection alone
 	case ctx == nil:
 		return nil
 	case c.has(known):

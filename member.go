@@ -96,6 +96,7 @@ func (c *Conn) tryWriteBehind(first firstByte, p []byte) error {
 	}
 	m := new(shared)
 	m.init(first.opcode(), p)
+	m.lone = true
 	err := c.enqueuePrepared(m)
 	if err == nil {
 		c.flushNow()

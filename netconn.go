@@ -23,8 +23,8 @@ import (
 //
 // After [Accept], the result is the connection that the http.Server accepted, as Hijack returned it. After [Dial], it is the
 // connection that the Transport dialed: through a proxy, the connection to the proxy, or the TLS inside it. With a
-// RoundTripper that is not net/http's, it is the response's body, if that is a net.Conn. Otherwise (for a stream of an
-// HTTP/2 connection, for example), NetConn returns a net.Conn that wraps the body and has no addresses.
+// RoundTripper that is not net/http's, it is the response's body, if that is a net.Conn; otherwise NetConn returns a net.Conn
+// that wraps the body and has no addresses. Over HTTP/2 it stands for the stream, and has the HTTP/2 connection's addresses.
 // After [NewConn], it is the stream if that is a net.Conn, and a net.Conn that wraps it otherwise.
 //
 // Do not confuse this method with the function [NetConn], which turns a WebSocket into a net.Conn.

@@ -68,7 +68,8 @@ type ConnOptions struct {
 // for them. LocalAddr, RemoteAddr and CloseWrite are used if the stream has them. A CloseWrite lets the last Close frame arrive
 // before the stream is closed.
 //
-// If there is an error, it is about opts, and the stream is left as it is.
+// If there is an error, it is about opts, and the stream is left as it is; except that a server of [ServerGroup] that has been
+// shut down closes the connection with 1001 (StatusGoingAway), and the error is [net.ErrClosed].
 func NewConn(stream io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &ConnOptions{}

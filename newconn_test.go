@@ -17,6 +17,13 @@ import (
 
 var overStreams = flag.Bool("streams", false, "run the tests of connections over streams that are no net.Conn, instead of TLS and TCP")
 
+// notOverStreams skips a test about deadlines, addresses or memory that a stream has not, or about which byte of a write is the first.
+func notOverStreams(t *testing.T) {
+	if *overStreams {
+		t.Skip("it is about what a net.Conn has")
+	}
+}
+
 // pipes is a stream that is no net.Conn.
 type pipes struct {
 	*io.PipeReader

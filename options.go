@@ -8,7 +8,6 @@ import (
 
 	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/handshake"
-	"github.com/closeonce/websocket/internal/keepalive"
 )
 
 // AcceptOptions are the options of [Accept] and [Handler]. nil and the zero
@@ -153,7 +152,7 @@ type AcceptOptions struct {
 //
 // In a browser (GOOS=js) the browser makes the handshake and watches over the connection. Of HTTPClient only the Timeout is
 // used there. HTTPHeader (but for Sec-WebSocket-Protocol) and Host make Dial return an error that wraps
-// [errors.ErrUnsupported]. CompressionMode, CompressionThreshold, CompressionTuning and KeepAlive have no effect, and
+// [errors.ErrUnsupported]. HTTP2, CompressionMode, CompressionThreshold, CompressionTuning and KeepAlive have no effect, and
 // OnPingReceived and OnPongReceived are not called. All other options are the same.
 type DialOptions struct {
 	// HTTPClient makes the handshake's request, with its transport, proxy, TLS
@@ -174,6 +173,9 @@ type DialOptions struct {
 
 	// Host overrides the request's Host header.
 	Host string
+
+	// HTTP2 says whether the WebSocket is opened over HTTP/2 (RFC 8441). Default: HTTP2Off.
+	HTTP2 HTTP2Mode
 
 	// Subprotocols are offered to the server, the preferred first. Empty names are
 	// ignored. A name must not have commas, spaces, control characters or
@@ -238,8 +240,8 @@ type Trace struct {
 	MessageRead func(c *Conn, m MessageInfo)
 
 	// MessageWritten is called for each message that Write, TryWrite, WritePrepared, TryWritePrepared or a Writer's Close
-	// has accepted: it was sent, or waits to be sent. For what a Group broadcasts it is called when the message has begun to
-	// leave, and so never for one that is dropped.
+	// has accepted: it was sent, or waits to be sent. For what a Group broadcasts it is called when the write that the
+	// message is in has ended, or is left to the background, and so never for one that is dropped.
 	MessageWritten func(c *Conn, m MessageInfo)
 
 	// StateChanged is called when the state of the closing handshake changes.
@@ -257,6 +259,27 @@ type Trace struct {
 	// reason is the error that calls return from now on.
 	Closed func(c *Conn, reason error, s Stats)
 }
+
+// HTTP2Mode says whether [Dial] opens a WebSocket over HTTP/2. The server must allow that (RFC 8441); one of this library does
+// with the package [github.com/closeonce/websocket/http2].
+//
+// WebSockets to the same server then share one HTTP/2 connection, with each other and with the HTTPClient's other requests,
+// up to the number that the server allows. The HTTPClient's Transport must be an *http.Transport. For wss it must speak HTTP/2
+// over TLS, as [http.DefaultTransport] does. For ws, its Protocols must have UnencryptedHTTP2 and not HTTP1, and there must be
+// no HTTP proxy.
+//
+// A WebSocket costs the client some 512 KiB of memory, or 28 KiB if a net/http server has 16384 as HTTP2Config.MaxReadFrameSize.
+type HTTP2Mode int
+
+const (
+	// HTTP2Off opens WebSockets over HTTP/1.1 alone.
+	HTTP2Off HTTP2Mode = iota
+	// HTTP2Try uses HTTP/1.1 if the Transport does not speak HTTP/2, or the server does not allow WebSockets over it. Nothing was
+	// sent then, but a server of HTTP/1.1 alone costs each Dial another TLS connection. A refusal over HTTP/2 is returned.
+	HTTP2Try
+	// HTTP2Only makes Dial return an error that wraps [errors.ErrUnsupported] in these cases.
+	HTTP2Only
+)
 
 // CompressionMode says whether and how messages are compressed.
 type CompressionMode int
@@ -360,19 +383,6 @@ func orDefault[T ~int | ~int64](v, def, off T) T {
 	return v
 }
 
-// settings are what the options say, with the defaults filled in.
-type settings struct {
-	closeTimeout time.Duration // 0: Close does not wait
-	keepAlive    time.Duration // 0: off
-	queueLimit   int
-	cancels      bool // CloseOnCancel
-	passive      bool
-	anyText      bool
-	onPing       func(ctx context.Context, payload []byte) bool
-	onPong       func(ctx context.Context, payload []byte)
-	trace        *Trace
-}
-
 // The defaults of the options.
 const (
 	defaultCloseTimeout = 5 * time.Second
@@ -380,11 +390,3 @@ const (
 	defaultReadLimit    = 1 << 20
 	defaultQueueLimit   = 256 << 10
 )
-
-func newSettings(queueLimit int, closeTimeout, keepAlive time.Duration) settings {
-	return settings{
-		closeTimeout: orDefault(closeTimeout, defaultCloseTimeout, 0),
-		keepAlive:    keepalive.Spread(orDefault(keepAlive, defaultKeepAlive, 0), time.Now().UnixNano()),
-		queueLimit:   orDefault(queueLimit, defaultQueueLimit, 0),
-	}
-}

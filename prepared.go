@@ -36,7 +36,7 @@ func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
 func (m *PreparedMessage) ready() bool { return m != nil && m.shared.plain.frame != nil }
 
 // WritePrepared sends a prepared message as [Conn.Write] sends one, in order with it. It waits, gives up and fails as Write
-// does. While another write is on its way the queue takes the message, as a reference: it costs no memory of its own.
+// does. While another write is on its way the queue takes the message, as a reference: the message is not copied.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	var err error
 	if !m.ready() {
@@ -59,7 +59,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 }
 
 // TryWritePrepared sends a prepared message without ever waiting, as [Conn.TryWrite] does. The queue takes it as a
-// reference, and if nothing else waits, however large it is. If the queue has no room it returns [ErrQueueFull], and nothing
+// reference, which takes some 64 bytes besides, and if nothing else waits, however large the message is. If the queue has no room it returns [ErrQueueFull], and nothing
 // of the message is sent.
 func (c *Conn) TryWritePrepared(m *PreparedMessage) error {
 	if !m.ready() {

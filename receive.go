@@ -16,7 +16,7 @@ import (
 // there.
 type receiver struct {
 	client   bool // we are the client
-	anyText  bool // the option: text is not checked; never changed
+	anyText  bool // the option, for what is sent as well: text is not checked; never changed
 	checking bool // the message on the wire is text, and not compressed
 	// inMessage: a fragmented message has begun on the wire and not ended.
 	inMessage bool

@@ -91,6 +91,7 @@ func TestCloseReadStalled(t *testing.T) {
 // TestReadPolled: a large message comes slowly, and Read is called again and again with a context that soon ends. What
 // has come is not copied each time.
 func TestReadPolled(t *testing.T) {
+	notOverStreams(t)
 	const size = 1 << 20
 	for name, read := range map[string]func(c *Conn, ctx context.Context) (MessageType, []byte, error){
 		"Read": (*Conn).Read,

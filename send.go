@@ -177,9 +177,11 @@ func (s *sender) collectQueue(c *closing, b *batch) {
 	}
 }
 
-// wrote is called when a whole batch was written. If the batch was on its way when the connection ended, drop has forgotten
-// its bytes already.
-func (s *sender) wrote(queued int) { s.size = max(s.size-queued, 0) }
+// wrote is called when a whole batch was written. drop may have forgotten its bytes already.
+func (s *sender) wrote(queued int) {
+	s.size = max(s.size-queued, 0)
+	s.backlog.drained(&s.account)
+}
 
 // suspend keeps the part of a batch, and of f's tail, that was not written; b.buf.N bytes were. If nothing of f has left and it
 // need not be sent, f is taken back. suspend reports whether nothing is left to write.
@@ -343,8 +345,7 @@ func (s *sender) pending(c *closing) bool {
 
 // waits reports whether any frame is pending, corked or not.
 func (s *sender) waits(c *closing) bool {
-	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() ||
-		s.dataLeaves(c)
+	return s.rest != nil || c.ours == due || s.ping != 0 || s.pongsWait() || s.dataLeaves(c)
 }
 
 // dataLeaves reports whether messages wait that may leave next.
@@ -380,7 +381,7 @@ func (s *sender) made() *backlog {
 
 // refer leaves a reference to a message behind everything that waits, if there is room. No policy drops it.
 func (s *sender) refer(m *shared, f *form) bool {
-	if !s.fits(s.cost(f)) {
+	if s.limit <= 0 || !s.fits(s.cost(f)) {
 		return false
 	}
 	s.made().add(segment{message: m, form: f}, &s.account)

@@ -14,6 +14,7 @@ import (
 // A shared is a message framed for many connections.
 type shared struct {
 	plain form
+	lone  bool // one connection alone sends it
 
 	mu     sync.Mutex           // held while a form is added
 	packed atomic.Pointer[form] // the compressed forms, a list
@@ -28,6 +29,7 @@ type form struct {
 	bits   int  // with this window
 	effort deflate.Effort
 	useful bool // and shorter than the message
+	held   int  // bytes of the message that nobody else needs, and that wait with it
 	next   *form
 }
 
@@ -87,6 +89,9 @@ func (m *shared) pack(z *deflate.Compressor) {
 	if b.B, useful = deflate.NewCompressor(bits, false, effort).AppendMessage(b.B, m.payload()); useful {
 		*f = newForm(m.plain.first()|rsv1Bit, b.B)
 	}
+	if m.lone {
+		f.held = len(m.plain.frame)
+	}
 	f.packed, f.bits, f.effort, f.useful, f.next = true, bits, effort, useful, m.packed.Load()
 	m.packed.Store(f)
 }
@@ -119,7 +124,9 @@ const (
 	// CloseAfterGrace drops messages for the member until half of what waits for it has left. If that takes longer than
 	// Grace, the member is closed with 1013 (StatusTryAgainLater), and is no member any more.
 	CloseAfterGrace SlowPolicy = iota
-	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more.
+	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more. On Windows, and over
+	// a net.Conn that is not TCP, a Unix socket or TLS over one, a goroutine writes, so that a burst of more than MaxQueued
+	// messages may close a member that reads well: use CloseAfterGrace there.
 	CloseSlow
 	// DropNewest drops the message. The member stays.
 	DropNewest
@@ -184,15 +191,19 @@ func (l *topics) remove(r *rules) *topic {
 // lacks reports whether the group has posted what the member has yet to take. It needs no lock.
 func (t *topic) lacks() bool { return t.at.Load().next.Load() != nil }
 
-// skip counts as unsent what was posted and not taken.
-func (t *topic) skip() {
-	n, at := uint64(0), t.at.Load()
+// nowhere is where a topic is of which the connection takes no more: nothing is ever posted behind it.
+var nowhere = new(posting)
+
+// skip counts as unsent what was posted and not taken, and returns how many messages that were.
+func (t *topic) skip() (n int64) {
+	at := t.at.Load()
 	for next := at.next.Load(); next != nil; next = at.next.Load() {
 		at = next
 		n++
 	}
 	t.at.Store(at)
-	t.rules.unsent.Add(n)
+	t.rules.unsent.Add(uint64(n))
+	return n
 }
 
 // drop counts a message that is dropped.

@@ -97,13 +97,13 @@ type serverGroup struct{}
 //	go server.Serve(listener)
 //	...
 //	err := server.Shutdown(ctx)
-//	closed, err := group.Shutdown(ctx)
+//	closed, groupErr := group.Shutdown(ctx)
 //
-// It holds for [Accept] and [Handler]. With the option EndOnShutdown the function that Handler runs is told instead, and says
+// It holds for [Accept] and [Handler], and for [NewConn] with the request's context. With the option EndOnShutdown the function that Handler runs is told instead, and says
 // good-bye itself; if it has not when the context of the group's Shutdown is done, its connection is closed as the others are.
 //
-// ServerGroup sets the server's BaseContext to a function that calls the one before. It must be called when the server's
-// fields are set, and before Serve. The group's options may be set after that, before the first connection comes.
+// ServerGroup sets the server's BaseContext to a function that calls the one before. Call it before Serve,
+// and after the server's BaseContext is set, if it is. The group's options may be set after that, before the first connection comes.
 func ServerGroup(server *http.Server) *Group {
 	g := new(Group)
 	base := server.BaseContext

@@ -390,6 +390,7 @@ func TestKeepAliveStalled(t *testing.T) {
 }
 
 func TestAddrs(t *testing.T) {
+	notOverStreams(t)
 	runConnTest(t, config{subprotocol: "soap"}, func(t *connTest) {
 		if t.c.LocalAddr().String() != t.p.Conn.RemoteAddr().String() || t.c.RemoteAddr().String() != t.p.Conn.LocalAddr().String() {
 			t.Fatal(t.c.LocalAddr(), t.c.RemoteAddr())

@@ -79,7 +79,7 @@ func TestStalledPeerIsDead(t *testing.T) {
 			if _, err := io.ReadFull(t.p.Conn, b); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(period / 2)
+			time.Sleep(period / 3)
 		}
 		begun := time.Now()
 		<-t.c.Context().Done()

@@ -142,11 +142,15 @@ func (h *hooks) queueFull(queued int) {
 	}
 }
 
-// framesLeave notes the frames in a batch that is about to leave. b need not hold all the payload of the last frame.
-func (h *hooks) framesLeave(b *transport.Buffer) {
+// framesLeave notes the frames in a batch that is about to leave, with f behind it or nil. b need not hold all the payload of
+// the last frame; a frame that many connections share may lie in f's tail with its header.
+func (h *hooks) framesLeave(b *transport.Buffer, f *outFrame) {
 	if h != nil && h.trace.onFrameWritten != nil {
 		h.trace.framesLeave(b.B)
 		h.trace.framesLeave(b.Tail)
+		if f != nil && f.shared {
+			h.trace.framesLeave(f.tail)
+		}
 	}
 }
 

@@ -26,10 +26,10 @@ func opcodeOf(typ MessageType, p []byte, anyText bool) (opcode, error) {
 // Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. The caller may change p
 // afterwards.
 //
-// Write returns when the kernel or the connection's queue has taken the message. The queue takes it in two cases: another
-// write is under way, or received messages wait to be read. In the second case it stays there for at most 1 ms, so that
-// the answers share one system call. If the peer reads slowly, Write waits. Several goroutines may write; the messages
-// of one goroutine keep their order.
+// Write returns when the kernel or the connection's queue has taken the message. The queue takes it if another write is under
+// way or messages of a [Group] wait, unless it is to be compressed: then Write waits for its turn. The queue also takes
+// messages of up to 4 KiB while received messages wait to be read. They stay there for at most 1 ms, so that the answers share
+// one system call. If the peer reads slowly, Write waits. Several goroutines may write; the messages of one keep their order.
 //
 // When ctx is done, Write returns ctx.Err(), and the connection stays open, unless the option CloseOnCancel is set. If part of
 // the message has left, the rest is sent in the background. If nothing has left, the message is not sent, unless it was
@@ -43,7 +43,7 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 // whether CloseOnCancel applies to ctx. Write only calls it, so as to use little stack
 // while it waits.
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels bool) (sent bool, err error) {
-	op, err := opcodeOf(typ, p, c.anyText)
+	op, err := opcodeOf(typ, p, c.anyText())
 	if err == nil && ctx.Err() != nil {
 		err = c.contextErr(ctx)
 	}
@@ -99,7 +99,7 @@ func (c *Conn) SetCompressionThreshold(n int) {
 // The queue's limit is the option QueueLimit, 256 KiB by default; a larger message never fits. While a Writer is open,
 // messages wait in the queue.
 func (c *Conn) TryWrite(typ MessageType, p []byte) error {
-	op, err := opcodeOf(typ, p, c.anyText)
+	op, err := opcodeOf(typ, p, c.anyText())
 	if err != nil {
 		return err
 	}

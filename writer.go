@@ -33,7 +33,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if c.has(subscribed) {
 		c.pull()
 	}
-	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText && !c.anyText}
+	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText && !c.anyText()}
 	for {
 		c.mu.Lock()
 		stopped, first := c.closing.stopped(), c.sender.writer == noWriter

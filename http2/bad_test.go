@@ -176,6 +176,7 @@ func TestBadPeer(t *testing.T) {
 // TestWindows: with the configuration that the documentation names, a WebSocket that the application does not read holds
 // nobody up.
 func TestWindows(t *testing.T) {
+	t.Parallel()
 	s := h2test.Start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {

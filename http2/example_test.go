@@ -37,18 +37,28 @@ func Example() {
 	}
 	fmt.Println("SETTINGS_ENABLE_CONNECT_PROTOCOL =", settings[h2test.EnableConnect])
 
+	// A client without TLS, whose Transport speaks nothing but HTTP/2. For wss, http.DefaultClient will do.
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
 	ctx := context.Background()
-	c, _, err := websocket.Dial(ctx, "ws://"+ln.Addr().String(), nil) // over HTTP/1.1
-	if err != nil {
-		log.Fatal(err)
+	for _, opts := range []*websocket.DialOptions{
+		nil, // HTTP/1.1
+		{HTTPClient: &http.Client{Transport: transport}, HTTP2: websocket.HTTP2Only},
+	} {
+		c, resp, err := websocket.Dial(ctx, "ws://"+ln.Addr().String(), opts)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer c.CloseNow()
+		_, p, err := c.Read(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s over %s\n", p, resp.Proto)
 	}
-	defer c.CloseNow()
-	_, p, err := c.Read(ctx)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(string(p))
 	// Output:
 	// SETTINGS_ENABLE_CONNECT_PROTOCOL = 1
-	// hello
+	// hello over HTTP/1.1
+	// hello over HTTP/2.0
 }

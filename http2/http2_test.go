@@ -157,7 +157,7 @@ func TestAccept(t *testing.T) {
 		p.WantText("a message is echoed", "hello")
 		p.SendPing("there?")
 		p.WantPong("a Ping is answered", "there?")
-		time.Sleep(300 * time.Millisecond) // longer than the server's time-outs
+		<-time.After(300 * time.Millisecond) // longer than the time-outs of a real server
 		large := strings.Repeat("x", 200_000)
 		go p.SendBinary(large)
 		got := p.ReadFrame("a large message is echoed, compressed as the answer says")
@@ -303,6 +303,7 @@ func TestHandlerReturned(t *testing.T) {
 // TestStuckPeer: a peer that never opens its window blocks its own connection, whose calls give up by their contexts again
 // and again, and CloseNow ends it; the others on the same HTTP/2 connection live.
 func TestStuckPeer(t *testing.T) {
+	t.Parallel()
 	result := make(chan error, 1)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{CloseTimeout: time.Second})

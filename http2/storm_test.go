@@ -39,6 +39,7 @@ func header(id uint32, n uint64) []byte {
 // end it is closed in order or not. Messages come whole, in order and on the right WebSocket; no call
 // stays; those that are left are not disturbed.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	serve := func(ctx context.Context, c *websocket.Conn) {
 		for {
 			short, cancel := context.WithTimeout(ctx, 2*time.Millisecond)

@@ -33,11 +33,9 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d cases in %.1f s: %d strict, %d not negotiated", len(r.Results), r.Seconds, r.Count(suite.Strict), r.Count(suite.NotNegotiated))
-			for _, res := range r.Results {
-				if res.Verdict == suite.Failed || res.Verdict == suite.NonStrict {
-					t.Errorf("%s %s: %s: %s\n%s: %q\n%s\nreceived %q", res.Number, res.Verdict, res.Name, res.Reason, res.Section, res.Rule, res.Sends, res.Received)
-				}
+			t.Log(r.InShort())
+			for _, fault := range r.Faults() {
+				t.Error(fault)
 			}
 		})
 	}

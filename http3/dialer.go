@@ -49,6 +49,7 @@ type connection struct {
 	addr   string
 	http   *http3.ClientConn
 	quic   *quic.Conn
+	done   <-chan struct{} // closed when it has ended
 	used   int
 	idle   *time.Timer // ends the connection; nil: it is in use
 }
@@ -58,14 +59,20 @@ var errClosed = fmt.Errorf("the Dialer is closed: %w", net.ErrClosed)
 // Close closes the QUIC connections, and so all WebSockets on them: close those first. Dial fails from then on.
 func (d *Dialer) Close() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.closed = true
-	for _, h := range d.hosts {
+	hosts := d.hosts
+	d.hosts = nil
+	var left []*connection
+	for _, h := range hosts {
 		if h.conn != nil {
-			h.conn.end()
+			h.conn.stopIdle()
+			left = append(left, h.conn)
 		}
 	}
-	d.hosts = nil
+	d.mu.Unlock()
+	for _, c := range left {
+		c.end()
+	}
 	return nil
 }
 
@@ -81,7 +88,7 @@ func (d *Dialer) open(ctx context.Context, u *url.URL) (*stream, *http3.RequestS
 			return &stream{requestStream: str, local: c.quic.LocalAddr(), remote: c.quic.RemoteAddr(), onClose: c.release}, str, nil
 		}
 		c.release()
-		if again || c.quic.Context().Err() == nil || ctx.Err() != nil {
+		if again || !c.over() || ctx.Err() != nil {
 			return nil, nil, err
 		}
 		// The connection has just ended, and nothing was sent.
@@ -111,8 +118,12 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL) (*connection, error) {
 			return nil, err
 		}
 		transport := &http3.Transport{DisableCompression: true}
-		c = &connection{dialer: d, addr: addr, http: transport.NewClientConn(q), quic: q, used: 1}
-		if !d.keep(h, c) {
+		c = &connection{dialer: d, addr: addr, http: transport.NewClientConn(q), quic: q, done: q.Context().Done(), used: 1}
+		kept, before := d.keep(h, c)
+		if before != nil {
+			before.end()
+		}
+		if !kept {
 			c.end()
 			return nil, errClosed
 		}
@@ -128,7 +139,7 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL) (*connection, error) {
 func (c *connection) supports(ctx context.Context) error {
 	select { // without them, a client must not send a :protocol (RFC 8441, section 3)
 	case <-c.http.ReceivedSettings():
-	case <-c.quic.Context().Done():
+	case <-c.done:
 		return context.Cause(c.quic.Context())
 	case <-ctx.Done():
 		return ctx.Err()
@@ -162,29 +173,34 @@ func (d *Dialer) use(h *host) *connection {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c := h.conn
-	if c == nil || c.quic.Context().Err() != nil {
+	if c == nil || c.over() {
 		return nil
 	}
-	if c.used++; c.idle != nil {
-		c.idle.Stop()
-		c.idle = nil
-	}
+	c.used++
+	c.stopIdle()
 	return c
 }
 
-// keep makes c the host's connection, unless the Dialer is closed.
-func (d *Dialer) keep(h *host, c *connection) bool {
+// keep makes c the host's connection, unless the Dialer is closed. It returns the one before, which has ended.
+func (d *Dialer) keep(h *host, c *connection) (kept bool, before *connection) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
+		return false, nil
+	}
+	before, h.conn = h.conn, c
+	d.hosts[c.addr] = h // it may have been forgotten meanwhile
+	return true, before
+}
+
+// over reports whether the connection has ended.
+func (c *connection) over() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
 		return false
 	}
-	if h.conn != nil {
-		h.conn.end()
-	}
-	h.conn = c
-	d.hosts[c.addr] = h // the one before may have been idle for long, and gone
-	return true
 }
 
 // release is called when a WebSocket has ended.
@@ -193,9 +209,10 @@ func (c *connection) release() {
 	defer c.dialer.mu.Unlock()
 	switch c.used--; {
 	case c.used > 0:
-	case c.quic.Context().Err() != nil:
+	case c.over():
 		c.forget()
 	default:
+		c.stopIdle()
 		c.idle = time.AfterFunc(idleTime, c.endIdle)
 	}
 }
@@ -203,26 +220,34 @@ func (c *connection) release() {
 // endIdle ends a connection that has had no WebSocket for long.
 func (c *connection) endIdle() {
 	c.dialer.mu.Lock()
-	defer c.dialer.mu.Unlock()
-	if c.used == 0 {
+	unused := c.used == 0
+	if unused {
 		c.forget()
+	}
+	c.dialer.mu.Unlock()
+	if unused {
 		c.end()
 	}
 }
 
-// forget takes the connection out of the Dialer.
+// forget takes the connection out of the Dialer, whose mu the caller holds.
 func (c *connection) forget() {
 	if h := c.dialer.hosts[c.addr]; h != nil && h.conn == c {
+		h.conn = nil // for who has found the host already
 		delete(c.dialer.hosts, c.addr)
 	}
 }
 
-// end closes the connection.
-func (c *connection) end() {
+// stopIdle is called when the connection is in use again, or ends. The caller holds Dialer.mu.
+func (c *connection) stopIdle() {
 	if c.idle != nil {
 		c.idle.Stop()
 		c.idle = nil
 	}
+}
+
+// end closes the connection. quic-go waits in it, so no lock is held.
+func (c *connection) end() {
 	c.http.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
 }
 

@@ -51,15 +51,16 @@ func (s *stream) Write(p []byte) (int, error) {
 // CloseWrite ends the direction to the peer; what was written arrives. A Write that waits then is cut off.
 func (s *stream) CloseWrite() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	again, cut := s.written, s.writing
+	s.written = true // no Write begins from now on
+	s.mu.Unlock()
 	switch {
-	case s.written:
-	case s.writing:
+	case again:
+	case cut:
 		s.CancelWrite(requestCancelled)
 	default:
 		s.requestStream.Close()
 	}
-	s.written = true
 	return nil
 }
 

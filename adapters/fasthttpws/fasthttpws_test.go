@@ -127,7 +127,7 @@ func TestUpgrade(t *testing.T) {
 			p := open(wiretest.Text("early"), wiretest.Text(strings.Repeat("x", 9000)))
 			p.WantText("a frame in the request's packet is echoed", "early")
 			p.WantText("so is a longer one", strings.Repeat("x", 9000))
-			time.Sleep(100 * time.Millisecond) // longer than the server's time-outs
+			<-time.After(100 * time.Millisecond) // longer than the time-outs of a real server
 			p.SendText("late")
 			p.WantText("and one that comes later", "late")
 			p.SendClose(4000, "enough")

@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/closeonce/websocket"
@@ -35,7 +36,7 @@ func main() {
 	join := flag.String("join", "", "`URL` of a server to join from this terminal")
 	flag.Parse()
 	log.SetFlags(0)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
 	if *join != "" {
@@ -51,7 +52,9 @@ func main() {
 // chat joins from the terminal.
 func chat(ctx context.Context, url string) error {
 	said := make(chan string)
+	ctx, end := context.WithCancel(ctx)
 	go func() {
+		defer end() // Ctrl-D
 		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 			said <- in.Text()
 		}
@@ -65,6 +68,7 @@ func compileAndServe(ctx context.Context, addr string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	fmt.Println("compiling the page's program, which takes a minute at first")
 	files, err := compile(ctx, dir)
 	if err != nil {
 		return err

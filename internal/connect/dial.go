@@ -4,27 +4,65 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 
 	"github.com/closeonce/websocket/internal/streamconn"
 )
 
-// ErrNotHTTP2 is the error of a request that needs HTTP/2, on a connection of another version. Nothing of it was sent.
-var ErrNotHTTP2 = errors.New("the server does not speak HTTP/2")
+// ErrUnsupported is what errors wrap that say that WebSockets over HTTP/2 are not possible. Nothing of the request was sent.
+var ErrUnsupported error = unsupported{}
 
-// A RoundTripper sends requests as extended CONNECTs over HTTP/2, whatever their method is. It is for one Dial. Requests for
-// http URLs must only be sent if Transport speaks nothing but HTTP/2 for them.
+type unsupported struct{}
+
+func (unsupported) Error() string { return "a WebSocket over HTTP/2 is not possible" }
+func (unsupported) Unwrap() error { return errors.ErrUnsupported }
+
+var (
+	errNotHTTP2    = fmt.Errorf("%w: the server does not speak HTTP/2, or the HTTPClient's Transport does not", ErrUnsupported)
+	errNotAllowed  = fmt.Errorf("%w: the server does not allow it (it sends no SETTINGS_ENABLE_CONNECT_PROTOCOL)", ErrUnsupported)
+	errNoTransport = fmt.Errorf("%w: the HTTPClient's Transport is not an *http.Transport", ErrUnsupported)
+	errNotPlain    = fmt.Errorf("%w: for a ws URL the HTTPClient's Transport must have Protocols with UnencryptedHTTP2 and without HTTP1, and no HTTP proxy", ErrUnsupported)
+)
+
+// A RoundTripper sends requests as extended CONNECTs over HTTP/2, whatever their method is. It is for one Dial.
 type RoundTripper struct {
-	Transport http.RoundTripper
-	last      net.Conn // the connection of the last request
+	Transport *http.Transport // may be nil
+	last      net.Conn        // the connection of the last request
+}
+
+// check reports why Transport can't send the request over HTTP/2, if that is known.
+func (rt *RoundTripper) check(req *http.Request) error {
+	t := rt.Transport
+	if t == nil {
+		return errNoTransport
+	}
+	if req.URL.Scheme == "https" {
+		return nil
+	}
+	if p := t.Protocols; p == nil || !p.UnencryptedHTTP2() || p.HTTP1() {
+		return errNotPlain
+	}
+	if t.Proxy == nil {
+		return nil
+	}
+	proxy, err := t.Proxy(req)
+	if err == nil && proxy != nil && (proxy.Scheme == "http" || proxy.Scheme == "https") {
+		err = errNotPlain
+	}
+	return err
 }
 
 // RoundTrip sends the request. If the status is 200, the response's body is a stream for Conn, and the request's
 // context has no effect on it any more.
 func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := rt.check(req); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })
 	r, w := io.Pipe()
@@ -32,8 +70,10 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	// The Transport refuses a header field with a colon, but does not look again after it has called GotConn.
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		if s, ok := info.Conn.(*tls.Conn); req.URL.Scheme == "https" && (!ok || s.ConnectionState().NegotiatedProtocol != "h2") {
-			w.CloseWithError(ErrNotHTTP2) // so that the request can't be written
-			cancel(ErrNotHTTP2)
+			// Cancelling is too late to keep the request from being written. net/http writes none with such a URL.
+			out.URL.Opaque = "\n"
+			w.CloseWithError(errNotHTTP2)
+			cancel(errNotHTTP2)
 			return
 		}
 		out.Header[":protocol"] = []string{"websocket"}
@@ -44,12 +84,17 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := rt.Transport.RoundTrip(out)
 	if !stop() && err == nil {
 		resp.Body.Close()
-		err = context.Cause(req.Context())
+		err = req.Context().Err()
 	}
 	if err != nil {
 		w.Close()
-		if context.Cause(ctx) == ErrNotHTTP2 {
-			err = ErrNotHTTP2
+		switch {
+		case req.Context().Err() != nil: // not ctx's, which has no deadline
+			err = req.Context().Err()
+		case context.Cause(ctx) == errNotHTTP2:
+			err = errNotHTTP2
+		case strings.Contains(err.Error(), "extended connect not supported by peer"): // net/http has no name for it
+			err = errNotAllowed
 		}
 		cancel(nil)
 		return nil, err

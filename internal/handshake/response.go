@@ -19,6 +19,11 @@ func CheckResponse(h map[string][]string, key string, offered []string) (subprot
 	if got := h["Sec-Websocket-Accept"]; len(got) != 1 || strings.TrimSpace(got[0]) != string(AppendAccept(nil, key)) {
 		return "", fmt.Errorf("the answer has Sec-WebSocket-Accept: %.64q, which does not belong to the key %q", joined(got), key)
 	}
+	return CheckStreamResponse(h, key, offered)
+}
+
+// CheckStreamResponse is CheckResponse for the status 200 of HTTP/2 (RFC 8441, section 5), where nothing depends on the key.
+func CheckStreamResponse(h map[string][]string, _ string, offered []string) (subprotocol string, err error) {
 	// "the client MUST _Fail the WebSocket Connection_" if there is a subprotocol
 	// "that was not present in the client's handshake". Some servers send an empty field
 	// if they choose none.

@@ -1,12 +1,7 @@
 package transport
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"math/big"
 	"net"
 	"path/filepath"
 	"runtime"
@@ -16,6 +11,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket/internal/testkit/memconn"
+	"github.com/closeonce/websocket/internal/testkit/selfsigned"
 )
 
 // A wire is a kind of net.Conn, ours and the peer's end of it.
@@ -120,16 +116,8 @@ func socketPair(t *testing.T, network string) (a, b net.Conn) {
 }
 
 var certificate = sync.OnceValue(func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"test"}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	server, _ := selfsigned.Pair("test")
+	return server.Certificates[0]
 })
 
 func secure(t *testing.T, a, b net.Conn) (net.Conn, net.Conn) {

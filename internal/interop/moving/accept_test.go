@@ -124,9 +124,13 @@ var accepting1 = []behaviour{
 	{"accept-http2", func(p *play) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("CONNECT", "/", nil)
-		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+		r.Proto, r.ProtoMajor, r.ProtoMinor, r.ContentLength = "HTTP/2.0", 2, 0, -1
 		r.Header.Set(":protocol", "websocket")
-		_, err := p.lib.accept(w, r, nil)
+		r.Header.Set("Sec-WebSocket-Version", "13")
+		c, err := p.lib.accept(w, r, nil)
+		if err == nil {
+			c.CloseNow()
+		}
 		p.saw("status", w.Code)
 		p.saw("there is an error", err != nil)
 	}},

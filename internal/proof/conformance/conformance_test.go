@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"flag"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"github.com/closeonce/websocket"
 	"github.com/closeonce/websocket/internal/proof/conformance/ours"
 	"github.com/closeonce/websocket/internal/proof/conformance/suite"
+	"github.com/closeonce/websocket/internal/testkit/selfsigned"
 )
 
 var (
@@ -42,28 +42,17 @@ func listen(t *testing.T, overTLS bool) (net.Listener, *tls.Config) {
 	if !overTLS {
 		return ln, nil
 	}
-	config, err := selfMade()
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(config.Certificates[0].Certificate[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return tls.NewListener(ln, config), &tls.Config{RootCAs: roots}
+	server, client := selfsigned.Pair("127.0.0.1")
+	return tls.NewListener(ln, server), client
 }
 
 // checkReport compares a report's verdicts with the golden file and fails for
 // each case that is failed or non-strict, golden or not.
 func checkReport(t *testing.T, r *suite.Report, run string, all, chosen []*suite.Case) {
 	t.Helper()
-	t.Logf("%d cases in %.1f s: %d strict, %d not negotiated", len(r.Results), r.Seconds, r.Count(suite.Strict), r.Count(suite.NotNegotiated))
-	for _, res := range r.Results {
-		if res.Verdict == suite.Failed || res.Verdict == suite.NonStrict {
-			t.Errorf("%s %s: %s: %s\n%s: %q\n%s\nreceived %q", res.Number, res.Verdict, res.Name, res.Reason, res.Section, res.Rule, res.Sends, res.Received)
-		}
+	t.Log(r.InShort())
+	for _, fault := range r.Faults() {
+		t.Error(fault)
 	}
 	if *update && !t.Failed() && !light() {
 		if err := writeVerdicts(run, expected(r.Results)); err != nil {

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket/internal/proof/conformance/suite"
+	"github.com/closeonce/websocket/internal/testkit/selfsigned"
 )
 
 func main() {
@@ -130,10 +131,8 @@ func (s *settings) client(ctx context.Context) (int, error) {
 	}
 	scheme := "ws"
 	if s.tls {
-		config, err := selfMade()
-		if err != nil {
-			return 2, err
-		}
+		config, _ := selfsigned.Pair("localhost", "127.0.0.1", "::1")
+		config.NextProtos = []string{"http/1.1"}
 		ln, scheme = tls.NewListener(ln, config), "wss"
 	}
 	d := suite.NewDriver(s.opts, s.tls)

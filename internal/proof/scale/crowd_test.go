@@ -23,10 +23,10 @@ import (
 var (
 	flagConns = flag.Int("conns", 100, "how many connections")
 	flagJoins = flag.Int("joins", 20_000, "how many times members join and leave")
-	flagSoak  = flag.Duration("soak", 3*time.Second, "how long members come and go")
+	flagSoak  = flag.Duration("soak", time.Second, "how long members come and go")
 	// It is shorter than the default, so that there is something to measure; a Ping costs the same however seldom it is sent.
 	flagPeriod = flag.Duration("period", 500*time.Millisecond, "the keepalive's period of idle connections; a busy machine needs seconds")
-	flagFor    = flag.Duration("for", time.Second, "how long is broadcast; how many seconds of idling are measured")
+	flagFor    = flag.Duration("for", time.Second/2, "how long is broadcast; how many seconds of idling are measured")
 )
 
 // crowdKey is the variable of the environment that makes this program a crowd.

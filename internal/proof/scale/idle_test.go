@@ -24,12 +24,14 @@ func TestIdle(t *testing.T) {
 		}
 		return n
 	})
-	for c := range r.group.All() {
-		if c.Stats().RTT == 0 {
-			t.Error("the RTT was not measured")
-			break
+	poll(t, "the RTT of some was not measured", func() bool {
+		for c := range r.group.All() {
+			if c.Stats().RTT == 0 {
+				return false
+			}
 		}
-	}
+		return true
+	})
 	c.leave()
 	r.Close()
 

@@ -157,13 +157,19 @@ func (g *choirGroup) join(s *singer, who string) error {
 	call := s.begin(who, "Add to "+g.name, nil)
 	err := g.Add(s.conn)
 	call.end(nil)
+	shut := false // a group: it may be closing the connection
+	for _, o := range g.choir.groups {
+		o.mu.Lock()
+		shut = shut || len(o.shut) > 0
+		o.mu.Unlock()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err == nil {
 		y.in = g.choir.moment.Add(1)
 	} else if len(g.shut) > 0 && errors.Is(err, net.ErrClosed) {
 		g.shut = append(g.shut, shutting{call.began, y.comes, g.shut[0].code}) // it was closed as the group was
-	} else if s.conn.Context().Err() == nil && s.wire.seen().close() == nil && s.heard.seen().close() == nil && !s.closed() && !g.closesSlow() {
+	} else if s.conn.Context().Err() == nil && s.wire.seen().close() == nil && s.heard.seen().close() == nil && !s.closed() && !g.closesSlow() && !shut {
 		s.fail("%s: Add: %v", g.name, err)
 	}
 	return err

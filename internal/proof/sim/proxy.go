@@ -25,6 +25,9 @@ func (w *world) proxy() {
 	front.relays, back.relays = true, true
 	for i, p := range w.peers {
 		p.opts = crowdOptions(newRandom(w.seed, uint64(20+i)), false)
+		if p.opts.closeTimeout == forever {
+			p.opts.closeTimeout = time.Minute // for the one who closes waits for the proxy, and that for an end that does not read yet
+		}
 		if p.relays && p.opts.queueLimit < 0 {
 			p.opts.queueLimit = 1 << 10
 		}

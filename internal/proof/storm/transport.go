@@ -2,20 +2,15 @@ package storm
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
+
+	"github.com/closeonce/websocket/internal/testkit/selfsigned"
 )
 
 // Transports are all kinds of net.Conn that a storm knows.
@@ -89,11 +84,8 @@ func newTransports(dir string) (*transports, error) {
 	if t.unix, err = newDock("unix", filepath.Join(dir, "s"), 0); err != nil {
 		return nil, err
 	}
-	t.tls, err = newTLS()
-	var a, b net.Conn
-	if err == nil {
-		a, b, err = t.overTCP(muxWindowSize)
-	}
+	t.tls = newTLS()
+	a, b, err := t.overTCP(muxWindowSize)
 	if err != nil {
 		t.close()
 		return nil, err
@@ -146,31 +138,11 @@ func (t *transports) close() {
 	}
 }
 
-// newTLS makes a certificate.
-func newTLS() (*tls.Config, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "storm"}, DNSNames: []string{"storm"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return nil, err
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
-	return &tls.Config{
-		ServerName: "storm", RootCAs: roots,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-	}, nil
+// newTLS returns a configuration for both ends.
+func newTLS() *tls.Config {
+	server, client := selfsigned.Pair("storm")
+	client.ServerName, client.Certificates = "storm", server.Certificates
+	return client
 }
 
 // pair returns a connection's end for the library and the one for the relay. buffer, if not 0, is the size of the

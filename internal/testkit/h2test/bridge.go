@@ -2,18 +2,21 @@ package h2test
 
 import (
 	"bufio"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // Bridge accepts WebSockets over HTTP/1.1 and opens each over HTTP/2 at url, as haproxy does, until ln is closed. So peers that
 // know nothing of HTTP/2 can talk to a server over it.
-func Bridge(ln net.Listener, transport http.RoundTripper, url string) {
+func Bridge(ln net.Listener, transport *http.Transport, url string) {
 	for {
 		nc, err := ln.Accept()
 		if err != nil {
@@ -23,7 +26,7 @@ func Bridge(ln net.Listener, transport http.RoundTripper, url string) {
 	}
 }
 
-func bridge(nc net.Conn, transport http.RoundTripper, url string) {
+func bridge(nc net.Conn, transport *http.Transport, url string) {
 	defer nc.Close()
 	r := bufio.NewReader(nc)
 	req, err := http.ReadRequest(r)
@@ -62,4 +65,67 @@ func bridge(nc net.Conn, transport http.RoundTripper, url string) {
 		} // else the server takes no more, and what it has sent is still read
 	}()
 	io.Copy(struct{ io.Writer }{nc}, stream)
+}
+
+// Reverse is Bridge the other way: a handler that accepts WebSockets over HTTP/2 and opens each over HTTP/1.1 at address.
+func Reverse(address string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		nc, err := net.Dial("tcp", address)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer nc.Close()
+		var nonce [16]byte
+		rand.Read(nonce[:])
+		fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
+			r.URL.RequestURI(), r.Host, base64.StdEncoding.EncodeToString(nonce[:]))
+		for _, name := range []string{"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"} {
+			if value := r.Header.Get(name); value != "" {
+				fmt.Fprintf(nc, "%s: %s\r\n", name, value)
+			}
+		}
+		io.WriteString(nc, "\r\n")
+		br := bufio.NewReader(nc)
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions"} {
+			for _, value := range resp.Header[name] {
+				w.Header().Add(name, value)
+			}
+		}
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		forwarded := make(chan struct{})
+		go func() {
+			defer close(forwarded)
+			if _, err := io.Copy(struct{ io.Writer }{nc}, r.Body); err == nil {
+				nc.(*net.TCPConn).CloseWrite()
+			} else if _, err := r.Body.Read(make([]byte, 1)); err != nil && err != io.EOF {
+				nc.Close() // reset there, reset here
+			}
+		}()
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := br.Read(buf)
+			w.Write(buf[:n])
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				return
+			}
+			if err == io.EOF {
+				// When the handler returns, net/http takes no more of the request. An answer to what came last may be under way.
+				select {
+				case <-forwarded:
+				case <-time.After(300 * time.Millisecond):
+				}
+				return
+			}
+			if err != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}
+	})
 }

@@ -92,7 +92,7 @@ func Transport(s *httptest.Server) *http.Transport {
 }
 
 // Open sends the request of a handshake. The stream is nil if the status is not 200.
-func Open(t http.RoundTripper, url string, header http.Header) (*http.Response, net.Conn, error) {
+func Open(t *http.Transport, url string, header http.Header) (*http.Response, net.Conn, error) {
 	req, err := http.NewRequestWithContext(context.Background(), "GET", url, nil)
 	if err != nil {
 		return nil, nil, err
@@ -113,7 +113,7 @@ func Open(t http.RoundTripper, url string, header http.Header) (*http.Response, 
 }
 
 // OpenPeer is Open for a handshake that succeeds.
-func OpenPeer(t wiretest.TB, transport http.RoundTripper, url string, header http.Header) (*wiretest.Peer, *http.Response) {
+func OpenPeer(t wiretest.TB, transport *http.Transport, url string, header http.Header) (*wiretest.Peer, *http.Response) {
 	t.Helper()
 	resp, nc, err := Open(transport, url, header)
 	if err != nil {

@@ -20,15 +20,16 @@ type Mode struct {
 	Name        string
 	Compression websocket.CompressionMode
 	Streams     bool // it echoes from a Reader into a Writer, not whole messages
+	HTTP2       websocket.HTTP2Mode
 }
 
 // Modes are all of them.
 var Modes = []Mode{
-	{"plain", websocket.CompressionDisabled, false},
-	{"takeover", websocket.CompressionContextTakeover, false},
-	{"no-takeover", websocket.CompressionNoContextTakeover, false},
-	{"streams", websocket.CompressionDisabled, true},
-	{"streams-takeover", websocket.CompressionContextTakeover, true},
+	{Name: "plain", Compression: websocket.CompressionDisabled},
+	{Name: "takeover", Compression: websocket.CompressionContextTakeover},
+	{Name: "no-takeover", Compression: websocket.CompressionNoContextTakeover},
+	{Name: "streams", Compression: websocket.CompressionDisabled, Streams: true},
+	{Name: "streams-takeover", Compression: websocket.CompressionContextTakeover, Streams: true},
 }
 
 // ReadLimit is what the endpoint reads at most: the suite's largest message fits,
@@ -86,6 +87,7 @@ func (m Mode) Handler() http.Handler {
 func (m Mode) Drive(ctx context.Context, base string, client *http.Client) error {
 	opts := &websocket.DialOptions{
 		CompressionMode: m.Compression, CompressionThreshold: 1, ReadLimit: ReadLimit, CloseTimeout: closeTimeout, HTTPClient: client,
+		HTTP2: m.HTTP2,
 	}
 	p, err := told(ctx, base+"/count", opts)
 	if err != nil {

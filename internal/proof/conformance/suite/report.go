@@ -56,6 +56,22 @@ func (r *Report) Count(v Verdict) int {
 // Failed says whether any case failed.
 func (r *Report) Failed() bool { return r.Count(Failed) > 0 }
 
+// InShort says how many cases there were, with their verdicts, and how long they took.
+func (r *Report) InShort() string {
+	return fmt.Sprintf("%d cases in %.1f s: %d strict, %d not negotiated", len(r.Results), r.Seconds, r.Count(Strict), r.Count(NotNegotiated))
+}
+
+// Faults describes each case that failed or is not strict.
+func (r *Report) Faults() (faults []string) {
+	for _, res := range r.Results {
+		if res.Verdict == Failed || res.Verdict == NonStrict {
+			faults = append(faults, fmt.Sprintf("%s %s: %s: %s\n%s: %q\n%s\nreceived %q",
+				res.Number, res.Verdict, res.Name, res.Reason, res.Section, res.Rule, res.Sends, res.Received))
+		}
+	}
+	return faults
+}
+
 // row is one group's line in the summary matrix.
 type row struct {
 	Group  string

@@ -1,0 +1,496 @@
+package websocket
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/closeonce/websocket/internal/testkit/memconn"
+)
+
+// TestTraceGoexitAtTheEnd: a MessageWritten that does not return, for a broadcast that leaves with the last Close frame, does not keep the connection from ending.
+func TestTraceGoexitAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSettings(0, 0, -1)
+		var called atomic.Int64
+		s.trace = &Trace{MessageWritten: func(c *Conn, m MessageInfo) {
+			if m.Size == 4 {
+				called.Add(1)
+				runtime.Goexit()
+			}
+		}}
+		var g Group
+		m := joinedMember(t, &g, config{settings: s}, 1<<10)
+		m.stall(t, 8<<10)
+		broadcast(t, &g, "four")
+		synctest.Wait()
+		m.p.SendRaw([]byte{0xff, 0x80, 1, 2, 3, 4}) // a violation
+		read := start(func() error { _, _, err := m.c.Read(bg); return err })
+		synctest.Wait()
+		m.c.mu.Lock()
+		t.Logf("closing %+v", m.c.closing)
+		m.c.mu.Unlock()
+		m.p.ReadFrame("the large one")
+		m.p.WantText("", "four")
+		f := m.p.ReadFrame("close")
+		t.Logf("%v", f)
+		t.Log(<-read)
+		time.Sleep(time.Hour)
+		m.c.mu.Lock()
+		cl := m.c.closing
+		m.c.mu.Unlock()
+		t.Logf("called %d, closing %+v", called.Load(), cl)
+		select {
+		case <-m.c.Context().Done():
+		default:
+			t.Errorf("after an hour the Context is not done; the group has %d members", g.Len())
+		}
+		closed := make(chan bool)
+		go func() { m.c.CloseNow(); m.c.Close(1000, ""); close(closed) }()
+		time.Sleep(time.Hour)
+		select {
+		case <-closed:
+		default:
+			t.Errorf("CloseNow and Close do not return")
+		}
+		if _, err := m.under.Conn.Write([]byte("x")); err == nil {
+			t.Errorf("the net.Conn is open")
+		}
+		m.under.Conn.Close()
+		m.p.Close()
+		_ = m
+		synctest.Wait()
+		m.c.mu.Lock()
+		m.c.closing.hungUp = true
+		m.c.unlock()
+	})
+}
+
+// TestGraceLagsAgain: a member that becomes full again while its grace is looked at is watched again.
+func TestGraceLagsAgain(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	g := Group{MaxQueued: 2, Grace: 300 * time.Millisecond}
+	m := joinedMember(t, &g, config{}, 1<<10)
+	settle := func() { <-time.After(20 * time.Millisecond) }
+	go m.c.Write(bg, MessageBinary, make([]byte, 8<<10))
+	settle()
+	for range 3 {
+		broadcast(t, &g, "x")
+	}
+	settle()
+	if s, _ := g.Member(m.c); s.Full == 0 {
+		t.Fatal("not full")
+	}
+	m.p.ReadFrame("the large one") // it has drained in time
+	m.p.WantText("", "x")
+	m.p.WantText("", "x")
+	settle()
+	go m.c.Write(bg, MessageBinary, make([]byte, 8<<10)) // the next is slow
+	settle()
+	// What waits to be pulled, as while another round is under way.
+	g.mu.Lock()
+	g.delivering = true
+	g.mu.Unlock()
+	for range 3 {
+		broadcast(t, &g, "y")
+	}
+	m.c.mu.Lock()
+	go g.endGrace() // the timer
+	settle()        // it waits for Conn.mu
+	g.mu.Lock()
+	m.c.mu.Unlock()
+	settle() // it has seen that the member is not full, and waits for Group.mu
+	g.mu.Unlock()
+	m.c.pull() // by a Write, or a round: the member is full again
+	if s, _ := g.Member(m.c); s.Full == 0 {
+		t.Fatal("not full again")
+	}
+	<-time.After(1500 * time.Millisecond)
+	if s, ok := g.Member(m.c); ok {
+		g.mu.Lock()
+		n := len(g.lagging)
+		g.mu.Unlock()
+		t.Errorf("after five times its grace it is still a member: %+v, %d are watched", s, n)
+	}
+}
+
+// TestGraceDrained: a member that has drained in time is not closed for what fills its queue later.
+func TestGraceDrained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := Group{MaxQueued: 4}
+		m := joinedMember(t, &g, config{settings: newSettings(64<<10, 0, -1)}, 1<<10)
+		m.stall(t, 8<<10)
+		for range 5 {
+			broadcast(t, &g, "x")
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		m.p.ReadFrame("the large one")
+		for range 4 {
+			m.p.WantText("all that waited", "x")
+		}
+		synctest.Wait()
+		if s, _ := g.Member(m.c); s.Queued != 0 || s.Bytes != 0 {
+			t.Fatalf("%+v", s)
+		}
+		time.Sleep(3900 * time.Millisecond)
+		// 0.1 s before the grace ends something of its own waits, for a moment.
+		m.stall(t, 8<<10)
+		if err := m.c.TryWrite(MessageBinary, make([]byte, 40<<10)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond)
+		if _, ok := g.Member(m.c); !ok || g.Stats().Closed != 0 {
+			t.Errorf("closed, though all had left after a second: %+v", g.Stats())
+		}
+	})
+}
+
+// TestBacklogOwnMemory: short messages of a connection's own, between those that it shares, take little memory.
+func TestBacklogOwnMemory(t *testing.T) {
+	for _, how := range []string{"DropOldest", "TryWritePrepared", "CloseAfterGrace"} {
+		synctest.Test(t, func(t *testing.T) {
+			g := Group{Policy: DropOldest, MaxQueued: 1}
+			if how == "CloseAfterGrace" {
+				g = Group{}
+			}
+			m := joinedMember(t, &g, config{settings: newSettings(0, 0, -1)}, 1<<10)
+			m.stall(t, 8<<10)
+			p := prepare(t, MessageText, "x")
+			before := heapKiB()
+			n := 0
+			for ; n < 4000; n++ {
+				if how == "TryWritePrepared" {
+					if err := m.c.TryWritePrepared(p); err != nil {
+						break
+					}
+				} else {
+					g.BroadcastPrepared(p)
+				}
+				if err := m.c.TryWrite(MessageText, []byte("0123456789")); err != nil {
+					break
+				}
+			}
+			s := m.c.Stats()
+			held := heapKiB() - before
+			t.Logf("%s: %d messages, %d KiB; %d of 256 KiB are used", how, n, held, s.QueuedBytes>>10)
+			if held > 4<<10 {
+				t.Errorf("%s: %d KiB are held for %d bytes in the queue, by %d calls", how, held, s.QueuedBytes, n)
+			}
+			runtime.KeepAlive(m)
+		})
+	}
+}
+
+// TestRemovedHoldsNothing: what waits of a group that was left does not hold what the group broadcasts later.
+func TestRemovedHoldsNothing(t *testing.T) {
+	for _, removed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			g := Group{Policy: DropNewest, MaxQueued: 1}
+			s := newSettings(0, 0, -1)
+			m := joinedMember(t, &g, config{settings: s}, 1<<10)
+			reader := joinedMember(t, &g, config{settings: s}, 1<<10)
+			go io.Copy(io.Discard, reader.p.Conn)
+			m.stall(t, 8<<10)
+			broadcast(t, &g, "one waits")
+			synctest.Wait()
+			if removed {
+				g.Remove(m.c)
+			}
+			before := heapKiB()
+			for range 50 {
+				g.Broadcast(MessageBinary, make([]byte, 1<<20))
+				synctest.Wait()
+			}
+			if held := heapKiB() - before; held > 8<<10 {
+				t.Errorf("removed %v: %d KiB are held; one byte waits for a connection that is no member; %+v", removed, held, m.c.Stats())
+			}
+			runtime.KeepAlive(&g)
+		})
+	}
+}
+
+// TestEndedInGraceHoldsNothing: a member that has ended in its grace does not hold what is broadcast later.
+func TestEndedInGraceHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := Group{MaxQueued: 1, Grace: time.Hour}
+		s := newSettings(0, 0, -1)
+		m := joinedMember(t, &g, config{settings: s}, 1<<10)
+		reader := joinedMember(t, &g, config{settings: s}, 1<<10)
+		go io.Copy(io.Discard, reader.p.Conn)
+		m.stall(t, 8<<10)
+		broadcast(t, &g, "x")
+		broadcast(t, &g, "x")
+		synctest.Wait()
+		m.c.CloseNow()
+		m.p.Close()
+		synctest.Wait()
+		if g.Len() != 1 {
+			t.Fatal(g.Len())
+		}
+		before := heapKiB()
+		for range 50 {
+			g.Broadcast(MessageBinary, make([]byte, 1<<20))
+			synctest.Wait()
+		}
+		if held := heapKiB() - before; held > 8<<10 {
+			t.Errorf("%d KiB are held, and the slow member has ended", held)
+		}
+		runtime.KeepAlive(&g)
+	})
+}
+
+// TestTryWriteBehindMemory: what TryWrite leaves behind a backlog takes no more memory than the queue's limit.
+func TestTryWriteBehindMemory(t *testing.T) {
+	wish, err := CompressionTuning{}.wish(CompressionContextTakeover)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, behind := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var g Group
+			s := newSettings(256<<10, 0, -1)
+			m := joinedMember(t, &g, config{deflate: newCompression(wish, false, 0), settings: s}, 1<<10)
+			go m.c.Write(bg, MessageBinary, noise(20<<10)) // stalls
+			synctest.Wait()
+			if behind {
+				broadcast(t, &g, "one message waits in the backlog")
+				synctest.Wait()
+			}
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			p := make([]byte, 200<<10)
+			n := 0
+			for ; n < 1500; n++ {
+				if err := m.c.TryWrite(MessageBinary, p); err != nil {
+					break
+				}
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			held := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+			st := m.c.Stats()
+			t.Logf("behind %v: %d messages accepted, %d KiB held; QueueLimit is 256 KiB; %+v", behind, n, held>>10, st)
+			if held > 4<<20 {
+				t.Errorf("behind %v: %d KiB are held, %d messages, with a QueueLimit of 256 KiB", behind, held>>10, n)
+			}
+			runtime.KeepAlive(m)
+		})
+	}
+}
+
+// TestTracePreparedFrames: FrameWritten is told of prepared messages of any size.
+func TestTracePreparedFrames(t *testing.T) {
+	for _, size := range []int{100, 9 << 10, 100 << 10} {
+		for _, client := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				var frames, messages atomic.Int64
+				s := newSettings(0, 0, -1)
+				s.trace = &Trace{
+					FrameWritten:   func(c *Conn, f FrameInfo) { frames.Add(1) },
+					MessageWritten: func(c *Conn, m MessageInfo) { messages.Add(1) },
+				}
+				m := newMember(t, config{client: client, settings: s}, 0)
+				done := start(func() error { return m.c.WritePrepared(bg, prepare(t, MessageText, strings.Repeat("x", size))) })
+				m.p.ReadFrame("it")
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if frames.Load() != 1 || messages.Load() != 1 {
+					t.Errorf("size %d client %v: FrameWritten %d times, MessageWritten %d times", size, client, frames.Load(), messages.Load())
+				}
+			})
+		}
+	}
+}
+
+// TestTracePreparedBackground: and of one that the background finishes.
+func TestTracePreparedBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		var mu sync.Mutex
+		s := newSettings(0, 0, -1)
+		s.trace = &Trace{FrameWritten: func(c *Conn, f FrameInfo) {
+			mu.Lock()
+			got = append(got, fmt.Sprint(f.Opcode, " ", f.Length))
+			mu.Unlock()
+		}}
+		m := newMember(t, config{settings: s}, 1<<10)
+		ctx, cancel := context.WithTimeout(bg, time.Second)
+		defer cancel()
+		go m.c.WritePrepared(ctx, prepare(t, MessageText, strings.Repeat("x", 20<<10)))
+		synctest.Wait()
+		time.Sleep(2 * time.Second)
+		m.p.ReadFrame("it")
+		go m.c.Write(bg, MessageText, []byte("short"))
+		m.p.ReadFrame("short")
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if len(got) != 2 {
+			t.Errorf("FrameWritten: %v", got)
+		}
+	})
+}
+
+// TestMemberFullNoMore: a member is not full when all has left.
+func TestMemberFullNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := Group{Policy: DropNewest, MaxQueued: 2}
+		m := joinedMember(t, &g, config{settings: newSettings(0, 0, -1)}, 1<<10)
+		m.stall(t, 8<<10)
+		for range 3 {
+			broadcast(t, &g, "x")
+		}
+		synctest.Wait()
+		m.p.ReadFrame("the large one")
+		m.p.WantText("", "x")
+		m.p.WantText("", "x")
+		synctest.Wait()
+		time.Sleep(time.Hour)
+		if s, _ := g.Member(m.c); s.Queued != 0 || s.Full != 0 {
+			t.Errorf("nothing has waited for an hour: %+v", s)
+		}
+	})
+}
+
+// TestDroppedUntaken: what a member did not take before its end counts as dropped.
+func TestDroppedUntaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g Group
+		m := joinedMember(t, &g, config{settings: newSettings(0, 0, -1)}, 1<<10)
+		go m.c.Close(1000, "")
+		m.p.WantClose("ours", 1000)
+		for range 3 {
+			broadcast(t, &g, "x")
+		}
+		synctest.Wait()
+		gs, s := g.Stats(), m.c.Stats()
+		if int64(gs.Unsent+gs.Dropped) != s.Dropped {
+			t.Errorf("the group %+v; the connection: %d dropped", gs, s.Dropped)
+		}
+	})
+}
+
+// TestBrowserCloseBehindMuch: the server's Close is read behind however much.
+func TestBrowserCloseBehindMuch(t *testing.T) {
+	s := newBrowserStream()
+	s.received(false, make([]byte, 17<<20))
+	s.ended(1000, "bye", true)
+	all, err := io.ReadAll(s)
+	if err != nil || !strings.HasSuffix(string(all), "bye") {
+		t.Errorf("%d bytes, and then %v", len(all), err)
+	}
+}
+
+// TestOnSlowCloseSlow: OnSlow is told what waited, though the member is closed at once.
+func TestOnSlowCloseSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []MemberStats
+		g := Group{Policy: CloseSlow, MaxQueued: 4}
+		g.OnSlow = func(c *Conn, m MemberStats) {
+			_, member := g.Member(c)
+			t.Log("member:", member, "cause:", c.cause())
+			got = append(got, m)
+		}
+		m := joinedMember(t, &g, config{settings: newSettings(0, 0, -1)}, 1<<10)
+		m.stall(t, 8<<10)
+		for range 5 {
+			broadcast(t, &g, "x")
+		}
+		synctest.Wait()
+		t.Logf("%+v", got)
+		if len(got) != 1 || got[0].Queued != 4 || got[0].Dropped != 1 {
+			t.Errorf("four waited when the fifth had no room: OnSlow was told %+v", got)
+		}
+	})
+}
+
+// TestPreparedWithoutQueue: without a queue no prepared message waits.
+func TestPreparedWithoutQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMember(t, config{settings: newSettings(-1, 0, -1)}, 1<<10)
+		m.stall(t, 8<<10)
+		if err := m.c.TryWrite(MessageText, []byte("x")); err != ErrQueueFull {
+			t.Errorf("TryWrite: %v", err)
+		}
+		if err := m.c.TryWritePrepared(prepare(t, MessageText, strings.Repeat("x", 1<<20))); err != ErrQueueFull {
+			t.Errorf("TryWritePrepared: %v; %+v", err, m.c.Stats())
+		}
+	})
+}
+
+func heapKiB() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc >> 10)
+}
+
+func noise(n int) []byte {
+	b := make([]byte, n)
+	x := uint64(88172645463325252)
+	for i := range b {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+		b[i] = byte(x >> 24)
+	}
+	return b
+}
+
+// TestJoiningKeepsOrder: what a goroutine broadcasts and then writes keeps its order on a connection that joins meanwhile.
+func TestJoiningKeepsOrder(t *testing.T) {
+	ours, theirs := memconn.Pipe(1 << 20)
+	c := newConn(ours, config{parent: bg, readLimit: -1, settings: newSettings(1<<20, 0, -1)})
+	defer c.CloseNow()
+	peer := newConn(theirs, config{client: true, parent: bg, readLimit: -1, settings: newSettings(0, 0, -1)})
+	defer peer.CloseNow()
+	var g Group
+	until := time.Now().Add(time.Second)
+	joined := make(chan struct{})
+	go func() {
+		defer close(joined)
+		for time.Now().Before(until) {
+			g.Add(c)
+			g.Remove(c)
+		}
+	}()
+	sent := make(chan error, 1)
+	go func() {
+		for n := 0; time.Now().Before(until); n += 2 {
+			broadcast(t, &g, strconv.Itoa(n))
+			if err := c.Write(bg, MessageText, []byte(strconv.Itoa(n+1))); err != nil {
+				sent <- err
+				return
+			}
+		}
+		<-joined
+		sent <- c.Close(1000, "")
+	}()
+	last := -1
+	for m, err := range peer.Messages(bg) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.Atoi(string(m.Data))
+		if err != nil || n <= last {
+			t.Fatalf("%q came behind %d", m.Data, last)
+		}
+		last = n
+	}
+	if err := <-sent; err != nil || last < 2 {
+		t.Errorf("after %d messages: %v", last+1, err)
+	}
+}
