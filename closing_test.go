@@ -309,6 +309,8 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "it is over, and a blocked Read is not told"
 	case before.delivers() && after.drops() && !strings.HasPrefix(event, "fail") && a&interruptRead == 0:
 		return "the application reads nothing any more, and a blocked Read is not told"
+	case event == "beginHalf" && !before.drops() && after.drops() && before.state == open:
+		return "CloseWrite ends the reading"
 	case event == "received" && before.ours == due && after.ours != due:
 		return "a Close that is due answers theirs"
 	case event == "timedOut" && before.noWrites && !before.over && after.result != before.result:
