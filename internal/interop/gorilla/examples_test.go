@@ -26,17 +26,22 @@ func TestExamples(t *testing.T) {
 	}
 	t.Run("chat", func(t *testing.T) {
 		addr := serve(t, filepath.Join(dir, "examples", "chat"), "./program")
-		a, b := dial(t, "ws://"+addr+"/ws"), dial(t, "ws://"+addr+"/ws")
-		for _, text := range []string{"hello", "a second line"} {
-			if err := a.WriteMessage(theirs.TextMessage, []byte(text)); err != nil {
+		say := func(text string, from *theirs.Conn, to ...*theirs.Conn) {
+			if err := from.WriteMessage(theirs.TextMessage, []byte(text)); err != nil {
 				t.Fatal(err)
 			}
-			for _, c := range []*theirs.Conn{a, b} {
+			for _, c := range to {
 				if _, p, err := c.ReadMessage(); err != nil || string(p) != text {
 					t.Errorf("%q, %v came, want %q", p, err, text)
 				}
 			}
 		}
+		// A client is in the hub when its own message comes back, and not yet when Dial returns.
+		a := dial(t, "ws://"+addr+"/ws")
+		say("alone", a, a)
+		b := dial(t, "ws://"+addr+"/ws")
+		say("hello", b, a, b)
+		say("a second line", a, a, b)
 		b.WriteControl(theirs.CloseMessage, theirs.FormatCloseMessage(theirs.CloseGoingAway, ""), time.Now().Add(time.Second))
 		if _, _, err := b.ReadMessage(); !theirs.IsCloseError(err, theirs.CloseGoingAway) {
 			t.Errorf("the Close was answered with %v", err)
