@@ -93,7 +93,7 @@ var (
 	_                                                                                        = websocket.DialOptions{HTTP2: websocket.HTTP2Off}
 	_                                                                                        = [...]websocket.HTTP2Mode{websocket.HTTP2Off, websocket.HTTP2Try, websocket.HTTP2Only}
 	_                                                                                        = websocket.Handshake{Status: int(0), Header: http.Header(nil), Conn: websocket.ConnOptions{}}
-	_                                                                                        = websocket.ConnOptions{Client: false, Context: context.Background(), Early: []byte(nil), Subprotocol: "", Extensions: "", Offered: ""}
+	_                                                                                        = websocket.ConnOptions{Client: false, Passive: false, AnyText: false, Context: context.Background(), Early: []byte(nil), Subprotocol: "", Extensions: "", Offered: ""}
 	_ func(*websocket.Conn, context.Context, []byte) (websocket.MessageType, []byte, error)  = (*websocket.Conn).AppendRead
 	_ func(*websocket.Conn, context.Context) iter.Seq2[websocket.Message, error]             = (*websocket.Conn).Messages
 	_ func(*websocket.Conn, context.Context, websocket.StatusCode, string) error             = (*websocket.Conn).CloseContext

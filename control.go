@@ -61,14 +61,18 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	return cmp.Or(misuse, err)
 }
 
-// CloseWrite sends a Close frame with code and reason and returns at once. What the peer sends before its own Close frame is
-// still delivered: Read and the others go on, until they return the CloseError with which the peer has answered. Calls that
-// send return an error that is [net.ErrClosed]. It is for a protocol in which this end has said all that it has to say, and
-// waits for answers.
+// CloseWrite sends a Close frame with code and reason, behind the messages that Write has accepted, and returns at once. What
+// the peer sends before its own Close frame is still delivered: Read and the others go on, until they return the CloseError
+// with which the peer has answered. Calls that send return an error that is [net.ErrClosed]; a message of a Writer that is
+// open is cut short. It is for a protocol in which this end has said all that it has to say, and waits for answers. RFC 6455,
+// section 1.4, lets a peer send no more data once it has seen the Close frame; most answer it at once.
 //
-// No time-out applies until the peer's Close frame has come. [Conn.Close] may be called after CloseWrite: it sends nothing more, and
-// otherwise does what it always does. After the peer's Close frame, CloseWrite only answers it. If a Close frame of this end was
-// sent already, CloseWrite does nothing. Its errors are those of Close about a code or reason that can't be sent.
+// No time-out applies until the peer's Close frame has come. No Pings are sent or answered, the option KeepAlive included: a
+// context should bound the reading. [Conn.Close] may be called after CloseWrite: it sends nothing more, and otherwise does what
+// it always does. After the peer's Close frame, CloseWrite only answers it (see the option Passive). If a Close frame of this
+// end was sent already, or the connection has ended, CloseWrite does nothing. Its errors are those of Close about a code or
+// reason that can't be sent. It may be called at any time, from any goroutine, and from callbacks. A browser drops what
+// comes after it.
 func (c *Conn) CloseWrite(code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
 	if c.has(subscribed) {
@@ -104,7 +108,7 @@ func (c *Conn) CloseNow() error {
 }
 
 // CloseRead is for applications that only write from now on and expect no more messages. The connection then reads by itself,
-// and answers Pings and the peer's Close. If a message arrives, or has arrived and was not read, the connection is closed
+// and answers Pings and the peer's Close, with the option Passive, too. If a message arrives, or has arrived and was not read, the connection is closed
 // with 1008 (StatusPolicyViolation). If a Reader is in the middle of a message, the rest of it is dropped.
 //
 // CloseRead returns at once. The context that it returns has the values of ctx, and is done when ctx is done or the

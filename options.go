@@ -119,9 +119,10 @@ type AcceptOptions struct {
 
 	// Passive leaves to the application what a connection otherwise does by itself. First, it reads only in calls that
 	// read: OnPingReceived and OnPongReceived run in these calls, in order with the messages, nothing is read ahead, and
-	// while nobody reads, Pings are not answered. (Close and Ping read while they wait.) Second, the peer's Close is not
-	// answered: Read returns the CloseError, and the application answers by [Conn.Close] or [Conn.CloseWrite] within
-	// CloseTimeout, with the code of its choice. KeepAlive is off. Default: false.
+	// while nobody reads, Pings are not answered, and the connection's end is not noticed. ([Conn.Close] and [Conn.Ping] read
+	// while they wait, and [Conn.CloseRead] from then on.) Second, the peer's Close is not answered: Read returns the
+	// CloseError, and the application answers by [Conn.Close] or [Conn.CloseWrite] within CloseTimeout, with the code of its
+	// choice. After CloseTimeout the connection ends without an answer. KeepAlive is off. Default: false.
 	Passive bool
 
 	// AnyText allows text messages that are not UTF-8, which RFC 6455, section 8.1 forbids, in both directions. It is for peers
@@ -152,8 +153,8 @@ type AcceptOptions struct {
 //
 // In a browser (GOOS=js) the browser makes the handshake and watches over the connection. Of HTTPClient only the Timeout is
 // used there. HTTPHeader (but for Sec-WebSocket-Protocol) and Host make Dial return an error that wraps
-// [errors.ErrUnsupported]. HTTP2, CompressionMode, CompressionThreshold, CompressionTuning and KeepAlive have no effect, and
-// OnPingReceived and OnPongReceived are not called. All other options are the same.
+// [errors.ErrUnsupported]. HTTP2, CompressionMode, CompressionThreshold, CompressionTuning, KeepAlive, Passive and AnyText have
+// no effect, and OnPingReceived and OnPongReceived are not called. All other options are the same.
 type DialOptions struct {
 	// HTTPClient makes the handshake's request, with its transport, proxy, TLS
 	// settings, cookies and redirects. Its Timeout bounds the handshake.
