@@ -79,8 +79,12 @@ func Subprotocols(r *http.Request) []string {
 // before. The request's method is CONNECT then, the response's status 200, and a Conn is the same as over HTTP/1.1, with
 // these differences. The Conn does not outlive the handler: net/http ends its stream when the handler returns, and calls
 // return an error that says so. The handler must not return while the Conn is in use, so it should defer CloseNow; Handler waits by
-// itself. CloseNow and the end of Close wait until nothing uses the request any more, at most a second. If the peer takes no bytes
-// then, the stream is reset. http.Server.Shutdown waits for the WebSockets, so they have to be told, by [ServerGroup] for example.
+// itself. CloseNow and the end of Close wait until nothing uses the request any more. If the peer takes no bytes of the WebSocket,
+// its stream is reset. If it takes none of the whole HTTP/2 connection, they wait until it does or net/http gives the
+// connection up: set WriteByteTimeout of http.Server's HTTP2 (an http.HTTP2Config). While a Write waits for the peer, the peer
+// can send at most 1 MiB more, since net/http puts what allows it to behind the response: a peer that does not read before it
+// has written may be stuck until KeepAlive ends the connection. [http.MaxBytesHandler] limits the whole of what is received.
+// http.Server.Shutdown waits for the WebSockets, so they have to be told, by [ServerGroup] for example.
 // Frames are written past middleware that has an Unwrap method; what transforms bodies must have one, or be left out.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
@@ -195,6 +199,8 @@ func (opts *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, 
 	switch {
 	case errors.Is(err, http.ErrNotSupported):
 		return nil, opts.notHijacked(w, r, err)
+	case errors.Is(err, connect.ErrChanged):
+		return nil, serverFault{fmt.Errorf("websocket: %w", err)}
 	case err != nil:
 		return nil, fmt.Errorf("websocket: %w", err)
 	}

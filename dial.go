@@ -77,8 +77,8 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 		return nil, nil, err
 	}
 	if opts.HTTP2 != HTTP2Off {
-		c, resp, err := opts.dialStream(ctx, rawURL, *client, offer)
-		if opts.HTTP2 == HTTP2Only || !errors.Is(err, connect.ErrUnsupported) {
+		c, resp, unsent, err := opts.dialStream(ctx, rawURL, *client, offer)
+		if opts.HTTP2 == HTTP2Only || !unsent {
 			return c, resp, err
 		}
 	}
@@ -121,10 +121,10 @@ func (opts *DialOptions) newConn(nc net.Conn, cfg config) *Conn {
 	return newConn(nc, cfg)
 }
 
-// dialStream dials over HTTP/2. The error is connect.ErrUnsupported if that is not possible; nothing was sent then.
-func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client http.Client, o offer) (*Conn, *http.Response, error) {
+// dialStream dials over HTTP/2. With an error, unsent says that this is not possible, and that no server has been sent a request.
+func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client http.Client, o offer) (c *Conn, resp *http.Response, unsent bool, err error) {
 	if opts.HTTP2 != HTTP2Try && opts.HTTP2 != HTTP2Only {
-		return nil, nil, fmt.Errorf("websocket: the option HTTP2 is %d; use HTTP2Off, HTTP2Try or HTTP2Only", int(opts.HTTP2))
+		return nil, nil, false, fmt.Errorf("websocket: the option HTTP2 is %d; use HTTP2Off, HTTP2Try or HTTP2Only", int(opts.HTTP2))
 	}
 	rt := new(connect.RoundTripper)
 	switch t := client.Transport.(type) {
@@ -136,15 +136,16 @@ func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client h
 	client.Transport = rt
 	req, err := newRequest(ctx, rawURL, opts)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	req.Header.Del("Connection")
 	req.Header.Del("Upgrade")
 	o.stream = true
 	o.set(req.Header)
-	resp, err := client.Do(req)
+	resp, err = client.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("websocket: no answer to the handshake over HTTP/2: %w", withoutPassword(err))
+		unsent = errors.Is(err, connect.ErrUnsupported) && !rt.Answered
+		return nil, nil, unsent, fmt.Errorf("websocket: no answer to the handshake over HTTP/2: %w", withoutPassword(err))
 	}
 	nc := rt.Conn(resp)
 	body := resp.Body
@@ -156,9 +157,9 @@ func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client h
 	case err != nil:
 		keepStart(resp, body)
 	default:
-		return opts.newConn(nc, config{deflate: z, subprotocol: subprotocol, parent: ctx}), resp, nil
+		return opts.newConn(nc, config{deflate: z, subprotocol: subprotocol, parent: ctx}), resp, false, nil
 	}
-	return nil, resp, &HandshakeError{Response: resp, reason: err.Error()}
+	return nil, resp, false, &HandshakeError{Response: resp, reason: err.Error()}
 }
 
 // handshakeClient returns a client that follows redirects to ws and wss URLs

@@ -136,17 +136,17 @@ func (g *Group) Add(c *Conn) error {
 	m.topic.of, m.topic.rules = m, &g.rules
 	m.at.Store(nowhere)
 	c.mu.Lock()
-	stopped, already := c.closing.stopped(), c.sender.backlog.topicOf(&g.rules) != nil
-	if !stopped && !already {
+	stopped, t := c.closing.stopped(), c.sender.backlog.topicOf(&g.rules)
+	switch {
+	case t != nil: // a member, or about to be one by another Add, whose work is done here then
+		m = t.of.(*member)
+	case !stopped:
 		b := c.sender.made()
 		b.topics.add(&m.topic)
 		b.traced = c.tellsWritten()
 	}
 	c.unlock()
-	switch {
-	case already:
-		return nil
-	case stopped:
+	if stopped && t == nil {
 		return c.queued(errOver)
 	}
 	// The connection knows of its topic before the group knows of its member. So a Write behind a broadcast finds it.
@@ -167,11 +167,14 @@ func (g *Group) Add(c *Conn) error {
 	return nil
 }
 
-// list makes m a member from the next broadcast on, unless the group is shut.
+// list makes m a member from the next broadcast on, if it is none yet, unless the group is shut.
 func (g *Group) list(m *member) (shut *parting) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.shut == nil {
+	switch {
+	case m.index >= 0:
+		return nil
+	case g.shut == nil:
 		m.at.Store(g.tail)
 		m.index = len(g.members)
 		g.members = append(g.members, m)

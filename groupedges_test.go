@@ -494,3 +494,53 @@ func TestJoiningKeepsOrder(t *testing.T) {
 		t.Errorf("after %d messages: %v", last+1, err)
 	}
 }
+
+// TestAddTwiceAtOnce: while one Add waits for the group, another of the same connection does not return before it is a member.
+func TestAddTwiceAtOnce(t *testing.T) {
+	for _, shut := range []bool{false, true} {
+		var g Group
+		if shut {
+			g.Close(bg, StatusGoingAway, "")
+		}
+		m := newMember(t, config{}, 1<<10)
+		g.init()
+		g.mu.Lock()
+		adds := make(chan error, 2)
+		add := func() { adds <- g.Add(m.c) }
+		go add()
+		for known := false; !known; _, known = g.Member(m.c) {
+			runtime.Gosched()
+		}
+		go add()
+		select {
+		case err := <-adds:
+			t.Errorf("Add returned %v", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+		g.mu.Unlock()
+		for range 2 {
+			if err := <-adds; (err == nil) == shut {
+				t.Errorf("the group is shut: %v; Add returned %v", shut, err)
+			}
+		}
+		if n := g.Len(); !shut && n != 1 {
+			t.Errorf("the group has %d members", n)
+		}
+	}
+}
+
+// TestClientJoinsNoGroup: what a server's handler dials with its request's context is not a member of the server's group.
+func TestClientJoinsNoGroup(t *testing.T) {
+	for client, want := range map[bool]int{true: 0, false: 1} {
+		g := new(Group)
+		stream, _ := memconn.Pipe(1 << 10)
+		c, err := NewConn(stream, &ConnOptions{Client: client, Context: context.WithValue(bg, serverGroup{}, g)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+		if n := g.Len(); n != want {
+			t.Errorf("client: %v; the group has %d members", client, n)
+		}
+	}
+}

@@ -219,6 +219,9 @@ func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z 
 	if resp.StatusCode != want {
 		return "", nil, fmt.Errorf("expected handshake response status code %d but got %d", want, resp.StatusCode)
 	}
+	if packed := resp.Header.Get("Content-Encoding"); o.stream && packed != "" {
+		return "", nil, fmt.Errorf("the answer has Content-Encoding: %.64q, which must not be there", packed)
+	}
 	subprotocol, err = check(resp.Header, o.key, o.subprotocols)
 	if err != nil {
 		return "", nil, err

@@ -20,7 +20,7 @@ type ConnOptions struct {
 	Client bool
 
 	// Context has the values of [Conn.Context]; its end is ignored. If it is that of a request to a server of [ServerGroup],
-	// the connection becomes a member of the group. Default: context.Background().
+	// a server's connection becomes a member of the group. Default: context.Background().
 	Context context.Context
 
 	// Early are bytes that came behind the handshake and were read with it: the start of the first frame, or many frames.
@@ -91,7 +91,7 @@ func NewConn(stream io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 	if nc, ok := stream.(net.Conn); ok {
 		nc.SetDeadline(time.Time{}) // that of the handshake would end the connection
 	}
-	return joined(ctx, newConn(streamconn.Bare(stream), config{
+	c := newConn(streamconn.Bare(stream), config{
 		client:      opts.Client,
 		subprotocol: opts.Subprotocol,
 		deflate:     deflate,
@@ -99,7 +99,11 @@ func NewConn(stream io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 		parent:      ctx,
 		readLimit:   orDefault(opts.ReadLimit, defaultReadLimit, -1),
 		settings:    s,
-	}))
+	})
+	if opts.Client { // what a server's handler dials is not its group's
+		return c, nil
+	}
+	return joined(ctx, c)
 }
 
 // compression returns the state of permessage-deflate as it was agreed on, or nil.

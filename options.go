@@ -83,7 +83,8 @@ type AcceptOptions struct {
 	// takes while the Ping waits behind them count instead. If there is no sign of life
 	// for the same time after the Ping has left, the connection ends with ErrPingTimeout.
 	// A slow transfer does not end the connection. Neither does a Pong that can't be seen
-	// because the application leaves the read-ahead full. Each connection's own time is
+	// because the application leaves the read-ahead full, as long as the peer takes what is
+	// sent: if neither side reads before it has written, the connection ends. Each connection's own time is
 	// shorter by a random part, of up to a quarter, so that the Pings of many connections
 	// that began together spread. Default: 30 s. Negative: off.
 	KeepAlive time.Duration

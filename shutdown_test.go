@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -371,6 +372,7 @@ func TestKeepAliveStalled(t *testing.T) {
 			return
 		}
 		const messages = 300
+		go io.Copy(io.Discard, t.p.Conn) // our Pings
 		sent := start(func() error {
 			for range messages {
 				t.p.SendText(string(make([]byte, 500)))

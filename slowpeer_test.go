@@ -187,3 +187,30 @@ func goodbye(t *connTest, below *speechless, theirs bool) {
 	}
 	below.Close()
 }
+
+// TestBothBlockedIsDead: the application writes and does not read, and the peer does the same, so neither ever goes on.
+func TestBothBlockedIsDead(t *testing.T) {
+	const period = 10 * time.Second
+	runConnTest(t, config{settings: newSettings(0, 0, period)}, func(t *connTest) {
+		if t.real {
+			return
+		}
+		go func() { // until the connection is lost
+			b := t.p.Encode(wiretest.Frame{FIN: true, Opcode: wiretest.OpBinary, Payload: make([]byte, 64<<10)})
+			for err := error(nil); err == nil; {
+				_, err = t.p.Conn.Write(b)
+			}
+		}()
+		synctest.Wait()
+		begun := time.Now()
+		write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 16<<20)) })
+		<-t.c.Context().Done()
+		if took := time.Since(begun); took > 4*period {
+			t.Errorf("it was found after %v", took)
+		}
+		if err := t.want("Write", write); !errors.Is(err, ErrPingTimeout) {
+			t.Errorf("Write gave %v", err)
+		}
+		t.p.Close()
+	})
+}

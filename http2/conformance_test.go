@@ -16,7 +16,7 @@ import (
 	"github.com/closeonce/websocket/internal/testkit/h2test"
 )
 
-var every = flag.Bool("every", false, "play the conformance suite in all modes, and its cases of megabytes")
+var every = flag.Bool("every", false, "play the conformance suite in all modes, and its cases of megabytes in two")
 
 // TestMain plays tests that wait side by side.
 func TestMain(m *testing.M) {
@@ -51,7 +51,7 @@ func TestConformance(t *testing.T) {
 			}
 			defer ln.Close()
 			go h2test.Bridge(ln, transport, s.URL)
-			o := suite.Options{Timeout: 30 * time.Second, FailFast: 20 * time.Second, Light: !*every, Run: afterHandshake()}
+			o := suite.Options{Timeout: 30 * time.Second, FailFast: 20 * time.Second, Light: light(mode), Run: afterHandshake()}
 			r, err := suite.RunServer(t.Context(), "ws://"+ln.Addr().String()+"/", o)
 			if err != nil {
 				t.Fatal(err)
@@ -73,7 +73,9 @@ func TestConformanceClient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := suite.NewDriver(suite.Options{Timeout: 30 * time.Second, FailFast: 20 * time.Second, Light: !*every, Run: afterHandshake()}, false)
+			o := suite.Options{Timeout: 30 * time.Second, FailFast: 20 * time.Second, Light: light(mode), Run: afterHandshake()}
+			o.Run = withoutDeadlock(o.Select(suite.Client, false))
+			d := suite.NewDriver(o, false)
 			ctx, cancel := context.WithCancel(t.Context())
 			served := make(chan error, 1)
 			go func() { served <- d.Serve(ctx, ln) }()
@@ -94,6 +96,23 @@ func TestConformanceClient(t *testing.T) {
 			judge(t, d.Report("ours"))
 		})
 	}
+}
+
+// withoutDeadlock returns the numbers of the cases but one, that of a server which floods and does not read. The server here is
+// net/http's: what allows the client to send more waits behind the response, as long as the client does not read it
+// (TestBothBlocked).
+func withoutDeadlock(cases []*suite.Case) (numbers []string) {
+	for _, c := range cases {
+		if !strings.HasPrefix(c.Name, "64 messages of 1 MiB, whose echoes are not read") {
+			numbers = append(numbers, c.Number)
+		}
+	}
+	return numbers
+}
+
+// light says whether a mode leaves out the cases of megabytes: each takes seconds through a bridge.
+func light(mode ours.Mode) bool {
+	return !*every || mode.Name != "plain" && mode.Name != "streams-takeover"
 }
 
 // judge fails for each case that is not strict.

@@ -44,9 +44,16 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOption
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return nil, errNotStreamer
 	}
+	preset := w.Header().Get("Sec-WebSocket-Protocol")
+	for _, name := range []string{"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Sec-WebSocket-Accept", "Content-Length", "Content-Encoding"} {
+		w.Header().Del(name)
+	}
 	maps.Copy(w.Header(), answer.Header)
-	w.WriteHeader(answer.Status)
-	taken, err := streamer.HTTPStream()
+	if answer.Conn.Subprotocol == "" && preset != "" { // the handler has chosen it
+		answer.Conn.Subprotocol = preset
+		w.Header().Set("Sec-WebSocket-Protocol", preset)
+	}
+	taken, err := take(w, streamer, answer.Status)
 	if err != nil {
 		return nil, fmt.Errorf("websocket: the answer was not sent: %w", err)
 	}
@@ -59,6 +66,21 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOption
 		return nil, err
 	}
 	return c, nil
+}
+
+// take sends the answer and takes the stream over. Middleware sees the status; if it keeps it to itself, the answer is sent past it.
+func take(w http.ResponseWriter, streamer http3.HTTPStreamer, status int) (s *http3.Stream, err error) {
+	defer func() {
+		if v := recover(); v != nil { // quic-go's way to say that the stream was taken over before
+			s, err = nil, fmt.Errorf("the request has been answered already: %v", v)
+		}
+	}()
+	w.WriteHeader(status)
+	if inner, ok := streamer.(http.ResponseWriter); ok && inner != w {
+		maps.Copy(inner.Header(), w.Header())
+		inner.WriteHeader(status)
+	}
+	return streamer.HTTPStream()
 }
 
 // streamerOf returns what gives out the stream below a middleware's ResponseWriter, or nil.

@@ -46,7 +46,7 @@ func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions
 	if err != nil {
 		return nil, nil, err
 	}
-	s, str, err := d.open(ctx, req.URL)
+	s, str, err := d.openStream(ctx, req.URL)
 	if err != nil {
 		return nil, nil, fmt.Errorf("websocket: no stream for HTTP/3: %w", err)
 	}
@@ -75,8 +75,10 @@ func roundTrip(ctx context.Context, str *http3.RequestStream, req *http.Request)
 	})
 	err := str.SendRequestHeader(req)
 	var resp *http.Response
-	if err == nil {
-		resp, err = str.ReadResponse()
+	for n := 0; err == nil && n <= maxInformational; n++ {
+		if resp, err = str.ReadResponse(); err == nil && resp.StatusCode >= http.StatusOK {
+			break
+		}
 	}
 	if !stop() {
 		return nil, ctx.Err()
@@ -123,6 +125,9 @@ type handshakeError struct {
 func (e *handshakeError) Error() string { return "websocket: the handshake failed: " + e.reason }
 func (e *handshakeError) Unwrap() error { return e.err }
 
+// maxInformational is how many responses with a status of 1xx may come before the answer.
+const maxInformational = 5
+
 // maxBodyStart is how much of the body of a failed handshake is kept, and bodyTime how long it may take.
 const (
 	maxBodyStart = 1024
@@ -168,9 +173,12 @@ func newRequest(ctx context.Context, rawURL string, opts *websocket.DialOptions)
 		return nil, "", err
 	}
 	h := make(http.Header)
+	host := opts.Host
 	for name, values := range opts.HTTPHeader {
 		if name = http.CanonicalHeaderKey(name); !requestFields[name] {
 			h[name] = append(h[name], values...)
+		} else if name == "Host" && host == "" && len(values) > 0 {
+			host = values[0]
 		}
 	}
 	h.Set("Sec-WebSocket-Version", "13")
@@ -186,10 +194,10 @@ func newRequest(ctx context.Context, rawURL string, opts *websocket.DialOptions)
 	if offered != "" {
 		h.Set("Sec-WebSocket-Extensions", offered)
 	}
-	req = &http.Request{Method: http.MethodConnect, Proto: "websocket", ProtoMajor: 3, URL: u, Host: opts.Host, Header: h}
-	if name := u.User.Username(); name != "" && h.Get("Authorization") == "" {
+	req = &http.Request{Method: http.MethodConnect, Proto: "websocket", ProtoMajor: 3, URL: u, Host: host, Header: h}
+	if u.User != nil && h.Get("Authorization") == "" {
 		password, _ := u.User.Password()
-		req.SetBasicAuth(name, password)
+		req.SetBasicAuth(u.User.Username(), password)
 	}
 	if jar := jarOf(opts); jar != nil {
 		for _, cookie := range jar.Cookies(u) {

@@ -30,6 +30,7 @@ type Dialer struct {
 	mu     sync.Mutex
 	closed bool
 	hosts  map[string]*host // by host and port
+	open   map[*connection]bool
 }
 
 const (
@@ -60,24 +61,20 @@ var errClosed = fmt.Errorf("the Dialer is closed: %w", net.ErrClosed)
 func (d *Dialer) Close() error {
 	d.mu.Lock()
 	d.closed = true
-	hosts := d.hosts
-	d.hosts = nil
-	var left []*connection
-	for _, h := range hosts {
-		if h.conn != nil {
-			h.conn.stopIdle()
-			left = append(left, h.conn)
-		}
+	left := d.open
+	d.open, d.hosts = nil, nil
+	for c := range left {
+		c.stopIdle()
 	}
 	d.mu.Unlock()
-	for _, c := range left {
+	for c := range left {
 		c.end()
 	}
 	return nil
 }
 
-// open opens a stream to the URL's host, on the connection that is there or on a new one.
-func (d *Dialer) open(ctx context.Context, u *url.URL) (*stream, *http3.RequestStream, error) {
+// openStream opens a stream to the URL's host, on the connection that is there or on a new one.
+func (d *Dialer) openStream(ctx context.Context, u *url.URL) (*stream, *http3.RequestStream, error) {
 	for again := false; ; again = true {
 		c, err := d.connect(ctx, u)
 		if err != nil {
@@ -87,11 +84,14 @@ func (d *Dialer) open(ctx context.Context, u *url.URL) (*stream, *http3.RequestS
 		if err == nil {
 			return &stream{requestStream: str, local: c.quic.LocalAddr(), remote: c.quic.RemoteAddr(), onClose: c.release}, str, nil
 		}
+		if ctx.Err() == nil {
+			c.retire()
+		}
 		c.release()
-		if again || !c.over() || ctx.Err() != nil {
+		if again || ctx.Err() != nil {
 			return nil, nil, err
 		}
-		// The connection has just ended, and nothing was sent.
+		// The connection has just ended, or the server wants no new streams on it. Nothing was sent.
 	}
 }
 
@@ -115,13 +115,14 @@ func (d *Dialer) connect(ctx context.Context, u *url.URL) (*connection, error) {
 	if c == nil {
 		q, err := d.dialQUIC(ctx, addr, u.Hostname())
 		if err != nil {
+			d.unreached(addr, h)
 			return nil, err
 		}
 		transport := &http3.Transport{DisableCompression: true}
 		c = &connection{dialer: d, addr: addr, http: transport.NewClientConn(q), quic: q, done: q.Context().Done(), used: 1}
 		kept, before := d.keep(h, c)
 		if before != nil {
-			before.end()
+			before.end() // it is over
 		}
 		if !kept {
 			c.end()
@@ -189,6 +190,10 @@ func (d *Dialer) keep(h *host, c *connection) (kept bool, before *connection) {
 		return false, nil
 	}
 	before, h.conn = h.conn, c
+	if d.open == nil {
+		d.open = make(map[*connection]bool)
+	}
+	d.open[c] = true
 	d.hosts[c.addr] = h // it may have been forgotten meanwhile
 	return true, before
 }
@@ -211,6 +216,7 @@ func (c *connection) release() {
 	case c.used > 0:
 	case c.over():
 		c.forget()
+		delete(c.dialer.open, c)
 	default:
 		c.stopIdle()
 		c.idle = time.AfterFunc(idleTime, c.endIdle)
@@ -223,6 +229,7 @@ func (c *connection) endIdle() {
 	unused := c.used == 0
 	if unused {
 		c.forget()
+		delete(c.dialer.open, c)
 	}
 	c.dialer.mu.Unlock()
 	if unused {
@@ -235,6 +242,22 @@ func (c *connection) forget() {
 	if h := c.dialer.hosts[c.addr]; h != nil && h.conn == c {
 		h.conn = nil // for who has found the host already
 		delete(c.dialer.hosts, c.addr)
+	}
+}
+
+// retire lets the next Dial open another connection. The WebSockets on this one go on.
+func (c *connection) retire() {
+	c.dialer.mu.Lock()
+	defer c.dialer.mu.Unlock()
+	c.forget()
+}
+
+// unreached forgets a host that has no connection.
+func (d *Dialer) unreached(addr string, h *host) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if h.conn == nil && d.hosts[addr] == h {
+		delete(d.hosts, addr)
 	}
 }
 

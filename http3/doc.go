@@ -1,7 +1,7 @@
 // Package http3 carries WebSockets over HTTP/3 (RFC 9220), with github.com/quic-go/quic-go. Accept and a Dialer return the
 // *websocket.Conn that [websocket.Accept] and [websocket.Dial] return, with the same options and the same promises.
 //
-// A server needs nothing but a handler that calls [Accept], since an [http3.Server] of quic-go announces extended CONNECT by
+// A server needs nothing but a [Handler], or a handler that calls [Accept], since an [http3.Server] of quic-go announces extended CONNECT by
 // itself:
 //
 //	server := &http3.Server{Addr: ":443", TLSConfig: http3.ConfigureTLSConfig(tlsConfig), Handler: mux}

@@ -22,6 +22,9 @@ import (
 // ErrReturned is the error of a stream whose HTTP handler has returned: net/http ends the stream then.
 var ErrReturned = errors.New("the HTTP handler has returned, which ends a WebSocket over HTTP/2; the handler must wait for the connection's end")
 
+// ErrChanged is the error of an answer that can't be what was agreed on.
+var ErrChanged = errors.New("the WriteHeader method of a middleware's ResponseWriter has changed the handshake's answer")
+
 // isReturned reports whether a read has failed because of that. net/http has no name for these errors: one if the client has
 // ended its half, one if net/http has told it to stop sending, and one that Go 1.27 has for both.
 func isReturned(err error) bool {
@@ -57,9 +60,19 @@ func Accept(w http.ResponseWriter, r *http.Request, answer *handshake.Answer) (*
 	if err := rc.Flush(); err != nil {
 		return nil, fmt.Errorf("the handshake's answer was not sent: %w", err)
 	}
+	for _, header := range []http.Header{w.Header(), inner.Header()} {
+		if err := answer.CheckStream(header); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrChanged, err)
+		}
+	}
 	// Frames are written past the middleware, which may transform a body.
 	s := &stream{body: r.Body, w: inner, rc: rc, released: make(chan struct{})}
-	s.stop = context.AfterFunc(r.Context(), s.end)
+	ctx := r.Context()
+	s.stop = context.AfterFunc(ctx, func() {
+		if ctx.Err() != context.DeadlineExceeded { // that is a middleware's; net/http cancels
+			s.end()
+		}
+	})
 	c := &Conn{Conn: streamconn.New(s), half: s.closeWrite, released: s.released, remote: addrOf(r.RemoteAddr)}
 	c.local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if c.local == nil {

@@ -32,6 +32,7 @@ var (
 // A RoundTripper sends requests as extended CONNECTs over HTTP/2, whatever their method is. It is for one Dial.
 type RoundTripper struct {
 	Transport *http.Transport // may be nil
+	Answered  bool            // a server has answered a request
 	last      net.Conn        // the connection of the last request
 }
 
@@ -65,7 +66,12 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })
-	r, w := io.Pipe()
+	var w *io.PipeWriter
+	body := func() (r io.ReadCloser, err error) { // again if the server has refused the stream unseen
+		r, w = io.Pipe()
+		return r, nil
+	}
+	r, _ := body()
 	var out *http.Request
 	// The Transport refuses a header field with a colon, but does not look again after it has called GotConn.
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
@@ -80,7 +86,10 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		rt.last = info.Conn
 	}}
 	out = req.Clone(httptrace.WithClientTrace(ctx, trace))
-	out.Method, out.Body, out.ContentLength = http.MethodConnect, r, -1
+	out.Method, out.Body, out.GetBody, out.ContentLength = http.MethodConnect, r, body, -1
+	if out.Header.Get("Accept-Encoding") == "" {
+		out.Header["Accept-Encoding"] = []string{"identity"} // or net/http would ask for gzip, and unpack frames
+	}
 	resp, err := rt.Transport.RoundTrip(out)
 	if !stop() && err == nil {
 		resp.Body.Close()
@@ -99,6 +108,7 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
+	rt.Answered = true
 	if resp.StatusCode != http.StatusOK {
 		w.Close()
 		resp.Body = &refusal{resp.Body, cancel}

@@ -40,17 +40,21 @@ func (r *reference) number(n int) int {
 	return v
 }
 
-// words is a Huffman code: from length and code, first bit highest, to symbol.
-type words map[[2]int]int
+// words is a Huffman code: of each length the symbols, whose codes are consecutive numbers, first bit highest.
+type words [16]struct {
+	first   int
+	symbols []int
+}
 
-func makeWords(lengths []int) words {
-	w := make(words)
+func makeWords(lengths []int) *words {
+	w := new(words)
 	next := 0
 	for l := 1; l <= 15; l++ {
 		next <<= 1
+		w[l].first = next
 		for sym, n := range lengths {
 			if n == l {
-				w[[2]int{l, next}] = sym
+				w[l].symbols = append(w[l].symbols, sym)
 				next++
 			}
 		}
@@ -61,12 +65,12 @@ func makeWords(lengths []int) words {
 	return w
 }
 
-func (r *reference) symbol(w words) int {
+func (r *reference) symbol(w *words) int {
 	v := 0
 	for l := 1; l <= 15; l++ {
 		v = v<<1 | r.number(1)
-		if sym, ok := w[[2]int{l, v}]; ok {
-			return sym
+		if i := v - w[l].first; i >= 0 && i < len(w[l].symbols) {
+			return w[l].symbols[i]
 		}
 	}
 	panic("no such code")

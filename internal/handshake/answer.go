@@ -106,11 +106,24 @@ func (a *Answer) SetStream(h map[string][]string) {
 // Check compares header fields that are sent with the answer, and says which of the
 // handshake's own is wrong.
 func (a *Answer) Check(h map[string][]string) error {
-	for _, own := range []struct{ name, want string }{
-		{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Accept", string(AppendAccept(nil, a.Key))},
-		{"Sec-WebSocket-Protocol", a.Subprotocol}, {"Sec-WebSocket-Extensions", a.Extension},
-		{"Content-Length", ""}, {"Transfer-Encoding", ""}, // RFC 9110, section 8.6, and RFC 9112, section 6.1
-	} {
+	return check(h,
+		field{"Upgrade", "websocket"}, field{"Connection", "Upgrade"}, field{"Sec-WebSocket-Accept", string(AppendAccept(nil, a.Key))},
+		field{"Sec-WebSocket-Protocol", a.Subprotocol}, field{"Sec-WebSocket-Extensions", a.Extension},
+		field{"Content-Length", ""}, field{"Transfer-Encoding", ""}) // RFC 9110, section 8.6, and RFC 9112, section 6.1
+}
+
+// CheckStream is Check for HTTP/2, where frames are the body of the response.
+func (a *Answer) CheckStream(h map[string][]string) error {
+	return check(h,
+		field{"Sec-WebSocket-Protocol", a.Subprotocol}, field{"Sec-WebSocket-Extensions", a.Extension},
+		field{"Content-Length", ""}, field{"Content-Encoding", ""})
+}
+
+// A field is what the value of a header field must be; empty: there must be none.
+type field struct{ name, want string }
+
+func check(h map[string][]string, fields ...field) error {
+	for _, own := range fields {
 		var lines []string
 		for name, values := range h {
 			if len(name) == len(own.name) && strings.EqualFold(name, own.name) {

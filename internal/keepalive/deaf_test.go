@@ -14,8 +14,13 @@ func TestHeardAgain(t *testing.T) {
 		deaf    bool
 		verdict Verdict
 	}{{false, Alive}, {false, Ask}, {true, Ask}, {false, Ask}, {false, Dead}} {
-		if v, _ := k.Check(1000+10*int64(at), 0, 0, want.deaf); v != want.verdict {
+		now := 1000 + 10*int64(at)
+		v, _ := k.Check(now, 0, 0, want.deaf)
+		if v != want.verdict {
 			t.Errorf("after %v: %d, want %d", 10*time.Duration(at), v, want.verdict)
+		}
+		if v == Ask {
+			k.PingLeft(k.Next(nil), now, 0, 0)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type probe struct {
 	taken int64 // how many it had taken then
 	asked int64 // when our Ping was asked for; 0: none waits for its Pong
 	left  int64 // when it left; 0: it has not
+	deaf  bool  // nobody could hear the Pong when it was looked for last
 
 	ping Wait // the same Ping, for the round trip
 }
@@ -119,7 +120,7 @@ const (
 // Check looks for signs of life, and says when to look again. t is now, taken how many bytes the peer's system has taken,
 // and outstanding how many it has not yet. A peer that was silent for a period is pinged; one that is silent for another,
 // from when the Ping has left, is dead. deaf says that nobody can hear it, because the application leaves so much unread:
-// then the silence is ours, and only a Ping that can't be written will end the connection.
+// then the silence is ours, and the peer is dead only if its system takes nothing for a period while the Ping waits to leave.
 func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again time.Duration) {
 	k.Listened(t)
 	k.mu.Lock()
@@ -136,17 +137,16 @@ func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again 
 		}
 	}
 	sign := max(p.sign, k.heard.Load())
-	if sign >= max(p.asked, p.left) || deaf {
+	if sign >= max(p.asked, p.left) || (deaf || p.deaf) && !behind {
 		p.asked, p.left = 0, 0
 	}
+	p.deaf = deaf
 	period := int64(k.period)
 	since := t - sign
 	if p.asked != 0 {
 		since = t - max(p.asked, p.left)
 	}
 	switch {
-	case deaf:
-		return Ask, k.period
 	case since < period:
 		if p.asked == 0 && outstanding == 0 {
 			k.probe = nil

@@ -136,9 +136,15 @@ func TestCheck(t *testing.T) {
 			100 check 0/0 = alive 10`},
 		{"deaf, and then silent", `
 			10 deaf 0/0 = ask 10
+			10 left 0/0
 			20 check 0/0 = ask 10
 			20 left 0/0
 			30 check 0/0 = dead`},
+		{"deaf, and the Ping can't be written, though bytes are taken for a while", `
+			10 deaf 0/0 = ask 10
+			20 deaf 100/0 = alive 10
+			30 deaf 100/0 = ask 10
+			40 deaf 100/0 = dead`},
 		{"a sign, then silence again", `
 			10 check 0/0 = ask 10
 			10 left 0/0

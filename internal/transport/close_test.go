@@ -52,8 +52,9 @@ func TestLinger(t *testing.T) {
 
 // TestLingerInOnePiece: a net.Conn of which one can't close half. What was written last arrives all the same.
 func TestLingerInOnePiece(t *testing.T) {
+	t.Parallel()           // it waits
 	const much = 400 << 10 // more than the peer's system takes: some of it is in ours
-	for range 20 {
+	for range 8 {
 		nc, peer := socketPair(t, "tcp")
 		c := open(struct{ net.Conn }{nc})
 		if _, err := peer.Write(make([]byte, 20<<10)); err != nil {
@@ -80,6 +81,7 @@ func TestLingerInOnePiece(t *testing.T) {
 
 // TestLingerIsBounded: a peer that never closes is not waited for.
 func TestLingerIsBounded(t *testing.T) {
+	t.Parallel() // it waits
 	overClosing(t, func(t *testing.T, c *Conn, peer net.Conn) {
 		soon(t, "Linger", start(func() error { lingerFor(c, 20*time.Millisecond); return nil }))
 		if _, err := c.nc.Write([]byte("x")); err == nil {
@@ -127,6 +129,7 @@ func TestCloseGently(t *testing.T) {
 
 // TestCloseGentlyDoesNotWait: a peer that does not read delays nobody, and the socket is closed within patience.
 func TestCloseGentlyDoesNotWait(t *testing.T) {
+	t.Parallel() // it waits
 	overClosing(t, func(t *testing.T, c *Conn, peer net.Conn) {
 		b := &Buffer{B: make([]byte, 2<<20)}
 		c.TryWrite(b, nil)

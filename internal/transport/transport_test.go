@@ -18,11 +18,8 @@ import (
 var bg = context.Background()
 
 func noise(n int) []byte {
-	random := rand.New(rand.NewPCG(uint64(n), 1))
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(random.Uint32())
-	}
+	rand.NewChaCha8([32]byte{}).Read(b)
 	return b
 }
 
@@ -132,6 +129,7 @@ func (c *Conn) writeAll(ctx context.Context, b *Buffer, tail []byte, try bool, h
 // TestWriteInterrupted: a write that is interrupted, at whatever time, goes on where it was; the peer reads all that was
 // written, once.
 func TestWriteInterrupted(t *testing.T) {
+	t.Parallel() // it waits
 	overAll(t, func(t *testing.T, c *Conn, peer net.Conn) {
 		const messages = 60
 		random := rand.New(rand.NewPCG(5, 6))
@@ -188,6 +186,7 @@ func TestWriteInterrupted(t *testing.T) {
 
 // TestNobodyReads: TryWrite never waits, Write does until it is interrupted; then the peer reads, and has all of it.
 func TestNobodyReads(t *testing.T) {
+	t.Parallel() // it waits
 	overAll(t, func(t *testing.T, c *Conn, peer net.Conn) {
 		stuff := noise(2 << 20)
 		b := &Buffer{B: stuff[:100]}
@@ -358,6 +357,7 @@ func TestNoWriteInterruptionIsLost(t *testing.T) {
 // TestContexts: the end of the context of the call that is under way interrupts it; that of one before does
 // not.
 func TestContexts(t *testing.T) {
+	t.Parallel() // it waits
 	overAll(t, func(t *testing.T, c *Conn, peer net.Conn) {
 		read := func(ctx context.Context) <-chan error {
 			return start(func() error {

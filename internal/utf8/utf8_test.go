@@ -16,8 +16,9 @@ func couldBegin(p []byte) bool {
 	if utf8.Valid(p) {
 		return true
 	}
+	longer := append(make([]byte, 0, 128), p...) // of a constant size, so on the stack
 	for _, tail := range tails {
-		if utf8.Valid(append(p[:len(p):len(p)], tail...)) {
+		if utf8.Valid(append(longer, tail...)) {
 			return true
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // The tests wait far more than they compute, so more of them run at once than
 // there are processors.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "16")
+	flag.Set("test.parallel", "32")
 	os.Exit(m.Run())
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ func TestMain(m *testing.M) {
 		beSubject()
 		return
 	}
+	flag.Set("test.parallel", "8") // attacks wait more than they compute
 	os.Exit(m.Run())
 }
 

@@ -21,7 +21,9 @@ var partsDuties = []Duty{
 	{Mutant{"ping-left-when-asked", "a Ping has left when it was asked for", []Edit{{"internal/keepalive.State.PingLeft", "p.left = t", "p.left = p.asked"}}}, By{"./internal/keepalive", "TestCheck"}},
 	{Mutant{"ping-left-behind-much", "a Ping has left though much is outstanding", []Edit{{"internal/keepalive.State.PingLeft", "if outstanding <= littleOutstanding {", "if outstanding >= 0 {"}}}, By{"./internal/keepalive", "TestCheck"}},
 	{Mutant{"ping-answered-by-taking", "that the peer's system takes a Ping answers it", []Edit{{"internal/keepalive.State.PingLeft", "p.taken = taken + outstanding", "p.taken = taken"}}}, By{"./internal/keepalive", "TestTakenIsNoAnswer"}},
-	{Mutant{"deaf-is-dead", "silence that is ours counts against the peer", []Edit{{"internal/keepalive.State.Check", "if sign >= max(p.asked, p.left) || deaf {", "if sign >= max(p.asked, p.left) {"}}}, By{"./internal/keepalive", "TestHeardAgain"}},
+	{Mutant{"deaf-never-dead", "where neither side reads, nothing ends the connection", []Edit{{"internal/keepalive.State.Check", "(deaf || p.deaf) && !behind {", "deaf || p.deaf {"}}}, By{".", "TestBothBlockedIsDead"}},
+	{Mutant{"deaf-left-is-dead", "a Pong that could not be heard counts against the peer", []Edit{{"internal/keepalive.State.Check", "p.deaf = deaf", ""}}}, By{"./internal/keepalive", "TestCheck"}},
+	{Mutant{"deaf-is-dead", "silence that is ours counts against the peer", []Edit{{"internal/keepalive.State.Check", "(deaf || p.deaf) && !behind {", "false {"}}}, By{"./internal/keepalive", "TestHeardAgain"}},
 	{Mutant{"pong-wakes-one", "a Pong wakes only the Ping with its number", []Edit{{"internal/keepalive.State.Answered", "w.number <= number {", "w.number == number {"}}}, By{"./internal/keepalive", "TestPongs"}},
 
 	// The supervisor.

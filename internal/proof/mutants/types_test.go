@@ -8,9 +8,11 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,10 +20,6 @@ import (
 // TestTypes: every mutant is a program. One whose places are found may still name
 // what the library has no longer.
 func TestTypes(t *testing.T) {
-	root, err := filepath.Abs("../../..")
-	if err != nil {
-		t.Fatal(err)
-	}
 	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", ".")
 	list.Dir = root
 	out, err := list.Output()
@@ -36,20 +34,57 @@ func TestTypes(t *testing.T) {
 	fset := token.NewFileSet()
 	c := checker{t: t, fset: fset, sound: map[string]map[string]*ast.File{}}
 	c.imports = importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
-	for _, m := range All() {
-		edited, err := m.edit(root)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		dirs := map[string]bool{}
-		for path := range edited {
-			dirs[filepath.Dir(path)] = true
-		}
-		for dir := range dirs {
-			c.check(m.Name, dir, edited)
+	for dir, groups := range grouped(edits()) {
+		for _, group := range groups {
+			together := map[string]string{}
+			for _, one := range group {
+				maps.Copy(together, one.files)
+			}
+			if len(c.check(dir, together)) == 0 {
+				continue
+			}
+			for _, one := range group {
+				for _, err := range c.check(dir, one.files) {
+					t.Errorf("mutant %s: %v", one.mutant.Name, err)
+				}
+			}
 		}
 	}
+}
+
+// grouped returns mutants by the package that they edit, in groups of which no two edit the same file. A group is checked
+// in the time of one: that is for the declarations, which are nearly the same.
+func grouped(all []edited) map[string][][]edited {
+	groups := map[string][][]edited{}
+	for _, one := range all {
+		dirs := map[string]map[string]string{}
+		for path, text := range one.files {
+			dir := filepath.Dir(path)
+			if dirs[dir] == nil {
+				dirs[dir] = map[string]string{}
+			}
+			dirs[dir][path] = text
+		}
+		for dir, files := range dirs {
+			here := edited{mutant: one.mutant, files: files}
+			i := slices.IndexFunc(groups[dir], func(group []edited) bool { return !slices.ContainsFunc(group, here.overlaps) })
+			if i < 0 {
+				i = len(groups[dir])
+				groups[dir] = append(groups[dir], nil)
+			}
+			groups[dir][i] = append(groups[dir][i], here)
+		}
+	}
+	return groups
+}
+
+func (e edited) overlaps(other edited) bool {
+	for path := range e.files {
+		if _, ok := other.files[path]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // A checker checks the types of packages with mutants in them.
@@ -60,9 +95,9 @@ type checker struct {
 	sound   map[string]map[string]*ast.File // by directory and path, without the functions' bodies
 }
 
-// check checks one package. Only what is wrong in the edited files counts: the others
-// have lost their bodies, which saves most of the work.
-func (c *checker) check(name, dir string, edited map[string]string) {
+// check returns what is wrong in the edited files of a package. The others have lost their functions' bodies, which
+// saves most of the work.
+func (c *checker) check(dir string, edited map[string]string) (errs []error) {
 	if c.sound[dir] == nil {
 		c.sound[dir] = c.parseDir(dir)
 	}
@@ -75,10 +110,11 @@ func (c *checker) check(name, dir string, edited map[string]string) {
 	}
 	conf := types.Config{Importer: c.imports, Error: func(err error) {
 		if e, ok := err.(types.Error); !ok || edited[e.Fset.Position(e.Pos).Filename] != "" {
-			c.t.Errorf("mutant %s: %v", name, err)
+			errs = append(errs, err)
 		}
 	}}
 	conf.Check(dir, c.fset, files, nil)
+	return errs
 }
 
 // parseDir parses a package's files, without their functions' bodies.

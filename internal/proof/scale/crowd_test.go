@@ -43,6 +43,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// mostlyWaits lets a test run beside others, since it mostly waits. With more connections each runs alone, as they are
+// measured then.
+func mostlyWaits(t *testing.T) {
+	if *flagConns <= 100 {
+		t.Parallel()
+	}
+}
+
 // An order is what a crowd does.
 type order struct {
 	Addr    string

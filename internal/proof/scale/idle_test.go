@@ -15,6 +15,7 @@ import (
 
 // TestIdle: what keepalive costs for connections that are idle, and what the same bytes cost over plain TCP.
 func TestIdle(t *testing.T) {
+	mostlyWaits(t)
 	r := openRoom(t, new(websocket.Group), &websocket.AcceptOptions{KeepAlive: *flagPeriod})
 	c := startCrowd(t, order{Addr: r.addr, Conns: *flagConns})
 	r.filled(t, *flagConns)

@@ -37,6 +37,7 @@ func (l small) Accept() (net.Conn, error) {
 
 // TestShutdownOfMany: each of all connections gets its 1001, by the Shutdown of a Group, and by that of an http.Server.
 func TestShutdownOfMany(t *testing.T) {
+	mostlyWaits(t)
 	options := &websocket.AcceptOptions{KeepAlive: -1}
 	handler := websocket.Handler(options, func(ctx context.Context, c *websocket.Conn) { c.Read(ctx) })
 	accept := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -105,6 +105,7 @@ func all[T any](some []T, is func(T) bool) bool {
 
 // TestStalledDelaysNobody: deliveries to those who read are as quick beside a member that does not, and none is dropped.
 func TestStalledDelaysNobody(t *testing.T) {
+	mostlyWaits(t)
 	for _, stalled := range []int{0, 1, 0, 1} {
 		r := openRoom(t, &websocket.Group{Policy: websocket.DropNewest}, &websocket.AcceptOptions{KeepAlive: -1, QueueLimit: 16 << 10})
 		c := startCrowd(t, order{Addr: r.addr, Conns: *flagConns, Stalled: stalled})

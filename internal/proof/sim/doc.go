@@ -22,7 +22,7 @@
 // work, watch.go looks after it once a second of fake time: no bytes may wait that nobody
 // reads, no frames that nobody writes, no calls whose turn has come.
 //
-//	go test ./internal/proof/sim                                   600 seeds
+//	go test ./internal/proof/sim                                   300 seeds
 //	go test ./internal/proof/sim -run Seeds -seed 4711 -v           one seed, with its trace
 //	go test ./internal/proof/sim -run Seeds -from 1 -seeds 200000
 //	go test ./internal/proof/sim -run Seeds -play crowd -seeds 20000  every seed plays a crowd; also proxy, choir

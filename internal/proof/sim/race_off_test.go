@@ -4,5 +4,5 @@ package sim
 
 const (
 	raceEnabled  = false
-	defaultSeeds = 600
+	defaultSeeds = 300
 )

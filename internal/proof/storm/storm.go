@@ -27,6 +27,9 @@ type Config struct {
 	Hearing      time.Duration // within which a Ping is answered. Default: 3 s
 	Stop         bool          // stop at the first violation
 	Found        func(v Violation)
+
+	// Pair makes the connections of the transport "given": an end for the library, as server or client, and one for the relay.
+	Pair func(server bool) (near, far net.Conn, err error)
 }
 
 // A Program is drawn from the seed and its number.
@@ -132,6 +135,7 @@ func Run(config Config) (*Report, error) {
 	if s.transports, err = newTransports(config.Dir); err != nil {
 		return nil, err
 	}
+	s.transports.given = config.Pair
 	s.server = newServer()
 	watching := make(chan struct{})
 	watched := make(chan struct{})

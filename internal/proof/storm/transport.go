@@ -34,8 +34,9 @@ func ParseTransports(list string) ([]string, error) {
 
 // transports makes connected pairs of net.Conns.
 type transports struct {
-	unix *dock
-	tls  *tls.Config
+	unix  *dock
+	tls   *tls.Config
+	given func(server bool) (near, far net.Conn, err error) // Config.Pair
 
 	mu        sync.Mutex
 	tcp       map[int]*dock // by the size of the kernel's buffers
@@ -148,11 +149,13 @@ func newTLS() *tls.Config {
 // pair returns a connection's end for the library and the one for the relay. buffer, if not 0, is the size of the
 // kernel's buffers.
 func (t *transports) pair(kind string, server bool, buffer int) (near, far net.Conn, err error) {
-	if kind == "mux" {
+	switch kind {
+	case "mux":
 		return t.muxed()
-	}
-	if kind == "unix" {
+	case "unix":
 		return t.overUnix(buffer)
+	case "given":
+		return t.given(server)
 	}
 	if near, far, err = t.overTCP(buffer); err != nil {
 		return nil, nil, err

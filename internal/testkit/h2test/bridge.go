@@ -57,15 +57,26 @@ func bridge(nc net.Conn, transport *http.Transport, url string) {
 		}
 	}
 	io.WriteString(nc, "\r\n")
+	sent := make(chan struct{})
 	go func() {
+		defer close(sent)
 		if _, err := io.Copy(struct{ io.Writer }{stream}, r); err == nil {
 			stream.(interface{ CloseWrite() error }).CloseWrite()
 		} else if _, err := r.Peek(1); err != nil && err != io.EOF {
 			stream.Close() // reset there, reset here
-		} // else the server takes no more, and what it has sent is still read
+		} else { // the server takes no more, and what it has sent is still read
+			io.Copy(io.Discard, r)
+		}
 	}()
 	io.Copy(struct{ io.Writer }{nc}, stream)
+	// TCP that is closed with bytes unread resets, and takes from the peer what it has not read yet.
+	nc.(*net.TCPConn).CloseWrite()
+	nc.SetReadDeadline(time.Now().Add(lingerTime))
+	<-sent
 }
+
+// lingerTime is how long a peer may take to end after the other end has.
+const lingerTime = 10 * time.Second
 
 // Reverse is Bridge the other way: a handler that accepts WebSockets over HTTP/2 and opens each over HTTP/1.1 at address.
 func Reverse(address string) http.Handler {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -148,9 +149,10 @@ func (p *Peer) Close() {
 func (p *Peer) fill(deadline time.Time) error {
 	p.Conn.SetReadDeadline(deadline)
 	defer p.Conn.SetReadDeadline(time.Time{})
-	b := make([]byte, 4<<10)
-	n, err := p.Conn.Read(b)
-	p.received = append(p.received, b[:n]...)
+	had := len(p.received)
+	p.received = slices.Grow(p.received, 4<<10)
+	n, err := p.Conn.Read(p.received[had : had+4<<10])
+	p.received = p.received[:had+n]
 	if n > 0 {
 		return nil // an error comes again
 	}

@@ -51,6 +51,10 @@ func (b *builder) add(c Case) *Case {
 	if c.Roles == 0 {
 		c.Roles = b.roles
 	}
+	c.sends = map[Role]func() string{}
+	for _, role := range []Role{Server, Client} {
+		c.sends[role] = sync.OnceValue(func() string { return c.describe(role) })
+	}
 	b.cases = append(b.cases, &c)
 	return &c
 }

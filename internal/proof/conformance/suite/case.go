@@ -74,6 +74,7 @@ type Case struct {
 	open  opening
 	steps []step
 	want  want
+	sends map[Role]func() string // each described once: runs in many modes ask for it
 }
 
 // opening says how the connection begins.
@@ -182,6 +183,13 @@ func (c *Case) Accepts() string {
 // Sends describes the bytes sent by a suite that plays against role, one
 // step a line.
 func (c *Case) Sends(role Role) string {
+	if known := c.sends[role]; known != nil {
+		return known()
+	}
+	return c.describe(role)
+}
+
+func (c *Case) describe(role Role) string {
 	var b strings.Builder
 	if c.open.request != nil || c.open.response != nil || c.open.with != nil || c.open.deflate != nil {
 		if role == Server {

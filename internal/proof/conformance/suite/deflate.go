@@ -9,6 +9,7 @@ type Deflater struct {
 	window   int
 	takeover bool
 
+	last    []int32 // by the hash of three bytes, the position behind their last occurrence
 	history []byte
 	out     []byte
 	acc     uint64
@@ -57,10 +58,13 @@ func (d *Deflater) put(v uint64, k uint) {
 }
 
 func (d *Deflater) matches(data []byte, from int) {
-	last := make([]int32, 1<<15) // position after a prefix's last occurrence, by its hash
+	if d.last == nil {
+		d.last = make([]int32, 1<<15)
+	}
+	clear(d.last)
 	slot := func(i int) *int32 {
 		h := uint32(data[i]) | uint32(data[i+1])<<8 | uint32(data[i+2])<<16
-		return &last[h*0x9E3779B1>>17]
+		return &d.last[h*0x9E3779B1>>17]
 	}
 	note := func(i int) {
 		if i+3 <= len(data) {

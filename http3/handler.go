@@ -1,0 +1,58 @@
+package http3
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/closeonce/websocket"
+	"github.com/quic-go/quic-go/http3"
+)
+
+// Handler is [websocket.Handler] for HTTP/3 too: it accepts WebSockets and runs serve for each in a goroutine of its own, with
+// [websocket.Conn.Context]. When serve returns, the connection is closed with 1000 (StatusNormalClosure). If it panics, the connection
+// is closed with 1011 (StatusInternalError), and the panic is logged. If the handshake fails, serve is not called. Logs go to
+// the Logger of the [http3.Server], or to slog's default. The option EndOnShutdown has no effect over HTTP/3.
+//
+// Requests of other versions of HTTP are left to websocket.Handler.
+func Handler(opts *websocket.AcceptOptions, serve func(ctx context.Context, c *websocket.Conn)) http.Handler {
+	others := websocket.Handler(opts, serve)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 3 {
+			others.ServeHTTP(w, r)
+			return
+		}
+		logger := loggerOf(r)
+		c, err := Accept(w, r, opts)
+		if err != nil {
+			if err == errNotStreamer { // not the client's fault
+				logger.Error(err.Error(), "path", r.URL.Path)
+			}
+			return
+		}
+		go run(logger, c, serve)
+	})
+}
+
+// run calls serve and then closes the connection.
+func run(logger *slog.Logger, c *websocket.Conn, serve func(ctx context.Context, c *websocket.Conn)) {
+	code, reason := websocket.StatusInternalError, "internal error"
+	defer func() {
+		if code != websocket.StatusNormalClosure {
+			if v := recover(); v != nil && v != http.ErrAbortHandler {
+				logger.Error("websocket: panic in a handler", "panic", v, "remote", c.RemoteAddr(), "stack", string(debug.Stack()))
+			}
+		}
+		c.Close(code, reason)
+	}()
+	serve(c.Context(), c)
+	code, reason = websocket.StatusNormalClosure, ""
+}
+
+func loggerOf(r *http.Request) *slog.Logger {
+	if server, ok := r.Context().Value(http3.ServerContextKey).(*http3.Server); ok && server.Logger != nil {
+		return server.Logger
+	}
+	return slog.Default()
+}
