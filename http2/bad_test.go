@@ -45,10 +45,10 @@ func TestBadPeer(t *testing.T) {
 	}), false, func(s *http.Server) { s.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2} })
 	defer s.Close()
 	hello := masked(wiretest.Text("hello"))
-	open := func(r *h2test.Raw) error { // waits for the answer
-		err := r.Connect(3, 0)
+	open := func(r *h2test.Raw) error { // waits for an echo: Accept has returned
+		err := errors.Join(r.Connect(3, 0), r.Send(h2test.Frame{Type: h2test.FrameData, Stream: 3, Payload: hello}))
 		if err == nil {
-			_, err = r.Want(h2test.FrameHeaders, 3)
+			_, err = r.Want(h2test.FrameData, 3)
 		}
 		return err
 	}
