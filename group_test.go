@@ -769,7 +769,7 @@ func TestGroupStorm(t *testing.T) {
 	for i := range 4 {
 		talkers.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				groups[(i+n)%4].Broadcast(MessageText, []byte(strings.Repeat("x", n*n%3000)))
+				groups[(i+n)%4].Broadcast(MessageText, []byte(strings.Repeat("x", (n%3000)*(n%3000)%3000)))
 				if n%16 == 0 {
 					runtime.Gosched()
 				}
