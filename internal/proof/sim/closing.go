@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -120,8 +121,8 @@ func (p *peer) judgeTCP() {
 		return
 	}
 	// It may give up after the close timeout, which after CloseRead may have begun
-	// before our Close left.
-	if p.life.noReads || p.sings != nil { // nor is it known when a group began to close
+	// before our Close left, and after CloseWrite begins later.
+	if p.life.noReads || slices.ContainsFunc(p.life.closes, func(e ending) bool { return e.half }) || p.sings != nil { // nor is it known when a group began to close
 		return
 	}
 	if closed-since < p.opts.closeWithin() && !p.link.down.lost() && !p.link.up.lost() {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -47,6 +48,7 @@ type receipt struct {
 type ending struct {
 	at   time.Time
 	now  bool // without a handshake
+	half bool // by CloseWrite: the application goes on reading
 	code int
 	call *call
 }
@@ -99,7 +101,7 @@ func (p *peer) got(who string, typ byte, data []byte, whole bool) {
 // closing notes that the application asks for an end.
 func (p *peer) closing(c *call, now bool, code int) {
 	p.life.mu.Lock()
-	p.life.closes = append(p.life.closes, ending{time.Now(), now, code, c})
+	p.life.closes = append(p.life.closes, ending{at: time.Now(), now: now, code: code, call: c})
 	p.life.mu.Unlock()
 }
 
@@ -115,6 +117,20 @@ func (p *peer) closed() bool {
 	p.life.mu.Lock()
 	defer p.life.mu.Unlock()
 	return len(p.life.closes) > 0
+}
+
+// closedWhole reports whether it has done so otherwise than by CloseWrite.
+func (p *peer) closedWhole() bool {
+	p.life.mu.Lock()
+	defer p.life.mu.Unlock()
+	return slices.ContainsFunc(p.life.closes, func(e ending) bool { return !e.half })
+}
+
+// halfClosed reports whether the application has called CloseWrite.
+func (p *peer) halfClosed() bool {
+	p.life.mu.Lock()
+	defer p.life.mu.Unlock()
+	return slices.ContainsFunc(p.life.closes, func(e ending) bool { return e.half })
 }
 
 // opens counts what is open.
