@@ -212,7 +212,7 @@ func (c *Conn) has(flags uint32) bool { return c.flags.Load()&flags != 0 }
 func (c *Conn) reason(ctx context.Context) error {
 	c.mu.Lock()
 	told, cause := c.closing.told(), c.closing.cause
-	if c.closing.half && cause == nil { // reads go on, so this is a call that sends
+	if c.closing.half && cause == nil && !c.closing.noWrites { // reads go on, so this is a call that sends
 		told, cause = true, c.closing.result
 	}
 	c.mu.Unlock()

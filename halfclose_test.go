@@ -6,10 +6,12 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/closeonce/websocket/internal/testkit/memconn"
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
@@ -193,6 +195,31 @@ func TestCloseWriteUnwritten(t *testing.T) {
 		}
 		t.wantAtOnce("all of it", begun, 0)
 	})
+}
+
+// A mute net.Conn can't be written to.
+type mute struct{ net.Conn }
+
+func (mute) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// TestCloseWriteMute: the Close frame of CloseWrite can't be written, and the peer's Close is still on its way. It is worth more
+// to a Write than the broken pipe.
+func TestCloseWriteMute(t *testing.T) {
+	for _, client := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := memconn.Pipe(1 << 10)
+			runOne(t, client, config{settings: newSettings(0, 0, -1)}, mute{ours}, theirs, false, func(t *connTest) {
+				t.c.CloseWrite(StatusNormalClosure, "")
+				t.settle()
+				written := start(func() error { return t.c.Write(bg, MessageText, nil) })
+				t.settle()
+				t.p.SendClose(3001, "bye")
+				if err := t.want("Write", written); CloseStatus(err) != 3001 {
+					t.Errorf("Write: %v, want the peer's CloseError", err)
+				}
+			})
+		})
+	}
 }
 
 // TestCloseWriteThenViolation: after CloseWrite a peer that breaks the protocol ends the connection; no second Close leaves.

@@ -20,6 +20,7 @@ var closingDuties = []Duty{
 	{Mutant{"passive-echo-forgotten", "after CloseRead nobody answers a Close that has come", []Edit{{"closing.noMessages", "c.ours, a = due, bound|wakeWriter", "a = 0"}}}, By{".", "TestPassiveCloseRead"}},
 	{Mutant{"passive-echo-unwritten", "nobody writes the answer that is due after CloseRead", []Edit{{"closing.noMessages", "bound|wakeWriter", "bound"}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"half-unheard", "what the peer has said is not read if the Close of CloseWrite can't be written", []Edit{{"closing.noWrite", " && !c.half", ""}}}, By{".", "TestCloseWriteUnwritten"}},
+	{Mutant{"half-unexplained", "a call that sends after CloseWrite tells of a broken pipe, and not of the Close that came", []Edit{{"Conn.reason", " && !c.closing.noWrites", ""}}}, By{".", "TestCloseWriteMute"}},
 	{Mutant{"half-unread", "CloseWrite on a connection that takes no more bytes ends the reading", []Edit{{"closing.beginHalf", "case c.half, c.noWrites:", "case c.half:"}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"half-dead", "a peer that can't be pinged after CloseWrite is taken for dead", []Edit{{"Conn.checkAlive", "stopped := c.closing.stopped()", "stopped := c.closing.over"}}}, By{".", "TestCloseWriteKeepAlive"}},
 	{Mutant{"crossed-unbounded", "the end is not bounded while our Close leaves and theirs has come", []Edit{{"closing.received", "return bound | keepReading", "return keepReading"}}}, By{".", "TestAllClosingStates"}},

@@ -160,7 +160,7 @@ func (p *peer) judgeReceipts() {
 			break
 		}
 	}
-	if i := slices.Index(used, false); all && i >= 0 {
+	if i := slices.Index(used, false); all && i >= 0 && messages[i].frames >= 0 { // the last one may have been cut short
 		p.fail("%.30q was sent before the answer to CloseWrite, and not received", messages[i].data)
 	}
 	// Each reader gets its messages in the order in which they were sent.

@@ -130,7 +130,12 @@ func (p *peer) closedWhole() bool {
 func (p *peer) halfClosed() bool {
 	p.life.mu.Lock()
 	defer p.life.mu.Unlock()
-	return slices.ContainsFunc(p.life.closes, func(e ending) bool { return e.half })
+	return p.life.halfClosed()
+}
+
+// halfClosed is that for a caller who holds mu.
+func (l *life) halfClosed() bool {
+	return slices.ContainsFunc(l.closes, func(e ending) bool { return e.half })
 }
 
 // opens counts what is open.
