@@ -118,8 +118,11 @@ func (p *peer) judgeTCP() {
 		if p.opts.end == "plain" {
 			patience += time.Second // it has no halves: a CloseNow lets arrive what has left, and then closes the whole
 		}
-		if p.life.halfClosed() {
-			patience += 2 * maxLook // nobody has to read at once after CloseWrite
+		if p.life.halfClosed() { // then messages that are not read hide the peer's Close, and nobody looks at once
+			patience += 2 * maxLook
+			for _, r := range p.life.got {
+				through = max(through, r.at.Sub(w.trace.start))
+			}
 		}
 		if late := closed - through; late > patience && closed-since > p.opts.closeWithin()+slack {
 			p.fail("closed TCP %v after the closing handshake", late)

@@ -42,6 +42,7 @@ type receipt struct {
 	data  []byte
 	whole bool
 	who   string
+	at    time.Time
 }
 
 // An ending is a close that the application asked for.
@@ -94,7 +95,7 @@ func (c *call) end(err error) {
 // got notes a message, or the start of one.
 func (p *peer) got(who string, typ byte, data []byte, whole bool) {
 	p.life.mu.Lock()
-	p.life.got = append(p.life.got, receipt{typ, append([]byte(nil), data...), whole, who})
+	p.life.got = append(p.life.got, receipt{typ, append([]byte(nil), data...), whole, who, time.Now()})
 	p.life.mu.Unlock()
 }
 
