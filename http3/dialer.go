@@ -58,7 +58,7 @@ type dialling struct {
 	err  error
 }
 
-// A connection is a QUIC connection with WebSockets. Dialer.mu guards used, retired and idle.
+// A connection is a QUIC connection with WebSockets. Dialer.mu guards what is below done.
 type connection struct {
 	dialer  *Dialer
 	addr    string
@@ -66,6 +66,7 @@ type connection struct {
 	quic    *quic.Conn
 	done    <-chan struct{} // closed when it has ended
 	used    int
+	joined  int // how often it was used again
 	retired bool
 	idle    *time.Timer // ends the connection; nil: it is in use
 }
@@ -130,6 +131,7 @@ func (d *Dialer) join(ctx context.Context, addr, name string) (*connection, *dia
 		d.hosts[addr] = h
 	case h.conn != nil && !h.conn.over():
 		h.conn.used++
+		h.conn.joined++
 		h.conn.stopIdle()
 		return h.conn, nil, nil
 	}
@@ -249,18 +251,16 @@ func (c *connection) release() {
 		if c.retired {
 			after = retiredTime
 		}
-		var idle *time.Timer
-		idle = time.AfterFunc(after, func() { c.endIdle(idle) })
-		c.idle = idle
+		joined := c.joined
+		c.idle = time.AfterFunc(after, func() { c.endIdle(joined) })
 	}
 }
 
-// endIdle ends a connection that has had no WebSocket for long, as its timer says.
-func (c *connection) endIdle(timer *time.Timer) {
+// endIdle ends a connection that has had no WebSocket for long, unless it has been joined since.
+func (c *connection) endIdle(joined int) {
 	c.dialer.mu.Lock()
-	unused := c.idle == timer // or it has been used meanwhile
+	unused := c.joined == joined
 	if unused {
-		c.idle = nil
 		c.forget()
 		delete(c.dialer.open, c)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 )
 
@@ -51,8 +52,7 @@ func send(all []http.ResponseWriter, streamer http3.HTTPStreamer, answer http.He
 		inner.WriteHeader(http.StatusOK) // which has an effect if a layer has kept the status to itself
 	} else if err := told.check(answer); err != nil {
 		if s := told.status(); s == 0 || s == http.StatusOK { // any other is a response
-			// Nothing else can be sent. With a deadline that has passed, quic-go resets the stream when the handler returns.
-			http.NewResponseController(inner).SetWriteDeadline(time.Unix(1, 0))
+			abort(inner, streamer)
 		}
 		return nil, serverFault{fmt.Errorf("websocket: the WriteHeader method of a middleware's ResponseWriter %w", err)}
 	}
@@ -63,6 +63,18 @@ func send(all []http.ResponseWriter, streamer http3.HTTPStreamer, answer http.He
 	}
 	s.SetDeadline(time.Time{})
 	return s, nil
+}
+
+// abort sees to it that the client gets no answer: another one can't be sent.
+func abort(inner http.ResponseWriter, streamer http3.HTTPStreamer) {
+	// With a deadline that has passed, quic-go resets the stream when the handler returns, and sends nothing before.
+	if http.NewResponseController(inner).SetWriteDeadline(time.Unix(1, 0)) == nil {
+		return
+	}
+	if s, err := streamer.HTTPStream(); err == nil {
+		s.CancelRead(quic.StreamErrorCode(http3.ErrCodeInternalError))
+		s.CancelWrite(quic.StreamErrorCode(http3.ErrCodeInternalError))
+	}
 }
 
 // tell calls WriteHeader of the first layer, so that all know. Where a layer does not pass it on, the one behind it is called too, with
