@@ -135,6 +135,45 @@ func TestShutdownLosesNoDial(t *testing.T) {
 	}
 }
 
+// TestEndedBeforeRequest: a connection that the server ends without an error before a request is sent was none, and one that it ends
+// with an error is.
+func TestEndedBeforeRequest(t *testing.T) {
+	for code, want := range map[http3.ErrCode]int32{http3.ErrCodeNoError: 2, http3.ErrCodeInternalError: 1} {
+		tlsConfig, _ := certificate()
+		ln, err := quic.ListenAddr("127.0.0.1:0", tlsConfig, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http3.Server{Handler: accept(nil, echo)}
+		var opened atomic.Int32
+		go func() {
+			for {
+				q, err := ln.Accept(bg)
+				if err != nil {
+					return
+				}
+				if opened.Add(1) == 1 {
+					q.CloseWithError(quic.ApplicationErrorCode(code), "")
+					continue
+				}
+				go server.ServeQUICConn(q)
+			}
+		}()
+		c, _, err := dialer(t).Dial(soon(t), "wss://"+ln.Addr().String(), nil)
+		if again := want > 1; (err == nil) != again || opened.Load() != want {
+			t.Errorf("%v: %d connections; Dial gave %v", code, opened.Load(), err)
+		}
+		if err == nil {
+			if err := bounce(c, "x"); err != nil {
+				t.Error(err)
+			}
+			c.CloseNow()
+		}
+		server.Close()
+		ln.Close()
+	}
+}
+
 // A held is a DialQUIC that waits until it is let go, whatever its context does.
 type held struct {
 	calls atomic.Int32
