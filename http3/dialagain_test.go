@@ -81,7 +81,7 @@ func TestRejectedAlways(t *testing.T) {
 // TestRejectedUntilDone: the context ends the attempts, too, and the error has both reasons.
 func TestRejectedUntilDone(t *testing.T) {
 	s, came := resets(t, 1000, http3.ErrCodeRequestRejected)
-	ctx, cancel := context.WithTimeout(bg, 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(bg, 700*time.Millisecond)
 	defer cancel()
 	_, _, err := dialer(t).Dial(ctx, s.url, nil)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "H3_REQUEST_REJECTED") || came.Load() >= 10 {
