@@ -2,6 +2,7 @@ package gorilla
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -16,7 +17,7 @@ import (
 type side struct {
 	upgrade func(u theirs.Upgrader, w http.ResponseWriter, r *http.Request, h http.Header) (end, error)
 	dial    func(d theirs.Dialer, url string, h http.Header) (end, *http.Response, error)
-	join    func(e end, term string) interface{ Read([]byte) (int, error) }
+	join    func(e end, term string) io.Reader
 }
 
 // An end is a Conn of either package.
@@ -37,7 +38,7 @@ var theirSide = side{
 		c, resp, err := d.Dial(url, h)
 		return c, resp, err
 	},
-	join: func(e end, term string) interface{ Read([]byte) (int, error) } {
+	join: func(e end, term string) io.Reader {
 		return theirs.JoinMessages(e.(*theirs.Conn), term)
 	},
 }
@@ -59,7 +60,7 @@ var ourSide = side{
 		}).Dial(url, h)
 		return c, resp, err
 	},
-	join: func(e end, term string) interface{ Read([]byte) (int, error) } {
+	join: func(e end, term string) io.Reader {
 		return ours.JoinMessages(e.(*ours.Conn), term)
 	},
 }
