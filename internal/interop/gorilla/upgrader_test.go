@@ -84,6 +84,7 @@ func TestUpgrader(t *testing.T) {
 			beside(t, tt.differs, func(t *testing.T, s side) string {
 				upgraded := make(chan string, 1)
 				handler := func(w http.ResponseWriter, r *http.Request) {
+					defer close(upgraded)
 					c, err := s.upgrade(tt.upgrader, w, r, tt.header)
 					if err != nil {
 						upgraded <- described(err)
@@ -154,6 +155,7 @@ func TestWriters(t *testing.T) {
 			beside(t, tt.differs, func(t *testing.T, s side) string {
 				upgraded := make(chan string, 1)
 				handler := func(w http.ResponseWriter, r *http.Request) {
+					defer close(upgraded)
 					c, err := s.upgrade(theirs.Upgrader{}, tt.wrap(w), r, http.Header{"X-Room": {"blue"}})
 					upgraded <- described(err)
 					if err == nil {
