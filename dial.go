@@ -39,8 +39,7 @@ import (
 // response, with up to 1024 bytes of its body. The response's body never needs closing. No error contains the URL's password.
 //
 // Over HTTP/2 (see DialOptions.HTTP2) a request that the server refuses unseen, by REFUSED_STREAM or GOAWAY, is sent again up to
-// some ten times, with growing pauses of three seconds in all. After PROTOCOL_ERROR, it is sent once more, on another connection. Then
-// the error says what the server said.
+// some ten times, with growing pauses of three seconds in all. Then the error says what the server said.
 //
 // In a browser (GOOS=js) Dial opens one of the browser's WebSockets, and u may be relative to the page. The Conn behaves as on
 // any other system, except for what programs in a browser can't do:

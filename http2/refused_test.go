@@ -77,7 +77,6 @@ func (r *refuser) transport(takes time.Duration) *http.Transport {
 func TestRefusedOnce(t *testing.T) {
 	for name, refusal := range map[string]func(h [9]byte) []byte{
 		"REFUSED_STREAM": func(h [9]byte) []byte { return reset(h, refusedStream) },
-		"PROTOCOL_ERROR": func(h [9]byte) []byte { return reset(h, protocolError) },
 		"GOAWAY":         func([9]byte) []byte { return frame(goAwayType, 0, [9]byte{}, 0, 0, 0, 0, 0, 0, 0, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +114,7 @@ func TestRefusedAlways(t *testing.T) {
 		most     int32 // requests and connections
 	}{
 		"REFUSED_STREAM": {answer: func(_ int, h [9]byte) []byte { return reset(h, refusedStream) }, says: "REFUSED_STREAM", most: 12},
-		"PROTOCOL_ERROR": {answer: func(_ int, h [9]byte) []byte { return reset(h, protocolError) }, says: "PROTOCOL_ERROR", most: 2},
+		"PROTOCOL_ERROR": {answer: func(_ int, h [9]byte) []byte { return reset(h, protocolError) }, says: "PROTOCOL_ERROR", most: 1},
 		"CANCEL":         {answer: func(_ int, h [9]byte) []byte { return reset(h, cancelled) }, says: "CANCEL", most: 1},
 		"GOAWAY": {answer: func(int, [9]byte) []byte { return frame(goAwayType, 0, [9]byte{}, 0, 0, 0, 0, 0, 0, 0, 0) },
 			says: "GOAWAY", most: 12},

@@ -75,22 +75,23 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	var refused time.Duration
-	pause, onceMore := firstPause, true
+	pause := firstPause
 	for n := 1; ; n++ {
 		resp, asked, err := rt.send(req)
 		why := refusedBecause(err)
-		if why == "" {
+		switch {
+		case why == "":
 			return resp, err
+		case strings.Contains(why, "PROTOCOL_ERROR"): // it has been looked at; net/http sends it again all the same before Go 1.27
+			return nil, errors.New(why)
 		}
-		if n > 1 && why != noneFree {
+		if n > 1 && why != errNoneFree.Error() {
 			refused += time.Since(asked)
 		}
 		jittered := pause/2 + rand.N(pause)
-		if refused += jittered; refused > refusedFor || !onceMore {
+		if refused += jittered; refused > refusedFor {
 			return nil, fmt.Errorf("%s (tried %d times)", why, n)
 		}
-		// This one may be about what the connection had before. net/http takes another for the next request.
-		onceMore = !strings.Contains(why, "PROTOCOL_ERROR")
 		again := time.NewTimer(jittered)
 		select {
 		case <-again.C:
@@ -102,8 +103,11 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// noneFree is why a request was not sent: others have taken the connection's last streams since it was chosen.
-const noneFree = "no connection has a free stream (SETTINGS_MAX_CONCURRENT_STREAMS)"
+// errNoneFree is the error of a request that was not sent: others have taken the connection's last streams since it was chosen.
+var errNoneFree = errors.New("no connection has a free stream (SETTINGS_MAX_CONCURRENT_STREAMS)")
+
+// maxChosen is how many connections a request may be about to get before there is a pause.
+const maxChosen = 3
 
 // refusedBecause returns why a request may be sent again, or "". net/http has no names for these errors.
 func refusedBecause(err error) string {
@@ -114,8 +118,8 @@ func refusedBecause(err error) string {
 		why, _, _ = strings.Cut(why, "] after Request.Body was written")
 		return "the server refuses the stream: " + why
 	}
-	if strings.HasSuffix(err.Error(), "cannot rewind body after connection loss") {
-		return noneFree
+	if err == errNoneFree || strings.HasSuffix(err.Error(), "cannot rewind body after connection loss") {
+		return errNoneFree.Error()
 	}
 	return ""
 }
@@ -129,10 +133,16 @@ func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time
 	stop := context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })
 	body := new(requestBody)
 	body.open()
+	chosen := 0 // connections, none of which had a stream left when it was there
 	var out *http.Request
 	// The Transport refuses a header field with a colon, but does not look again after it has called GotConn.
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+	trace := &httptrace.ClientTrace{GetConn: func(string) {
+		if chosen++; chosen > maxChosen { // net/http would go on without end
+			cancel(errNoneFree)
+		}
+	}, GotConn: func(info httptrace.GotConnInfo) {
 		body.open()
+		chosen = 0
 		if s, ok := info.Conn.(*tls.Conn); req.URL.Scheme == "https" && (!ok || s.ConnectionState().NegotiatedProtocol != "h2") {
 			// Cancelling is too late to keep the request from being written. net/http writes none with such a URL.
 			out.URL.Opaque = "\n"
@@ -158,8 +168,8 @@ func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time
 		switch {
 		case req.Context().Err() != nil: // not ctx's, which has no deadline
 			err = req.Context().Err()
-		case context.Cause(ctx) == errNotHTTP2:
-			err = errNotHTTP2
+		case context.Cause(ctx) == errNotHTTP2 || context.Cause(ctx) == errNoneFree:
+			err = context.Cause(ctx)
 		case strings.Contains(err.Error(), "extended connect not supported by peer"): // net/http has no name for it
 			err = errNotAllowed
 		}
