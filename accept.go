@@ -165,7 +165,8 @@ func (opts *AcceptOptions) agree(w http.ResponseWriter, r *http.Request) (agreed
 // newConn makes the connection.
 func (opts *AcceptOptions) newConn(nc net.Conn, early []byte, r *http.Request, agreed *agreement) *Conn {
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
-	s.onPing, s.onPong, s.cancels, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel, opts.Trace
+	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
+	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
 	return newConn(nc, config{
 		subprotocol: agreed.Subprotocol,
 		deflate:     agreed.deflate,

@@ -93,10 +93,12 @@ var (
 	_                                                                                        = websocket.DialOptions{HTTP2: websocket.HTTP2Off}
 	_                                                                                        = [...]websocket.HTTP2Mode{websocket.HTTP2Off, websocket.HTTP2Try, websocket.HTTP2Only}
 	_                                                                                        = websocket.Handshake{Status: int(0), Header: http.Header(nil), Conn: websocket.ConnOptions{}}
-	_                                                                                        = websocket.ConnOptions{Client: false, Context: context.Background(), Early: []byte(nil), Subprotocol: "", Extensions: "", Offered: ""}
+	_                                                                                        = websocket.ConnOptions{Client: false, Passive: false, AnyText: false, Context: context.Background(), Early: []byte(nil), Subprotocol: "", Extensions: "", Offered: ""}
 	_ func(*websocket.Conn, context.Context, []byte) (websocket.MessageType, []byte, error)  = (*websocket.Conn).AppendRead
 	_ func(*websocket.Conn, context.Context) iter.Seq2[websocket.Message, error]             = (*websocket.Conn).Messages
 	_ func(*websocket.Conn, context.Context, websocket.StatusCode, string) error             = (*websocket.Conn).CloseContext
+	_ func(*websocket.Conn, websocket.StatusCode, string) error                              = (*websocket.Conn).CloseWrite
+	_ func(*websocket.Conn, int)                                                             = (*websocket.Conn).SetCompressionThreshold
 	_ func(*websocket.Conn) context.Context                                                  = (*websocket.Conn).Context
 	_ func(*websocket.Conn, websocket.MessageType, []byte) error                             = (*websocket.Conn).TryWrite
 	_ func(*websocket.Conn) net.Conn                                                         = (*websocket.Conn).NetConn
@@ -106,8 +108,8 @@ var (
 	_ func(*websocket.Conn) net.Addr                                                         = (*websocket.Conn).RemoteAddr
 	_ func(*websocket.Conn) websocket.Stats                                                  = (*websocket.Conn).Stats
 	_                                                                                        = websocket.Message{Type: websocket.MessageText, Data: []byte{}}
-	_                                                                                        = websocket.AcceptOptions{EndOnShutdown: false, ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Trace: (*websocket.Trace)(nil)}
-	_                                                                                        = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Trace: (*websocket.Trace)(nil)}
+	_                                                                                        = websocket.AcceptOptions{EndOnShutdown: false, ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Passive: false, AnyText: false, Trace: (*websocket.Trace)(nil)}
+	_                                                                                        = websocket.DialOptions{ReadLimit: int64(0), QueueLimit: int(0), CloseTimeout: time.Duration(0), KeepAlive: time.Duration(0), CloseOnCancel: false, Passive: false, AnyText: false, Trace: (*websocket.Trace)(nil)}
 )
 
 // TestErrorsAreDistinct: errors.Is tells them apart.

@@ -25,10 +25,35 @@ type config struct {
 	settings    settings
 }
 
+// settings are what the options say, with the defaults filled in.
+type settings struct {
+	closeTimeout time.Duration // 0: Close does not wait
+	keepAlive    time.Duration // 0: off
+	queueLimit   int
+	cancels      bool // CloseOnCancel
+	passive      bool
+	anyText      bool
+	onPing       func(ctx context.Context, payload []byte) bool
+	onPong       func(ctx context.Context, payload []byte)
+	trace        *Trace
+}
+
+func newSettings(queueLimit int, closeTimeout, keepAlive time.Duration) settings {
+	return settings{
+		closeTimeout: orDefault(closeTimeout, defaultCloseTimeout, 0),
+		keepAlive:    keepalive.Spread(orDefault(keepAlive, defaultKeepAlive, 0), time.Now().UnixNano()),
+		queueLimit:   orDefault(queueLimit, defaultQueueLimit, 0),
+	}
+}
+
 func newConn(nc net.Conn, cfg config) *Conn {
 	s := &cfg.settings
+	if s.passive {
+		s.keepAlive = 0
+	}
 	c := &Conn{
 		closeOnCancel: s.cancels,
+		passive:       s.passive,
 		deflate:       cfg.deflate,
 		closeTimeout:  s.closeTimeout,
 		subprotocol:   cfg.subprotocol,
@@ -39,7 +64,8 @@ func newConn(nc net.Conn, cfg config) *Conn {
 	c.receiver.client = cfg.client
 	c.receiver.limit.Store(cfg.readLimit)
 	c.sender.client, c.sender.limit = cfg.client, s.queueLimit
-	c.closing.server = !cfg.client
+	c.receiver.anyText = s.anyText
+	c.closing.server, c.closing.passive = !cfg.client, s.passive
 	if len(cfg.early) > 0 {
 		c.receiver.inbox.Put(cfg.early)
 		c.receiver.fresh.bytes = uint32(len(cfg.early))
@@ -154,11 +180,7 @@ func newCompression(agreed handshake.Params, client bool, threshold int) *compre
 	z := &compression{}
 	z.out.Init(outBits, outTakeover, agreed.Effort)
 	z.in.Init(inBits, inTakeover)
-	if outTakeover {
-		z.threshold = orDefault(threshold, 128, 0)
-	} else {
-		z.threshold = orDefault(threshold, 512, 0)
-	}
+	z.setThreshold(threshold)
 	return z
 }
 
@@ -184,7 +206,7 @@ func (c *Conn) ring() {
 		c.unlock()
 		c.perform(a)
 	}
-	if due.Has(alarmReader) {
+	if due.Has(alarmReader) && !c.passive { // otherwise Scheduled stays set, and nobody looks
 		c.supervisor.UseSweeper(c.lifetime.Values())
 		if c.supervisor.Turn.Held() && !c.supervisor.Running.Load() {
 			c.supervisor.Trust()
@@ -195,8 +217,11 @@ func (c *Conn) ring() {
 
 // checkAlive looks for signs of life of the peer, and sends a Ping or ends the connection if there are none.
 func (c *Conn) checkAlive(t int64) {
-	if !c.has(delivering) && c.has(known) {
-		return // no Ping may be sent any more, and the close timeout bounds the rest
+	c.mu.Lock()
+	stopped := c.closing.stopped()
+	c.unlock()
+	if stopped {
+		return // no Ping may be sent any more; the close timeout bounds the rest, or after CloseWrite the application
 	}
 	deaf := c.supervisor.Stalled.Load()
 	taken, outstanding := c.transport.Taken()

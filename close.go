@@ -1,9 +1,10 @@
 package websocket
 
+import "cmp"
+
 // Closing: RFC 6455, sections 5.5.1 and 7.1.1 to 7.1.7.
 //
-// "We sent Close" and "they sent Close" are independent facts, so the machine
-// is a diamond:
+// "We sent Close" and "they sent Close" are independent facts, so the machine is a diamond:
 //
 //	              sendClose                 recvClose
 //	      open ───────────────▶ closeSent ───────────────▶ closed
@@ -23,13 +24,10 @@ package websocket
 type closeState uint8
 
 const (
-	// open: neither side has sent Close.
-	open closeState = iota
-	// closeSent: our Close was sent, theirs has not come. No other frame may leave.
-	closeSent
-	// closeReceived: theirs has come, ours was not sent. Only queued messages and our Close may leave.
-	closeReceived
-	closed // both were sent, or the net.Conn was given up; final
+	open          closeState = iota // neither side has sent Close
+	closeSent                       // ours was sent, theirs has not come: no other frame may leave
+	closeReceived                   // theirs has come, ours was not sent: only queued messages and our Close may leave
+	closed                          // both were sent, or the net.Conn was given up; final
 	numCloseStates
 )
 
@@ -43,7 +41,6 @@ const (
 	sendQueued                   // a queued message, accepted earlier, is about to leave
 	recvData                     // any other frame came
 	disconnect                   // EOF, I/O error, time-out, CloseNow
-
 	numCloseEvents
 )
 
@@ -70,49 +67,36 @@ type closeCell struct {
 
 var closeTable = [numCloseStates][numCloseEvents]closeCell{
 	open: {
-		sendClose:  {closeSent, emit},
-		recvClose:  {closeReceived, echo},
-		sendData:   {open, emit},
-		sendQueued: {open, emit},
-		recvData:   {open, deliver},
+		sendClose: {closeSent, emit}, sendData: {open, emit}, sendQueued: {open, emit},
+		recvClose: {closeReceived, echo}, recvData: {open, deliver},
 		disconnect: {closed, abort},
 	},
 	closeSent: {
-		// "If an endpoint receives a Close frame and did not previously send a
-		// Close frame, the endpoint MUST send a Close frame in response."
-		// We did: their Close answers ours, or the two crossed.
+		// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a
+		// Close frame in response." We did: their Close answers ours, or the two crossed.
 		sendClose: {closeSent, refuse},
 		recvClose: {closed, finish},
-		// Section 5.5.1: "The application MUST NOT send any more data frames
-		// after sending a Close frame." We send no Ping or Pong either.
-		sendData:   {closeSent, refuse},
-		sendQueued: {closeSent, refuse},
-		// Section 1.4: "After sending a control frame indicating the connection
-		// should be closed, a peer does not send any further data".
-		// Data that the peer sent before it saw our Close may still come. It is dropped.
+		// Section 5.5.1: "The application MUST NOT send any more data frames after sending a Close frame." Nor do we send a Pong.
+		sendData: {closeSent, refuse}, sendQueued: {closeSent, refuse},
+		// Section 1.4: "After sending a control frame indicating the connection should be closed, a peer does not send
+		// any further data". What the peer sent before it saw our Close may still come. It is dropped, but see half.
 		recvData:   {closeSent, ignore},
 		disconnect: {closed, abort},
 	},
 	closeReceived: {
 		// The echo, and with it the end of the handshake.
 		sendClose: {closed, emit},
-		// Section 1.4: "after receiving a control frame indicating the
-		// connection should be closed, a peer discards any further data received".
-		recvClose: {closeReceived, ignore},
-		recvData:  {closeReceived, ignore},
-		// The peer discards data from now on, so nothing new leaves. But "An endpoint
-		// MAY delay sending a Close frame until its current message is sent" (section
-		// 5.5.1): messages that are in the queue already leave before the echo.
+		// Section 1.4: "after receiving [such] a control frame, [...] a peer discards any further data received".
+		recvClose: {closeReceived, ignore}, recvData: {closeReceived, ignore},
+		// The peer discards data from now on, so nothing new leaves. But "An endpoint MAY delay sending a Close frame until
+		// its current message is sent" (section 5.5.1): messages that are in the queue already leave before the echo.
 		sendData:   {closeReceived, refuse},
 		sendQueued: {closeReceived, emit},
 		disconnect: {closed, abort},
 	},
 	closed: {
-		sendClose:  {closed, refuse},
-		recvClose:  {closed, ignore},
-		sendData:   {closed, refuse},
-		sendQueued: {closed, refuse},
-		recvData:   {closed, ignore},
+		sendClose: {closed, refuse}, sendData: {closed, refuse}, sendQueued: {closed, refuse},
+		recvClose: {closed, ignore}, recvData: {closed, ignore},
 		disconnect: {closed, nothing},
 	},
 }
@@ -163,11 +147,12 @@ const (
 
 // closing holds all that a connection knows of its end. Conn.mu guards it.
 type closing struct {
-	state  closeState
-	ours   closeFate
-	by     initiator
-	server bool
-
+	state         closeState
+	ours          closeFate
+	by            initiator
+	server        bool // never changed
+	passive       bool // the option: the application answers the peer's Close, unless it has called CloseRead
+	half          bool // CloseWrite was called, and Close was not: data is delivered until the peer's Close
 	closeRead     bool // CloseRead was called
 	eof           bool // the stream from the peer has ended
 	handshakeDone bool // both Close frames were exchanged
@@ -181,51 +166,78 @@ type closing struct {
 	result  error  // what Close returns
 }
 
-// begin starts the closing handshake from our side.
+// begin starts the closing handshake from our side, goes on with it after beginHalf, or answers the peer's Close.
 func (c *closing) begin(cause error, payload string) acts {
-	if c.ours != none || c.over {
+	if c.over || c.ours != none && !c.half {
 		return 0
 	}
-	c.by, c.ours, c.payload = us, due, payload
-	c.because(cause)
+	if c.ours == none {
+		c.ours, c.payload = due, payload
+	}
+	c.half, c.by, c.cause = false, cmp.Or(c.by, us), cmp.Or(c.cause, cause)
 	return bound | interruptWrite | interruptRead | keepReading | wakeWriter
 }
 
-// received handles the peer's Close frame. said is its content, and payload what an
-// answer repeats.
+// beginHalf sends our Close, and what comes is delivered until the peer's Close. Calls that send fail with refusal. If the
+// peer's Close has come, it is the answer.
+func (c *closing) beginHalf(refusal error, payload string) acts {
+	switch {
+	case c.half, c.noWrites:
+		return 0
+	case c.stopped():
+		return c.begin(refusal, payload)
+	}
+	c.half, c.by, c.ours, c.payload, c.result = true, us, due, payload, refusal
+	return interruptWrite | wakeWriter
+}
+
+// received handles the peer's Close frame. said is its content, and payload what an answer repeats.
 func (c *closing) received(said CloseError, payload string) acts {
 	if c.over {
 		return 0
 	}
-	switch c.state.step(recvClose) {
-	case echo:
-		c.because(said)
-		if c.noWrites { // the answer can't be sent
-			return c.end(said)
-		}
-		if c.ours == none {
-			// Section 5.5.1: "When sending a Close frame in response, the endpoint
-			// typically echos the status code it received."
-			c.by, c.ours, c.payload = peer, due, payload
-		}
-		return bound | interruptWrite | wakeWriter | keepReading
-	case finish:
-		if c.ours == written {
-			return c.complete()
-		}
-		return keepReading // wrote completes it when ours is written
+	action := c.state.step(recvClose)
+	if action != echo && action != finish {
+		return 0
 	}
-	return 0
+	c.cause = cmp.Or(c.cause, error(said))
+	switch {
+	case c.noWrites: // ours can't be sent
+		return c.end(said)
+	case action == finish && c.ours == written:
+		return c.complete()
+	case action == finish:
+		return bound | keepReading // wrote completes it when ours is written
+	}
+	c.by = cmp.Or(c.by, peer)
+	if c.ours == none { // Section 5.5.1: "[...] the endpoint typically echos the status code it received."
+		c.payload = payload
+	}
+	if c.ours == none && !c.passive {
+		c.ours = due
+	}
+	return bound | interruptWrite | wakeWriter | keepReading
 }
 
-// fail handles a violation by the peer. Section 7.1.7, "_Fail the WebSocket
-// Connection_": a Close frame with the code is sent, then TCP is closed.
+// noMessages handles CloseRead. The application does not hear of the peer's Close then, and need not answer it.
+func (c *closing) noMessages() (a acts) {
+	switch {
+	case c.closeRead:
+		return 0
+	case c.asks():
+		c.ours, a = due, bound|wakeWriter
+	}
+	c.closeRead, c.passive = true, false
+	return a | interruptRead | keepReading
+}
+
+// fail handles a violation by the peer. Section 7.1.7, "_Fail the WebSocket Connection_": a Close frame with the code is
+// sent, then TCP is closed.
 func (c *closing) fail(cause error, payload string) acts {
 	if c.over || c.by == violation {
 		return 0
 	}
-	c.because(cause)
-	c.by = violation
+	c.by, c.cause = violation, cmp.Or(c.cause, cause)
 	if c.noWrites { // no Close can be sent
 		return c.end(c.result)
 	}
@@ -242,8 +254,7 @@ func (c *closing) fail(cause error, payload string) acts {
 // mayLeave reports whether the table lets a frame leave.
 func (c *closing) mayLeave(e closeEvent) bool { return c.state.step(e) == emit }
 
-// leave asks the table for our Close, if it is due, and reports whether it leaves
-// now: then the caller must send it.
+// leave asks the table for our Close, if it is due, and reports whether it leaves now: then the caller must send it.
 func (c *closing) leave() bool {
 	if c.ours != due {
 		return false
@@ -252,8 +263,7 @@ func (c *closing) leave() bool {
 	return c.state.step(sendClose) == emit
 }
 
-// last reports whether the batch that leaves now ends the stream: a server closes TCP
-// right after the second Close (section 7.1.1).
+// last reports whether the batch that leaves now ends the stream: a server closes TCP right after the second Close (7.1.1).
 func (c *closing) last() bool { return c.server && c.ours == leaving && c.state == closed }
 
 // wrote is called when a whole batch was written.
@@ -263,18 +273,16 @@ func (c *closing) wrote() acts {
 	}
 	c.ours = written
 	switch {
-	case c.over:
-	case c.state == closed:
+	case !c.over && c.state == closed:
 		return c.complete()
-	case c.by == violation:
+	case !c.over && c.by == violation:
 		return c.violationSent()
 	}
 	return 0
 }
 
-// complete ends the connection after the exchange of both Close frames. Section 7.1.1:
-// the server closes TCP first, so that TIME_WAIT is not the client's. The client waits
-// for it in the background; only Close waits as well.
+// complete ends the connection after the exchange of both Close frames. Section 7.1.1: the server closes TCP first, so that
+// TIME_WAIT is not the client's. The client waits for it in the background; only Close waits as well.
 func (c *closing) complete() acts {
 	c.handshakeDone, c.over, c.result = true, true, nil
 	if c.server || c.eof {
@@ -291,36 +299,31 @@ func (c *closing) violationSent() acts {
 	return interruptRead | linger | endContext
 }
 
-// noWrite handles the net.Conn's error from a write. The peer may have sent a Close
-// that says more than a broken pipe does, so the reader gets a second to find it. If
-// stalled is set, the read-ahead is full, and nothing can be read.
+// noWrite handles the net.Conn's error from a write. The peer may have sent a Close that says more than a broken pipe does, so
+// the reader gets a second to find it. If stalled is set, the read-ahead is full, and nothing can be read.
 func (c *closing) noWrite(err error, stalled bool) acts {
 	if c.over || c.noWrites {
 		return 0
 	}
 	c.noWrites, c.result = true, err
-	if c.state != open || stalled || !c.reads() {
+	if c.state != open && !c.half || stalled || !c.reads() {
 		return c.end(err)
 	}
 	return hurry | keepReading
 }
 
-// noRead handles the net.Conn's error from a read. eof says that it is io.EOF.
+// noRead handles the net.Conn's error from a read. eof says that it is io.EOF: then the peer may have closed only its half, and
+// still read an answer to its Close that is not written yet.
 func (c *closing) noRead(err error, eof bool) acts {
 	c.eof = c.eof || eof
 	switch {
 	case c.handshakeDone && !c.ended: // the client has waited for this: the server has closed TCP
 		c.ended = true
 		return closeGently
-	case eof && c.answers(): // the peer may have closed only its half, and still read our answer
+	case eof && !c.over && !c.noWrites && (c.state == closeReceived || c.state == closed && c.ours == leaving):
 		return 0
 	}
 	return c.end(err)
-}
-
-// answers reports whether the peer's Close has come, and our answer is not written yet.
-func (c *closing) answers() bool {
-	return !c.over && !c.noWrites && (c.state == closeReceived || c.state == closed && c.ours == leaving)
 }
 
 // timedOut handles the close timeout, or the second that replaced it.
@@ -335,8 +338,7 @@ func (c *closing) timedOut(err error) acts {
 	return c.end(err)&^lastTry | c.gone(false) // there is no time for a last try
 }
 
-// end ends the connection without a closing handshake. A pending Close of ours
-// gets one attempt to leave.
+// end ends the connection without a closing handshake. A pending Close of ours gets one attempt to leave.
 func (c *closing) end(reason error) acts {
 	switch {
 	case c.handshakeDone && !c.ended: // CloseNow on a client that waits for the server to close TCP
@@ -346,7 +348,7 @@ func (c *closing) end(reason error) acts {
 		return 0
 	}
 	c.over = true
-	c.because(reason)
+	c.cause = cmp.Or(c.cause, reason)
 	c.result = reason
 	return interruptRead | interruptWrite | lastTry | endContext
 }
@@ -364,29 +366,27 @@ func (c *closing) gone(arrive bool) acts {
 	return closeHard
 }
 
-// because sets the cause, unless there is one.
-func (c *closing) because(reason error) {
-	if c.cause == nil {
-		c.cause = reason
-	}
-}
-
 // stopped reports whether Write and TryWrite accept no more messages.
-func (c *closing) stopped() bool {
-	return c.state != open || c.ours != none || c.over || c.noWrites
-}
+func (c *closing) stopped() bool { return c.state != open || c.ours != none || c.over || c.noWrites }
 
-// told reports whether calls may return the cause. If we began, they wait until our Close is written.
-func (c *closing) told() bool { return c.over || c.by == us && c.ours == written }
+// told reports whether calls may return the cause. If a Close of ours is due, they wait until it is written.
+func (c *closing) told() bool { return c.over || c.closedByUs() && c.ours == written || c.asks() }
+
+// asks reports whether the application has to answer the peer's Close.
+func (c *closing) asks() bool { return c.passive && c.by == peer && c.ours == none && !c.over }
 
 // delivers reports whether data that arrives is for the application.
-func (c *closing) delivers() bool { return c.state == open && !c.drops() && !c.over }
+func (c *closing) delivers() bool {
+	return (c.state == open || c.state == closeSent && c.half) && !c.drops() && !c.over
+}
+
+// closedByUs reports whether what still comes is for nobody, since we began.
+func (c *closing) closedByUs() bool { return c.by == us && !c.half }
 
 // drops reports whether data is discarded, even if it arrived before the end began.
-func (c *closing) drops() bool { return c.by == us || c.by == violation || c.closeRead }
+func (c *closing) drops() bool { return c.closedByUs() || c.by == violation || c.closeRead }
 
-// reads reports whether there is a reason to read. After the end, only a client reads
-// on: it waits for the server to close TCP.
+// reads reports whether there is a reason to read. After the end, only a client reads on: it waits for the server to close TCP.
 func (c *closing) reads() bool {
 	return !c.ended && !c.eof && (c.handshakeDone || c.by != violation && !c.over)
 }

@@ -12,6 +12,7 @@ import (
 // channel. The reasons and payloads are reduced to where they came from.
 
 var (
+	errHalf      = errors.New("begun by half")
 	errBegun     = errors.New("begun here")
 	errSaid      = CloseError{Code: StatusGoingAway}
 	errViolation = errors.New("violation")
@@ -23,14 +24,15 @@ var (
 
 // closingKey is a closing that can be compared.
 type closingKey struct {
-	state                                              closeState
-	ours                                               closeFate
-	by                                                 initiator
-	server, closeRead, eof, handshakeDone, over, ended bool
-	noWrites                                           bool
-	payload                                            string
-	cause, result                                      error
-	closeLeft, timer, keptReading, woken, readOver     bool // the ghost's
+	state                                          closeState
+	ours                                           closeFate
+	by                                             initiator
+	server, passive, half                          bool
+	closeRead, eof, handshakeDone, over, ended     bool
+	noWrites                                       bool
+	payload                                        string
+	cause, result                                  error
+	closeLeft, timer, keptReading, woken, readOver bool // the ghost's
 }
 
 // A ghost remembers what has happened, and what Conn was told to do.
@@ -50,13 +52,13 @@ type closingLife struct {
 
 func (l *closingLife) key() closingKey {
 	c, g := &l.closing, &l.ghost
-	return closingKey{c.state, c.ours, c.by, c.server, c.closeRead, c.eof, c.handshakeDone, c.over, c.ended, c.noWrites, c.payload,
+	return closingKey{c.state, c.ours, c.by, c.server, c.passive, c.half, c.closeRead, c.eof, c.handshakeDone, c.over, c.ended, c.noWrites, c.payload,
 		c.cause, c.result, g.closeLeft, g.timer, g.keptReading, g.woken, g.readOver}
 }
 
 func (k closingKey) life() closingLife {
 	return closingLife{
-		closing{state: k.state, ours: k.ours, by: k.by, server: k.server, closeRead: k.closeRead, eof: k.eof, handshakeDone: k.handshakeDone, over: k.over,
+		closing{state: k.state, ours: k.ours, by: k.by, server: k.server, passive: k.passive, half: k.half, closeRead: k.closeRead, eof: k.eof, handshakeDone: k.handshakeDone, over: k.over,
 			ended: k.ended, noWrites: k.noWrites, payload: k.payload, cause: k.cause, result: k.result},
 		ghost{k.closeLeft, k.timer, k.keptReading, k.woken, k.readOver},
 	}
@@ -71,7 +73,7 @@ func (k closingKey) String() string {
 	for _, f := range []struct {
 		name string
 		set  bool
-	}{{"server", k.server}, {"closeRead", k.closeRead}, {"eof", k.eof}, {"handshakeDone", k.handshakeDone}, {"over", k.over}, {"ended", k.ended}, {"noWrites", k.noWrites},
+	}{{"server", k.server}, {"passive", k.passive}, {"half", k.half}, {"closeRead", k.closeRead}, {"eof", k.eof}, {"handshakeDone", k.handshakeDone}, {"over", k.over}, {"ended", k.ended}, {"noWrites", k.noWrites},
 		{"[close left]", k.closeLeft}, {"[timer]", k.timer}, {"[kept reading]", k.keptReading}, {"[woken]", k.woken}, {"[read over]", k.readOver}} {
 		if f.set {
 			s.WriteString(", " + f.name)
@@ -101,6 +103,7 @@ func parses(l *closingLife) bool { return !l.readOver }
 
 var closingEvents = []closingEvent{
 	{"begin", act(func(l *closingLife) acts { return l.begin(errBegun, "begun") }), nil},
+	{"beginHalf", act(func(l *closingLife) acts { return l.beginHalf(errHalf, "half") }), nil},
 	{"received", act(func(l *closingLife) acts { l.readOver = true; return l.received(errSaid, "said") }), parses},
 	{"fail", act(func(l *closingLife) acts { l.readOver = true; return l.fail(errViolation, "violation") }), parses},
 	// refuse: the application comes to a message that was read ahead, be it before the peer's Close.
@@ -118,7 +121,7 @@ var closingEvents = []closingEvent{
 	// lastWords: whoever lets go of the write turn while the connection is ending.
 	{"gone, wrote", act(func(l *closingLife) acts { return l.gone(true) }), isEnding},
 	{"gone", act(func(l *closingLife) acts { return l.gone(false) }), isEnding},
-	{"CloseRead", act(func(l *closingLife) acts { l.closeRead = true; return interruptRead | keepReading }), func(l *closingLife) bool { return !l.closeRead }},
+	{"CloseRead", act(func(l *closingLife) acts { return l.noMessages() }), nil},
 }
 
 // isEnding is the flag that says that the last attempt is to be made, or was when somebody looked.
@@ -143,14 +146,10 @@ const hangUps = closeGently | closeHard | linger
 // TestAllClosingStates goes to every state that a connection's end can come to, as server and as client, and asserts of
 // each state and of each step what must hold.
 func TestAllClosingStates(t *testing.T) {
-	for _, server := range []bool{false, true} {
-		name := "client"
-		if server {
-			name = "server"
-		}
+	for kind, name := range []string{"client", "server", "passive client", "passive server"} {
 		t.Run(name, func(t *testing.T) {
 			var start closingLife
-			start.server = server
+			start.server, start.passive = kind%2 == 1, kind >= 2
 			came := map[closingKey]string{start.key(): ""}
 			queue := []closingKey{start.key()}
 			steps, reached := 0, map[closeFate]bool{}
@@ -216,12 +215,20 @@ func brokenState(l *closingLife) string {
 		return "both Close frames are through, and it is not over"
 	case l.handshakeDone && l.result != nil, l.ended && !l.handshakeDone && l.result == nil:
 		return "Close returns nil if both Close frames are through, and only then"
-	case l.over && l.delivers(), (l.ours != none) && l.delivers():
+	case l.over && l.delivers(), l.ours != none && !l.half && l.delivers():
 		return "data is delivered that nobody reads"
 	case l.told() && l.delivers():
 		return "calls are told the cause while messages are delivered"
 	case l.ours != none && l.by == nobody:
 		return "our Close is due, and nobody began"
+	case l.half && (l.ours == none || l.by != us && l.by != violation):
+		return "CloseWrite was called, and no Close is due"
+	case l.half && l.cause == nil && !l.closeRead && !l.over && !l.delivers():
+		return "after CloseWrite the application hears nothing"
+	case l.half && l.drops() && !l.closeRead && l.by != violation:
+		return "after CloseWrite what was read ahead is dropped"
+	case l.asks() && (!l.told() || l.closeRead):
+		return "the application is to answer, and is not told"
 	case l.ours == due && l.closeLeft, l.ours == written && !l.closeLeft && !l.ended:
 		return "our Close has left, and the machine thinks otherwise"
 	case l.last() && (!l.server || l.ended && l.handshakeDone):
@@ -242,10 +249,11 @@ func brokenState(l *closingLife) string {
 	// Duties: what Conn was told to do is enough.
 	switch {
 	case l.ended:
-	case closing && !l.handshakeDone && !l.timer, l.handshakeDone && !l.timer:
-		return "what has begun to end is not bounded in time"
 	case l.ours == due && !l.woken:
 		return "a Close is due, and nobody was told to write it"
+	case l.half && l.cause == nil && !l.noWrites: // CloseWrite: the application goes on reading, and bounds it
+	case closing && !l.handshakeDone && !l.timer, l.handshakeDone && !l.timer:
+		return "what has begun to end is not bounded in time"
 	case closing && l.reads() && !l.keptReading:
 		return "an answer is to come, and nobody was told to read it"
 	}
@@ -293,7 +301,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "nothing was written that should arrive"
 	case before.ended && a != 0 && event != "CloseRead":
 		return "there is nothing left to do"
-	case after.ours == due && before.ours != due && a&(wakeWriter|bound) != wakeWriter|bound:
+	case after.ours == due && before.ours != due && (a&wakeWriter == 0 || a&bound == 0 && event != "beginHalf"):
 		return "a Close is due, and nobody is told"
 	case after.stopped() && !before.stopped() && !after.noWrites && a&interruptWrite == 0:
 		return "no message is accepted any more, and a blocked Write is not told"
@@ -301,6 +309,8 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "it is over, and a blocked Read is not told"
 	case before.delivers() && after.drops() && !strings.HasPrefix(event, "fail") && a&interruptRead == 0:
 		return "the application reads nothing any more, and a blocked Read is not told"
+	case event == "beginHalf" && !before.drops() && after.drops() && before.state == open:
+		return "CloseWrite ends the reading"
 	case event == "received" && before.ours == due && after.ours != due:
 		return "a Close that is due answers theirs"
 	case event == "timedOut" && before.noWrites && !before.over && after.result != before.result:
@@ -324,6 +334,7 @@ func brokenEnding(l *closingLife) string {
 	if !l.stopped() || l.ended {
 		return ""
 	}
+	unbounded := l.half && l.cause == nil // CloseWrite: the application goes on reading
 	for _, f := range []fair{
 		{"the peer answers", true, true, false, false},
 		{"the peer answers, and closes TCP", true, true, false, true},
@@ -334,6 +345,9 @@ func brokenEnding(l *closingLife) string {
 		{"a write fails", false, false, true, false},
 		{"a write fails, but the peer says why", false, true, true, false},
 	} {
+		if unbounded && !f.answers && !f.streamEnds {
+			continue
+		}
 		const bounded = 12
 		k := l.key().life()
 		var path []string

@@ -33,6 +33,8 @@ type closingPairModel struct {
 	inFlight int // how many frames fit between two ends
 	// unkind: an end may be cut short by CloseNow or by a violation of the other's.
 	unkind bool
+	// half: an end may call CloseWrite. passive: both ends leave the answer to a Close to the application, which answers.
+	half, passive bool
 }
 
 // do makes an event happen at one end.
@@ -91,6 +93,10 @@ func (m *closingPairModel) must(p *closingPair) (next []closingPair, err error) 
 		if k.ended {
 			continue
 		}
+		if l := k.life(); l.asks() {
+			add(p.with(i, "begin"))
+			add(p.with(i, "beginHalf"))
+		}
 		canWrite := !k.noWrites && p.loss != broken
 		switch {
 		case canWrite && k.ours == due && len(p.out[i]) < m.inFlight:
@@ -137,6 +143,9 @@ func (p *closingPair) arrive(i int, frame byte) error {
 	} else if action == deliver && k.closeLeft {
 		return errors.New("data was delivered after our Close")
 	}
+	if l.half && !l.over && !l.delivers() {
+		return errors.New("data is lost after CloseWrite")
+	}
 	p.ends[i] = l.key()
 	return nil
 }
@@ -149,8 +158,11 @@ func (m *closingPairModel) may(p *closingPair) (next []closingPair, err error) {
 	}
 	for i := range p.ends {
 		k := &p.ends[i]
-		if k.ours == none && !k.over {
+		if (k.ours == none || k.half) && !k.over {
 			add(p.with(i, "begin"))
+		}
+		if m.half && k.ours == none && !k.over {
+			add(p.with(i, "beginHalf"))
 		}
 		if m.unkind && !k.over {
 			add(p.with(i, "end"))
@@ -194,6 +206,7 @@ func (m *closingPairModel) rest(p *closingPair) error {
 		l := p.ends[i].life()
 		begun = begun || l.stopped()
 		switch {
+		case l.half && l.cause == nil && p.loss == silent: // the application bounds it
 		case l.stopped() && !l.ended:
 			return fmt.Errorf("end %d is stuck", i)
 		case p.loss == broken && !l.ended:
@@ -220,6 +233,12 @@ func TestTwoCloseMachines(t *testing.T) {
 		"lossless": {inFlight: 4},
 		"unkind":   {inFlight: 2, unkind: true},
 		"lossy":    {inFlight: 2, lossy: true},
+
+		"half":            {inFlight: 3, half: true},
+		"half, unkind":    {inFlight: 1, half: true, unkind: true},
+		"half, lossy":     {inFlight: 1, half: true, lossy: true},
+		"passive":         {inFlight: 3, half: true, passive: true},
+		"passive, unkind": {inFlight: 1, half: true, passive: true, unkind: true},
 	} {
 		t.Run(name, func(t *testing.T) { m.explore(t) })
 	}
@@ -228,6 +247,7 @@ func TestTwoCloseMachines(t *testing.T) {
 func (m *closingPairModel) explore(t *testing.T) {
 	var start closingPair
 	start.ends[1].server = true
+	start.ends[0].passive, start.ends[1].passive = m.passive, m.passive
 	// left is how many steps are bound to happen at most from here; 0: that is being found out.
 	left := map[closingPair]int{}
 	rests := 0

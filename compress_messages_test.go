@@ -221,7 +221,7 @@ func TestDeflateWrite(t *testing.T) {
 				if got := d.unpack(how, whole); got != s {
 					t.Fatalf("%s of %d bytes: %d came", how, n, len(got))
 				}
-				if compressed := n >= t.c.deflate.threshold; compressed != whole.RSV1 {
+				if compressed := t.c.deflate.compresses(n); compressed != whole.RSV1 {
 					t.Fatalf("%s of %d bytes: compressed %v", how, n, whole.RSV1)
 				}
 				if n > 1000 && len(whole.Payload) > n/2 {

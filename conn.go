@@ -39,8 +39,8 @@ type Conn struct {
 	// writeTurn is the right to write to the transport.
 	writeTurn turn.Turn
 	// flags mirrors the state of closing and sender, so that a message can check it without mu. Only unlock writes it.
-	flags         atomic.Uint32
-	closeOnCancel bool // the option; never changed
+	flags                  atomic.Uint32
+	closeOnCancel, passive bool // the options; never changed
 
 	mu      sync.Mutex // guards closing, sender and moments; never held across I/O or foreign code
 	closing closing
@@ -100,7 +100,7 @@ type compression struct {
 	out       deflate.Compressor   // belongs to the holder of the write turn
 	in        deflate.Decompressor // belongs to the holder of the read turn
 	message   inflating            // belongs to the holder of the read turn
-	threshold int
+	threshold atomic.Int64
 }
 
 // inflating is the state of a compressed message that is being read.
@@ -152,7 +152,7 @@ func (c *Conn) unlock() {
 	if c.flags.Load() != f {
 		c.flags.Store(f)
 	}
-	if m := c.moments; m != nil && (f&delivering == 0 || cl.noWrites) {
+	if m := c.moments; m != nil && (f&delivering == 0 || cl.noWrites || cl.half) {
 		pass(&m.stopped, cl.stopped())
 		pass(&m.told, cl.told())
 		pass(&m.hungUp, cl.hungUp)
@@ -163,7 +163,7 @@ func (c *Conn) unlock() {
 
 // flags returns the flags that mirror closing.
 func (c *closing) flags() uint32 {
-	return bit(delivering, c.delivers()) | bit(dropping, c.drops()) | bit(closedByUs, c.by == us) | bit(known, c.cause != nil) |
+	return bit(delivering, c.delivers()) | bit(dropping, c.drops()) | bit(closedByUs, c.closedByUs()) | bit(known, c.cause != nil) |
 		bit(noReads, !c.reads()) | bit(deaf, c.deaf()) | bit(ending, c.over && !c.handshakeDone && !c.ended)
 }
 
@@ -212,6 +212,9 @@ func (c *Conn) has(flags uint32) bool { return c.flags.Load()&flags != 0 }
 func (c *Conn) reason(ctx context.Context) error {
 	c.mu.Lock()
 	told, cause := c.closing.told(), c.closing.cause
+	if c.closing.half && cause == nil && !c.closing.noWrites { // reads go on, so this is a call that sends
+		told, cause = true, c.closing.result
+	}
 	c.mu.Unlock()
 	if !told {
 		var patience <-chan time.Time
@@ -392,3 +395,6 @@ func (c *Conn) compressor() *deflate.Compressor {
 
 // stoppedLocked reports whether no message is accepted any more. The caller holds mu.
 func (c *Conn) stoppedLocked() bool { return c.closing.stopped() }
+
+// anyText reports whether text is sent unchecked.
+func (c *Conn) anyText() bool { return c.receiver.anyText }

@@ -61,6 +61,31 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	return cmp.Or(misuse, err)
 }
 
+// CloseWrite sends a Close frame with code and reason, behind the messages that Write has accepted, and returns at once. What
+// the peer sends before its own Close frame is still delivered: Read and the others go on, until they return the CloseError
+// with which the peer has answered. Calls that send return an error that is [net.ErrClosed]; a message of a Writer that is
+// open is cut short. It is for a protocol in which this end has said all that it has to say, and waits for answers. RFC 6455,
+// section 1.4, lets a peer send no more data once it has seen the Close frame; most answer it at once.
+//
+// No time-out applies until the peer's Close frame has come. No Pings are sent or answered, the option KeepAlive included: a
+// context should bound the reading. [Conn.Close] may be called after CloseWrite: it sends nothing more, and otherwise does what
+// it always does. After the peer's Close frame, CloseWrite only answers it (see the option Passive). If a Close frame of this
+// end was sent already, or the connection has ended, CloseWrite does nothing. Its errors are those of Close about a code or
+// reason that can't be sent. It may be called at any time, from any goroutine, and from callbacks. A browser drops what
+// comes after it.
+func (c *Conn) CloseWrite(code StatusCode, reason string) error {
+	code, reason, misuse := checkClose(code, reason)
+	if c.has(subscribed) {
+		c.pull()
+	}
+	refusal := errClosed{fmt.Sprintf("a Close frame with %v was sent by CloseWrite", code)}
+	c.mu.Lock()
+	a := c.closing.beginHalf(refusal, string(appendClose(nil, code, reason)))
+	c.unlock()
+	c.perform(a)
+	return misuse
+}
+
 // outcome reports whether Close has nothing more to wait for, and the result that it returns then.
 func (c *Conn) outcome() (hungUp bool, result error) {
 	c.mu.Lock()
@@ -83,7 +108,7 @@ func (c *Conn) CloseNow() error {
 }
 
 // CloseRead is for applications that only write from now on and expect no more messages. The connection then reads by itself,
-// and answers Pings and the peer's Close. If a message arrives, or has arrived and was not read, the connection is closed
+// and answers Pings and the peer's Close, with the option Passive, too. If a message arrives, or has arrived and was not read, the connection is closed
 // with 1008 (StatusPolicyViolation). If a Reader is in the middle of a message, the rest of it is dropped.
 //
 // CloseRead returns at once. The context that it returns has the values of ctx, and is done when ctx is done or the
@@ -91,12 +116,9 @@ func (c *Conn) CloseNow() error {
 // may be called several times.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.mu.Lock()
-	first := !c.closing.closeRead
-	c.closing.closeRead = true
+	a := c.closing.noMessages()
 	c.unlock()
-	if first {
-		c.perform(interruptRead | keepReading) // a blocked Read checks again
-	}
+	c.perform(a)
 	if ctx.Done() == nil {
 		return c.lifetime.WithValues(ctx)
 	}
@@ -161,7 +183,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return sending(c.failed(ctx, errOver))
 	}
 	c.supervisor.Expecting.Add(1)
-	defer c.supervisor.Expecting.Add(-1)
+	defer c.unexpect()
 	c.rest()
 
 	told := c.awaitable().told
@@ -172,6 +194,14 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return sending(c.failed(ctx, c.contextErr(ctx)))
 	case <-told:
 		return sending(c.failed(ctx, errOver))
+	}
+}
+
+// unexpect takes back a reason to read. On a passive connection the reader goroutine then steps aside.
+func (c *Conn) unexpect() {
+	c.supervisor.Expecting.Add(-1)
+	if c.passive && c.supervisor.Running.Load() {
+		c.transport.InterruptRead()
 	}
 }
 
@@ -200,7 +230,7 @@ func (c *Conn) sendPing(number uint64) bool {
 // [ErrQueueFull] and sends nothing. Once either side has begun to close, or the connection has ended, it returns the reason.
 func (c *Conn) SendPing(payload []byte) error {
 	err := c.sendControl(opPing, payload)
-	if err == nil {
+	if err == nil && !c.passive {
 		c.startReader() // to see the Pong, if no Read is waiting
 	}
 	return err
@@ -239,9 +269,9 @@ func (c *Conn) control(op opcode, payload []byte) error {
 		return c.closeReceived(payload)
 	}
 	c.mu.Lock()
-	action := c.closing.state.step(recvData)
+	answer, hears := c.closing.state.step(recvData) == deliver, c.closing.delivers()
 	c.unlock()
-	if action != deliver {
+	if !answer && !hears {
 		return nil
 	}
 	if op == opPong {
@@ -255,9 +285,8 @@ func (c *Conn) control(op opcode, payload []byte) error {
 	}
 	// RFC 6455, section 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
 	// already received a Close frame."
-	answer := true
 	if h := c.hooks; h != nil && h.onPing != nil {
-		if err := c.call("OnPingReceived", func() { answer = h.onPing(c.Context(), slices.Clone(payload)) }); err != nil {
+		if err := c.call("OnPingReceived", func() { answer = h.onPing(c.Context(), slices.Clone(payload)) && answer }); err != nil {
 			return err
 		}
 	}

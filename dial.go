@@ -119,7 +119,8 @@ func (opts *DialOptions) newConn(nc net.Conn, cfg config) *Conn {
 	cfg.readLimit = orDefault(opts.ReadLimit, defaultReadLimit, -1)
 	cfg.settings = newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
 	s := &cfg.settings
-	s.onPing, s.onPong, s.cancels, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel, opts.Trace
+	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
+	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
 	return newConn(nc, cfg)
 }
 

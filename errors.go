@@ -97,13 +97,14 @@ type lostError struct{ err error }
 func (e lostError) Error() string { return "websocket: the connection was lost: " + e.err.Error() }
 func (e lostError) Unwrap() error { return e.err }
 
-// errEnd is the end of the stream between two frames. It wraps io.ErrUnexpectedEOF, since a Close frame should come first.
-var errEnd error = endOfStream{}
+// errEnd is the end of the stream between two frames, and errCutOff within one. Both wrap io.ErrUnexpectedEOF, since a Close
+// frame should come first.
+var errEnd, errCutOff error = endOfStream("EOF"), endOfStream("unexpected EOF")
 
-type endOfStream struct{}
+type endOfStream string
 
-func (endOfStream) Error() string { return io.EOF.Error() }
-func (endOfStream) Unwrap() error { return io.ErrUnexpectedEOF }
+func (e endOfStream) Error() string { return string(e) }
+func (endOfStream) Unwrap() error   { return io.ErrUnexpectedEOF }
 
 // A sizeError is the error for a message over the read limit.
 type sizeError struct{ limit int64 }

@@ -52,7 +52,7 @@ func (c *Conn) takeRead(ctx context.Context) error {
 // connection has ended, and there are still messages to read.
 func (c *Conn) readContextErr(ctx context.Context) error {
 	c.mu.Lock()
-	cause, ours := c.closing.cause, c.closing.by == us
+	cause, ours := c.closing.cause, c.closing.closedByUs()
 	c.unlock()
 	switch {
 	case cause == nil:
@@ -151,8 +151,8 @@ func (c *Conn) mayWait(ctx context.Context) error {
 	switch {
 	case c.has(noReads):
 		return errOver
-	case ctx == nil && (c.supervisor.Wanting.Load() > 0 || c.has(dropping) && c.receiver.ahead.some()):
-		return errStepAside // for a call that wants to read, or to drop the read-ahead
+	case ctx == nil && (c.supervisor.Wanting.Load() > 0 || c.passive && c.supervisor.Expecting.Load() == 0 || c.has(dropping) && c.receiver.ahead.some()):
+		return errStepAside // for a call that wants to read, or to drop the read-ahead, or to leave a passive connection alone
 	case ctx == nil:
 		return nil
 	case c.has(known):
@@ -288,6 +288,7 @@ func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 		return n, nil
 	}
 	for r.inbox.Empty() {
+		c.transport.InMessage()
 		if err := c.fill(ctx); err != nil {
 			return 0, err
 		}

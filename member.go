@@ -21,7 +21,7 @@ func (c *Conn) pull() {
 func (c *Conn) takePosted() bool {
 	z, threshold := c.compressor(), 0
 	if z != nil {
-		threshold = c.deflate.threshold
+		threshold = int(c.deflate.threshold.Load())
 	}
 	for tried := false; ; {
 		c.mu.Lock()
@@ -110,7 +110,7 @@ func (c *Conn) form(m *shared) *form {
 		return &m.plain
 	}
 	for {
-		if f := m.form(&c.deflate.out, c.deflate.threshold); f != nil {
+		if f := m.form(&c.deflate.out, int(c.deflate.threshold.Load())); f != nil {
 			return f
 		}
 		m.pack(&c.deflate.out)

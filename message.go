@@ -354,7 +354,7 @@ func (c *Conn) inflateLimit() int {
 func (c *Conn) checkInflated(p []byte, bad error, last bool) error {
 	m := &c.receiver.message
 	ok := true
-	if MessageType(m.typ) == MessageText {
+	if MessageType(m.typ) == MessageText && !c.receiver.anyText {
 		if _, ok = c.deflate.message.text.Write(p); ok && last && bad == nil {
 			ok = c.deflate.message.text.Done()
 		}

@@ -51,6 +51,8 @@ type ConnOptions struct {
 	CloseTimeout   time.Duration
 	KeepAlive      time.Duration
 	CloseOnCancel  bool
+	Passive        bool
+	AnyText        bool
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
 	Trace          *Trace
@@ -83,7 +85,8 @@ func NewConn(stream io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 		return nil, err
 	}
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
-	s.onPing, s.onPong, s.cancels, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.CloseOnCancel, opts.Trace
+	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
+	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
 	ctx := cmp.Or(opts.Context, context.Background())
 	if nc, ok := stream.(net.Conn); ok {
 		nc.SetDeadline(time.Time{}) // that of the handshake would end the connection

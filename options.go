@@ -8,7 +8,6 @@ import (
 
 	"github.com/closeonce/websocket/internal/deflate"
 	"github.com/closeonce/websocket/internal/handshake"
-	"github.com/closeonce/websocket/internal/keepalive"
 )
 
 // AcceptOptions are the options of [Accept] and [Handler]. nil and the zero
@@ -119,6 +118,18 @@ type AcceptOptions struct {
 	// [Accept] ignores this option. Default: false, WebSockets live on after Shutdown.
 	EndOnShutdown bool
 
+	// Passive leaves to the application what a connection otherwise does by itself. First, it reads only in calls that
+	// read: OnPingReceived and OnPongReceived run in these calls, in order with the messages, nothing is read ahead, and
+	// while nobody reads, Pings are not answered, and the connection's end is not noticed. ([Conn.Close] and [Conn.Ping] read
+	// while they wait, and [Conn.CloseRead] from then on.) Second, the peer's Close is not answered: Read returns the
+	// CloseError, and the application answers by [Conn.Close] or [Conn.CloseWrite] within CloseTimeout, with the code of its
+	// choice. After CloseTimeout the connection ends without an answer. KeepAlive is off. Default: false.
+	Passive bool
+
+	// AnyText allows text messages that are not UTF-8, which RFC 6455, section 8.1 forbids, in both directions. It is for peers
+	// that can't be changed. [NewPreparedMessage] and [Group.Broadcast] take UTF-8 only. Default: false.
+	AnyText bool
+
 	// OnPingReceived, if not nil, is called for each Ping. If it returns false, no Pong
 	// is sent. ctx is that of [Conn.Context]. The callback may keep the payload.
 	//
@@ -143,8 +154,8 @@ type AcceptOptions struct {
 //
 // In a browser (GOOS=js) the browser makes the handshake and watches over the connection. Of HTTPClient only the Timeout is
 // used there. HTTPHeader (but for Sec-WebSocket-Protocol) and Host make Dial return an error that wraps
-// [errors.ErrUnsupported]. HTTP2, CompressionMode, CompressionThreshold, CompressionTuning and KeepAlive have no effect, and
-// OnPingReceived and OnPongReceived are not called. All other options are the same.
+// [errors.ErrUnsupported]. HTTP2, CompressionMode, CompressionThreshold, CompressionTuning, KeepAlive, Passive and AnyText have
+// no effect, and OnPingReceived and OnPongReceived are not called. All other options are the same.
 type DialOptions struct {
 	// HTTPClient makes the handshake's request, with its transport, proxy, TLS
 	// settings, cookies and redirects. Its Timeout bounds the handshake.
@@ -187,8 +198,10 @@ type DialOptions struct {
 	CloseTimeout time.Duration
 	KeepAlive    time.Duration
 
-	// CloseOnCancel, OnPingReceived, OnPongReceived and Trace are as in AcceptOptions.
+	// CloseOnCancel, Passive, AnyText, OnPingReceived, OnPongReceived and Trace are as in AcceptOptions.
 	CloseOnCancel  bool
+	Passive        bool
+	AnyText        bool
 	OnPingReceived func(ctx context.Context, payload []byte) bool
 	OnPongReceived func(ctx context.Context, payload []byte)
 	Trace          *Trace
@@ -372,17 +385,6 @@ func orDefault[T ~int | ~int64](v, def, off T) T {
 	return v
 }
 
-// settings are what the options say, with the defaults filled in.
-type settings struct {
-	closeTimeout time.Duration // 0: Close does not wait
-	keepAlive    time.Duration // 0: off
-	queueLimit   int
-	cancels      bool // CloseOnCancel
-	onPing       func(ctx context.Context, payload []byte) bool
-	onPong       func(ctx context.Context, payload []byte)
-	trace        *Trace
-}
-
 // The defaults of the options.
 const (
 	defaultCloseTimeout = 5 * time.Second
@@ -390,11 +392,3 @@ const (
 	defaultReadLimit    = 1 << 20
 	defaultQueueLimit   = 256 << 10
 )
-
-func newSettings(queueLimit int, closeTimeout, keepAlive time.Duration) settings {
-	return settings{
-		closeTimeout: orDefault(closeTimeout, defaultCloseTimeout, 0),
-		keepAlive:    keepalive.Spread(orDefault(keepAlive, defaultKeepAlive, 0), time.Now().UnixNano()),
-		queueLimit:   orDefault(queueLimit, defaultQueueLimit, 0),
-	}
-}

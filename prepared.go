@@ -23,7 +23,7 @@ var errNotPrepared = errors.New("websocket: the PreparedMessage was not made by 
 
 // NewPreparedMessage prepares p as one message. Text must be UTF-8. The caller may change p afterwards.
 func NewPreparedMessage(typ MessageType, p []byte) (*PreparedMessage, error) {
-	op, err := opcodeOf(typ, p)
+	op, err := opcodeOf(typ, p, false)
 	if err != nil {
 		return nil, err
 	}

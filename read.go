@@ -177,7 +177,7 @@ func (r *messageReader) read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, done, err := r.c.produce(r.ctx, p)
-	if done {
+	if done = done || n > 0 && m.ends(&r.c.receiver); done {
 		r.done.Store(true)
 		r.c.endMessage()
 		if n == 0 {

@@ -16,6 +16,7 @@ import (
 // there.
 type receiver struct {
 	client   bool // we are the client
+	anyText  bool // the option, for what is sent as well: text is not checked; never changed
 	checking bool // the message on the wire is text, and not compressed
 	// inMessage: a fragmented message has begun on the wire and not ended.
 	inMessage bool
@@ -119,7 +120,7 @@ func (r *receiver) cutOff(err error) error {
 	if err == io.EOF {
 		err = errEnd
 		if r.left > 0 || !r.inbox.Empty() {
-			err = io.ErrUnexpectedEOF
+			err = errCutOff
 		}
 	}
 	return fmt.Errorf("failed to read frame %s: %w", what, err)
@@ -146,7 +147,7 @@ func (r *receiver) begin() {
 	r.left = h.length
 	r.inMessage = !h.fin
 	if h.opcode != opContinuation {
-		r.checking = h.opcode == opText && !h.rsv1
+		r.checking = h.opcode == opText && !h.rsv1 && !r.anyText
 		r.text.Reset()
 	}
 }
@@ -266,6 +267,11 @@ func (r *receiver) announced() int64 {
 		return min(r.left, math.MaxInt64-int64(f.n)) + int64(f.n)
 	}
 	return int64(f.n)
+}
+
+// ends reports whether all payload of a message that is not compressed was read, so that its reader needs no turn to learn it.
+func (m *message) ends(r *receiver) bool {
+	return m.frame.fin && !m.compressed && m.held == nil && r.announced() == 0
 }
 
 // end is called when the message was read to its end.

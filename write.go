@@ -12,12 +12,12 @@ import (
 
 var errNotText = errors.New("websocket: the text message is not UTF-8; send it as MessageBinary")
 
-// opcodeOf returns the opcode for a message of p, if it may be written.
-func opcodeOf(typ MessageType, p []byte) (opcode, error) {
+// opcodeOf returns the opcode for a message of p, if it may be written. anyText is the option of that name.
+func opcodeOf(typ MessageType, p []byte, anyText bool) (opcode, error) {
 	switch {
 	case typ != MessageText && typ != MessageBinary:
 		return 0, fmt.Errorf("websocket: %v is not a message type to write; use MessageText or MessageBinary", typ)
-	case typ == MessageText && !stdutf8.Valid(p):
+	case typ == MessageText && !anyText && !stdutf8.Valid(p):
 		return 0, errNotText
 	}
 	return opcode(typ), nil
@@ -43,7 +43,7 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 // whether CloseOnCancel applies to ctx. Write only calls it, so as to use little stack
 // while it waits.
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels bool) (sent bool, err error) {
-	op, err := opcodeOf(typ, p)
+	op, err := opcodeOf(typ, p, c.anyText())
 	if err == nil && ctx.Err() != nil {
 		err = c.contextErr(ctx)
 	}
@@ -55,7 +55,7 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 		c.pull()
 	}
 	switch {
-	case c.deflate != nil && len(p) >= c.deflate.threshold:
+	case c.deflate != nil && c.deflate.compresses(len(p)):
 		sent, err = c.writeCompressed(ctx, first, p)
 	case c.supervisor.Unread.Load()&supervisor.FramesUnread != 0 && c.enqueueCorked(first, p, len(p)):
 		sent = true
@@ -73,12 +73,33 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels boo
 	return sent, err
 }
 
+// setThreshold sets the size of the smallest message that is compressed, as the option CompressionThreshold does.
+func (z *compression) setThreshold(n int) {
+	def := int64(512)
+	if z.out.Takeover() {
+		def = 128
+	}
+	z.threshold.Store(orDefault(int64(n), def, 0))
+}
+
+// compresses reports whether a message of n bytes is compressed.
+func (z *compression) compresses(n int) bool { return int64(n) >= z.threshold.Load() }
+
+// SetCompressionThreshold sets the size in bytes of the smallest message that is compressed from now on, as the option
+// CompressionThreshold does: 0 is the default, and a negative n stands for 0. [math.MaxInt] switches the compression of what is
+// sent off. Without permessage-deflate it does nothing.
+func (c *Conn) SetCompressionThreshold(n int) {
+	if c.deflate != nil {
+		c.deflate.setThreshold(n)
+	}
+}
+
 // TryWrite sends p as one message, as [Conn.Write] does, but never waits: the kernel or the connection's queue takes it.
 // If the queue has no room, because the peer reads too slowly, TryWrite returns [ErrQueueFull], and the message is not sent.
 // The queue's limit is the option QueueLimit, 256 KiB by default; a larger message never fits. While a Writer is open,
 // messages wait in the queue.
 func (c *Conn) TryWrite(typ MessageType, p []byte) error {
-	op, err := opcodeOf(typ, p)
+	op, err := opcodeOf(typ, p, c.anyText())
 	if err != nil {
 		return err
 	}
@@ -87,7 +108,7 @@ func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 		c.pull()
 	}
 	done := false
-	if c.deflate != nil && len(p) >= c.deflate.threshold {
+	if c.deflate != nil && c.deflate.compresses(len(p)) {
 		done, err = c.tryWriteCompressed(first, p)
 	}
 	if !done {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	stdutf8 "unicode/utf8"
 
 	"github.com/closeonce/websocket/internal/transport"
@@ -13,7 +14,8 @@ import (
 
 // Writer returns a writer for one message whose size need not be known. The message is sent in fragments (RFC 6455, section
 // 5.4), or as one frame if it is small. Close ends the message. It must be called, even after an error. Several goroutines
-// may use the writer: all of it is one message, and the bytes of each Write stay together.
+// may use the writer: all of it is one message, and the bytes of each Write stay together. The writer also has a method
+// Flush() error, which sends what was written so far as a fragment.
 //
 // While the writer is open, other messages wait; control frames are sent between its fragments. ctx bounds the wait for
 // another Writer to be closed, and all writing. If ctx is done before any of the message has left, none of it is sent. If
@@ -21,7 +23,7 @@ import (
 // message, in the background if need be, and returns ctx.Err(). The peer sees a shorter message and can't tell; close the
 // connection if it must know. The connection stays open, unless the option CloseOnCancel is set.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
-	op, err := opcodeOf(typ, nil)
+	op, err := opcodeOf(typ, nil, true)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +33,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 	if c.has(subscribed) {
 		c.pull()
 	}
-	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText}
+	w := &messageWriter{c: c, ctx: ctx, typ: typ, opcode: op, isText: op == opText && !c.anyText()}
 	for {
 		c.mu.Lock()
 		stopped, first := c.closing.stopped(), c.sender.writer == noWriter
@@ -148,6 +150,23 @@ func (w *messageWriter) flush() error {
 	return err
 }
 
+// Flush sends what was written so far as a fragment, text up to the last whole character. If the message is compressed, the
+// compressor may keep the end of it.
+func (w *messageWriter) Flush() error {
+	if !w.turn.Await(w.ctx.Done(), nil) {
+		return sending(w.c.failed(w.ctx, w.c.contextErr(w.ctx)))
+	}
+	err := error(nil)
+	switch {
+	case w.closed:
+		err = errWriterClosed
+	case w.buf != nil:
+		err = w.flush()
+	}
+	w.turn.Release()
+	return sending(w.c.failed(w.ctx, err))
+}
+
 // Close ends the message.
 func (w *messageWriter) Close() error {
 	w.turn.Await(nil, nil) // a concurrent Write ends at the latest when its context is done
@@ -258,12 +277,12 @@ func (w *messageWriter) compress(packed *transport.Buffer, p []byte, fin bool) (
 		return packed.B, first
 	case !first:
 		return p, false
-	case fin && len(p) >= w.c.deflate.threshold:
+	case fin && w.c.deflate.compresses(len(p)):
 		if packed.B, w.compressed = z.AppendMessage(packed.B, p); w.compressed {
 			return packed.B, true
 		}
 		return p, false
-	case fin:
+	case fin, w.c.deflate.threshold.Load() == math.MaxInt:
 		return p, false
 	}
 	w.compressed = true

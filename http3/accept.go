@@ -2,7 +2,6 @@ package http3
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -11,16 +10,32 @@ import (
 	"github.com/quic-go/quic-go/http3"
 )
 
-var errNotStreamer = errors.New("websocket: the ResponseWriter does not give out the stream; a middleware may hide it (it needs an Unwrap method)")
+var (
+	errNotStreamer = errors.New("websocket: the ResponseWriter does not give out the stream; a middleware may hide it (it needs an Unwrap method)")
+	errAnswered    = errors.New("websocket: Accept was called for a request that has been answered already, by another Accept or by a write to the ResponseWriter")
+)
+
+// A serverFault is the error of a handshake that failed because of the server and not the client.
+type serverFault struct{ error }
+
+func (f serverFault) Unwrap() error { return f.error }
 
 // Accept accepts a WebSocket over HTTP/3 (RFC 9220), in a handler of quic-go's [http3.Server]. All else is as with
 // [websocket.Accept], to which it leaves requests of other versions of HTTP, so that one handler may serve them all: it checks the
 // request and its Origin, writes the response if it refuses, and the handler may return before the connection ends.
 //
+// Middleware learns of the answer by WriteHeader(200). A wrapper's WriteHeader must not change that status or the handshake's own
+// fields. If it does, Accept returns an error that names what was changed, and the client gets the wrapper's own status, or its
+// stream is reset. quic-go sends the header fields as they are when WriteHeader has returned, not as they were when it was called.
+//
 // The option EndOnShutdown is ignored.
 func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*websocket.Conn, error) {
 	if r.ProtoMajor != 3 {
 		return websocket.Accept(w, r, opts)
+	}
+	all := layers(w)
+	if find(all).answered() { // not even a refusal may be written
+		return nil, serverFault{errAnswered}
 	}
 	request := r
 	if r.Method == http.MethodConnect && r.Proto != "HTTP/3.0" { // Proto is the :protocol
@@ -30,32 +45,20 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOption
 		request.ContentLength = -1
 	}
 	answer, err := websocket.Negotiate(request, opts)
+	if err == nil {
+		err = preset(w, answer)
+	}
 	if err != nil {
 		maps.Copy(w.Header(), answer.Header)
-		if opts != nil && opts.OnRefuse != nil {
-			opts.OnRefuse(w, r, answer.Status, err)
-		} else {
-			http.Error(w, err.Error(), answer.Status)
-		}
-		return nil, err
+		return nil, refuse(w, r, opts, answer.Status, err)
 	}
-	streamer := streamerOf(w)
+	streamer := streamerOf(all)
 	if streamer == nil {
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return nil, errNotStreamer
+		return nil, refuse(w, r, opts, http.StatusInternalServerError, errNotStreamer)
 	}
-	preset := w.Header().Get("Sec-WebSocket-Protocol")
-	for _, name := range []string{"Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Sec-WebSocket-Accept", "Content-Length", "Content-Encoding"} {
-		w.Header().Del(name)
-	}
-	maps.Copy(w.Header(), answer.Header)
-	if answer.Conn.Subprotocol == "" && preset != "" { // the handler has chosen it
-		answer.Conn.Subprotocol = preset
-		w.Header().Set("Sec-WebSocket-Protocol", preset)
-	}
-	taken, err := take(w, streamer, answer.Status)
+	taken, err := send(all, streamer, answer.Header)
 	if err != nil {
-		return nil, fmt.Errorf("websocket: the answer was not sent: %w", err)
+		return nil, err
 	}
 	s := &stream{requestStream: taken}
 	s.local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
@@ -68,32 +71,34 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOption
 	return c, nil
 }
 
-// take sends the answer and takes the stream over. Middleware sees the status; if it keeps it to itself, the answer is sent past it.
-func take(w http.ResponseWriter, streamer http3.HTTPStreamer, status int) (s *http3.Stream, err error) {
-	defer func() {
-		if v := recover(); v != nil { // quic-go's way to say that the stream was taken over before
-			s, err = nil, fmt.Errorf("the request has been answered already: %v", v)
-		}
-	}()
-	w.WriteHeader(status)
-	if inner, ok := streamer.(http.ResponseWriter); ok && inner != w {
-		maps.Copy(inner.Header(), w.Header())
-		inner.WriteHeader(status)
+// preset adds to the answer the subprotocol that the handler has set on w, if it has none.
+func preset(w http.ResponseWriter, answer *websocket.Handshake) error {
+	if answer.Conn.Subprotocol != "" {
+		return nil
 	}
-	return streamer.HTTPStream()
-}
-
-// streamerOf returns what gives out the stream below a middleware's ResponseWriter, or nil.
-func streamerOf(w http.ResponseWriter) http3.HTTPStreamer {
-	for range 100 { // a chain may lead back to itself
-		if s, ok := w.(http3.HTTPStreamer); ok {
-			return s
-		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return nil
-		}
-		w = u.Unwrap()
+	chosen, err := presetSubprotocol(w.Header())
+	if err != nil {
+		answer.Status, answer.Header = http.StatusInternalServerError, nil
+		deleteAnswer(w.Header()) // no client could read the error with them
+		return err
+	}
+	if chosen != "" {
+		answer.Conn.Subprotocol = chosen
+		answer.Header["Sec-WebSocket-Protocol"] = []string{chosen}
 	}
 	return nil
+}
+
+// refuse answers a request that is refused, and returns why.
+func refuse(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions, status int, err error) error {
+	clean(w.Header())
+	if opts != nil && opts.OnRefuse != nil {
+		opts.OnRefuse(w, r, status, err)
+	} else {
+		http.Error(w, err.Error(), status)
+	}
+	if status == http.StatusInternalServerError { // which no request of a client's gets
+		return serverFault{err}
+	}
+	return err
 }

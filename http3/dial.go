@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
-	"github.com/quic-go/quic-go/http3"
 )
 
 // Dial opens a WebSocket with a Dialer that all of the program shares, see [Dialer.Dial].
@@ -29,7 +28,9 @@ var defaultDialer Dialer
 // answers with anything but a valid handshake, [errors.As] finds a [*websocket.HandshakeError], and Dial also returns the response, with
 // up to 1024 bytes of its body.
 //
-// If the QUIC connection has as many streams as the server allows, Dial waits until one ends.
+// If the QUIC connection has as many streams as the server allows, Dial waits until one ends. If the server rejects the request without
+// having processed it, because it is shutting down for example (RFC 9114, sections 4.1.1 and 5.2), Dial sends it again over a new
+// connection, up to ten times with growing pauses.
 func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
 	if ctx == nil {
 		return nil, nil, errors.New("websocket: Dial was called with a nil context")
@@ -46,14 +47,9 @@ func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions
 	if err != nil {
 		return nil, nil, err
 	}
-	s, str, err := d.openStream(ctx, req.URL)
+	s, resp, err := d.request(ctx, req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("websocket: no stream for HTTP/3: %w", err)
-	}
-	resp, err := roundTrip(ctx, str, req)
-	if err != nil {
-		s.Close()
-		return nil, nil, fmt.Errorf("websocket: no answer to the handshake: %w", err)
+		return nil, nil, fmt.Errorf("websocket: %w", err)
 	}
 	if jar := jarOf(opts); jar != nil {
 		jar.SetCookies(req.URL, resp.Cookies())
@@ -65,25 +61,6 @@ func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions
 	}
 	resp.Body = http.NoBody
 	return c, resp, nil
-}
-
-// roundTrip sends the request and reads the response.
-func roundTrip(ctx context.Context, str *http3.RequestStream, req *http.Request) (*http.Response, error) {
-	stop := context.AfterFunc(ctx, func() {
-		str.CancelWrite(requestCancelled)
-		str.CancelRead(requestCancelled)
-	})
-	err := str.SendRequestHeader(req)
-	var resp *http.Response
-	for n := 0; err == nil && n <= maxInformational; n++ {
-		if resp, err = str.ReadResponse(); err == nil && resp.StatusCode >= http.StatusOK {
-			break
-		}
-	}
-	if !stop() {
-		return nil, ctx.Err()
-	}
-	return resp, err
 }
 
 // newConn checks the response, and returns the Conn on the stream.
@@ -124,9 +101,6 @@ type handshakeError struct {
 
 func (e *handshakeError) Error() string { return "websocket: the handshake failed: " + e.reason }
 func (e *handshakeError) Unwrap() error { return e.err }
-
-// maxInformational is how many responses with a status of 1xx may come before the answer.
-const maxInformational = 5
 
 // maxBodyStart is how much of the body of a failed handshake is kept, and bodyTime how long it may take.
 const (

@@ -20,7 +20,8 @@
 // # Shutdown
 //
 // [websocket.ServerGroup] is for net/http's server. Add the connections to a [websocket.Group], and call its Shutdown before the
-// Shutdown of the [http3.Server], which would wait for their streams.
+// Shutdown of the [http3.Server], which would wait for their streams. A Dialer's WebSockets go on when their server announces its
+// shutdown (GOAWAY); the next Dial opens another connection, and repeats a request that the server has rejected unseen.
 package http3
 
 import "github.com/quic-go/quic-go/http3"

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/closeonce/websocket"
 	"github.com/quic-go/quic-go"
 )
 
@@ -22,5 +24,30 @@ func TestUnreachableHosts(t *testing.T) {
 	}
 	if n := len(d.hosts); n > 0 {
 		t.Errorf("the Dialer has %d hosts", n)
+	}
+}
+
+// TestEndedBeforeHeader: of a connection that ends between the opening of the stream and the request, the server has seen no request.
+func TestEndedBeforeHeader(t *testing.T) {
+	p := newPairs(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req, _, err := newRequest(ctx, p.url, new(websocket.DialOptions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := p.dialer.connect(ctx, req.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.release()
+	str, err := c.http.OpenRequestStream(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.end()
+	_, err = roundTrip(ctx, str, req)
+	if _, ok := err.(unseen); !ok {
+		t.Errorf("the error is %v", err)
 	}
 }

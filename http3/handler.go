@@ -2,6 +2,7 @@ package http3
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -12,7 +13,8 @@ import (
 
 // Handler is [websocket.Handler] for HTTP/3 too: it accepts WebSockets and runs serve for each in a goroutine of its own, with
 // [websocket.Conn.Context]. When serve returns, the connection is closed with 1000 (StatusNormalClosure). If it panics, the connection
-// is closed with 1011 (StatusInternalError), and the panic is logged. If the handshake fails, serve is not called. Logs go to
+// is closed with 1011 (StatusInternalError), and the panic is logged. If the handshake fails, serve is not called; if the server
+// is the cause, by an option that is not valid or a middleware that prevents the handshake, the error is logged. Logs go to
 // the Logger of the [http3.Server], or to slog's default. The option EndOnShutdown has no effect over HTTP/3.
 //
 // Requests of other versions of HTTP are left to websocket.Handler.
@@ -26,8 +28,8 @@ func Handler(opts *websocket.AcceptOptions, serve func(ctx context.Context, c *w
 		logger := loggerOf(r)
 		c, err := Accept(w, r, opts)
 		if err != nil {
-			if err == errNotStreamer { // not the client's fault
-				logger.Error(err.Error(), "path", r.URL.Path)
+			if _, ok := err.(serverFault); ok {
+				logger.Error(err.Error(), "remote", r.RemoteAddr, "path", fmt.Sprintf("%.200s", r.URL.Path))
 			}
 			return
 		}

@@ -50,7 +50,7 @@ func newPairs(t *testing.T) *pairs {
 	}
 	p.url = "wss://" + pc.LocalAddr().String()
 	p.server = &http3.Server{QUICConfig: config, TLSConfig: http3.ConfigureTLSConfig(serverTLS), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, err := take(w, w.(http3.HTTPStreamer), http.StatusOK)
+		s, err := send(layers(w), w.(http3.HTTPStreamer), nil)
 		if err != nil {
 			t.Error(err)
 		}
@@ -75,11 +75,8 @@ func (p *pairs) pair(server bool) (near, far net.Conn, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, requested, err := p.dialer.openStream(ctx, req.URL)
+	s, _, err := p.dialer.request(ctx, req)
 	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := roundTrip(ctx, requested, req); err != nil {
 		return nil, nil, err
 	}
 	select {

@@ -98,7 +98,7 @@ func libraries() []*library {
 }
 
 func findLibrary(name string) (*library, error) {
-	all := libraries()
+	all := append(libraries(), ourGorillaLibrary())
 	name = strings.TrimSuffix(name, beforeSuffix) // to the program from that checkout it is the only version
 	i := slices.IndexFunc(all, func(l *library) bool { return l.name == name })
 	if i < 0 {

@@ -134,6 +134,9 @@ func (f flags) plan(all []int, files int) (plan, error) {
 			p.libraries = append(p.libraries, l)
 		}
 	}
+	if l := ourGorillaLibrary(); f.libraries != "" && wanted(f.libraries, l.name) {
+		p.libraries = append(p.libraries, l)
+	}
 	for _, c := range cases(sc, f.procs, underTest, all) {
 		if wanted(f.cases, c.name) {
 			p.cases = append(p.cases, c)

@@ -192,6 +192,14 @@ func (t *Conn) readPlain() (int, error) {
 	return n, err
 }
 
+// InMessage makes the next Read read as much as there is. Otherwise, if the net.Conn needs memory to wait with, it reads a few
+// bytes, which is right between messages.
+func (t *Conn) InMessage() {
+	if t.ready == nil {
+		t.in.Room()
+	}
+}
+
 // watchRead makes the end of a Read's context interrupt it.
 func (t *Conn) watchRead(ctx context.Context) {
 	done := ctx.Done()

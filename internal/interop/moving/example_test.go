@@ -81,7 +81,7 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	code := strings.ReplaceAll(string(source), "\n\t", "\n")
-	blocks := strings.Split(contents(t, document), "```go\n")[1:]
+	blocks := strings.Split(aboutCoder(t), "```go\n")[1:]
 	for _, block := range blocks {
 		block, _, _ = strings.Cut(block, "```")
 		formatted, err := format.Source([]byte(block))

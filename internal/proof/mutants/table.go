@@ -24,9 +24,9 @@ var Table = []Mutant{
 	{"no-mask", "a client does not mask control frames and small messages", []Edit{{"account.appendFrame", "if !a.client {", "if !a.client || len(payload) <= 64 {"}}},
 
 	// Text.
-	{"text-unchecked", "text is not checked", []Edit{{"receiver.begin", "r.checking = h.opcode == opText && !h.rsv1", "r.checking = false"}}},
-	{"text-not-across-frames", "text is checked anew in each frame", []Edit{{"receiver.begin", "if h.opcode != opContinuation {\n\t\tr.checking = h.opcode == opText && !h.rsv1\n\t\tr.text.Reset()",
-		"r.text.Reset()\n\tif h.opcode != opContinuation {\n\t\tr.checking = h.opcode == opText && !h.rsv1"}}},
+	{"text-unchecked", "text is not checked", []Edit{{"receiver.begin", "r.checking = h.opcode == opText && !h.rsv1 && !r.anyText", "r.checking = false"}}},
+	{"text-not-across-frames", "text is checked anew in each frame", []Edit{{"receiver.begin", "if h.opcode != opContinuation {\n\t\tr.checking = h.opcode == opText && !h.rsv1 && !r.anyText\n\t\tr.text.Reset()",
+		"r.text.Reset()\n\tif h.opcode != opContinuation {\n\t\tr.checking = h.opcode == opText && !h.rsv1 && !r.anyText"}}},
 	{"text-end-unchecked", "text may end in the middle of a character", []Edit{{"receiver.checkText", "ok = r.text.Done()", "_ = r.text.Done()"}}},
 	{"text-write-unchecked", "a Writer's text may be cut between the bytes of a character", []Edit{{"messageWriter.whole", "if w.isText {", "if w.isText && len(p) < 2 {"}}},
 
@@ -41,11 +41,11 @@ var Table = []Mutant{
 	{"close-twice", "a Close that came is answered after our Close too", []Edit{
 		{"closeTable", "sendClose: {closeSent, refuse},", "sendClose: {closeSent, emit},"},
 		{"closeTable", "recvClose: {closed, finish},", "recvClose: {closeSent, echo},"},
-		{"closing.received", "if c.ours == none {", "if c.ours != leaving {"}}},
-	{"echo-1000", "the echo has always the code 1000", []Edit{{"closing.received", "= peer, due, payload", "= peer, due, \"\\x03\\xe8\""}}},
-	{"echo-empty", "the echo has no code", []Edit{{"closing.received", "= peer, due, payload", "= peer, due, \"\""}}},
-	{"no-echo", "a client does not answer a Close that came", []Edit{{"closing.received", "if c.ours == none {", "if !c.server {\n\t\t\tc.by, c.ours = peer, written\n\t\t\treturn bound | keepReading\n\t\t}\n\t\tif c.ours == none {"}}},
-	{"data-after-close", "data leaves after our Close", []Edit{{"closeTable", "sendData:   {closeSent, refuse},", "sendData:   {closeSent, emit},"},
+		{"closing.received", "if c.ours == none && !c.passive {", "if c.ours != leaving {"}}},
+	{"echo-1000", "the echo has always the code 1000", []Edit{{"closing.received", "c.payload = payload", "c.payload = \"\\x03\\xe8\""}}},
+	{"echo-empty", "the echo has no code", []Edit{{"closing.received", "c.payload = payload", "c.payload = \"\""}}},
+	{"no-echo", "a client does not answer a Close that came", []Edit{{"closing.received", "if c.ours == none && !c.passive {", "if !c.server {\n\t\t\tc.ours = written\n\t\t\treturn bound | keepReading\n\t\t}\n\t\tif c.ours == none {"}}},
+	{"data-after-close", "data leaves after our Close", []Edit{{"closeTable", "sendData: {closeSent, refuse},", "sendData: {closeSent, emit},"},
 		{"closing.stopped", "return c.state != open || c.ours != none ||", "return c.state != open && c.state != closeSent ||"}}},
 	{"pong-after-close", "pongs leave after our Close", []Edit{
 		{"closeTable", "recvData:   {closeSent, ignore},", "recvData:   {closeSent, deliver},"},
@@ -58,15 +58,15 @@ var Table = []Mutant{
 	{"server-waits", "a server does not close TCP after the closing handshake", []Edit{{"closing.complete", "if c.server || c.eof {", "if c.eof {"},
 		{"closing.last", "return c.server && c.ours == leaving && c.state == closed", "return false"}}},
 	{"violation-silent", "a breach of the protocol is not answered by a Close frame", []Edit{{"closing.fail", "c.ours, c.payload = due, payload", "return c.end(cause)"}}},
-	{"violation-stays", "after a breach of the protocol TCP stays open", []Edit{{"closing.wrote", "case c.by == violation:", "case c.by == violation && c.state == open:"}}},
+	{"violation-stays", "after a breach of the protocol TCP stays open", []Edit{{"closing.wrote", "case !c.over && c.by == violation:", "case !c.over && c.by == violation && c.state == open:"}}},
 	{"close-code-1002", "every breach is answered with 1002", []Edit{{"Conn.fail", "code, reason = err.Code, err.Reason", "reason = err.Reason"}}},
 	{"close-waits-forever", "Close has no time-out", []Edit{{"Conn.ring", "if due.Has(alarmClose) {", "if due.Has(alarmClose) && t == 0 {"}}},
 	{"second-close-hangs", "a second Close takes the read turn for itself", []Edit{{"Conn.CloseContext", "code, reason, misuse := checkClose(code, reason)\n",
 		"code, reason, misuse := checkClose(code, reason)\n\tif c.has(closedByUs) {\n\t\tc.supervisor.Turn.Await(nil, nil)\n\t}\n"}}},
 	{"closenow-polite", "CloseNow waits for the closing handshake", []Edit{{"Conn.CloseNow", "c.end(errClosedNow)", "c.Close(StatusNormalClosure, \"\")"}}},
 	{"close-ignores-context", "CloseContext does not look at its context", []Edit{{"Conn.CloseContext", "case <-ctx.Done():", "case <-make(chan int):"}}},
-	{"half-close-counts", "the closing handshake is over with our Close half written", []Edit{{"closing.received", "if c.ours == written {", "if c.ours != none {"}}},
-	{"cause-overwritten", "a later reason replaces the first", []Edit{{"closing.because", "if c.cause == nil {", "if reason != nil {"}}},
+	{"half-close-counts", "the closing handshake is over with our Close half written", []Edit{{"closing.received", "case action == finish && c.ours == written:", "case action == finish:"}}},
+	{"cause-overwritten", "a later reason replaces the first", []Edit{{"closing.end", "c.cause = cmp.Or(c.cause, reason)", "c.cause = reason"}}},
 	{"lost-is-eof", "a lost connection looks like the end of a stream", []Edit{{"endOfStream.Unwrap", "return io.ErrUnexpectedEOF", "return io.EOF"}}},
 
 	// Pings.

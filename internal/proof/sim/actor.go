@@ -34,7 +34,7 @@ type mood struct {
 	write, tryWrite, stream              int
 	ping                                 int
 	close, closeContext, closeNow, cread int
-	limit, closeMany, leave              int
+	limit, closeMany, leave, closeWrite  int
 	cast, prepared, restless             int
 }
 
@@ -63,7 +63,7 @@ func (a *actor) step() {
 		{m.read, a.read}, {m.appendRead, a.appendRead}, {m.reader, a.reader}, {m.messages, a.messages},
 		{m.write, a.write}, {m.tryWrite, a.tryWrite}, {m.stream, a.stream}, {m.ping, a.ping},
 		{m.close, a.close}, {m.closeContext, a.closeContext}, {m.closeNow, a.closeNow}, {m.cread, a.closeRead},
-		{m.limit, a.limit}, {m.closeMany, a.closeMany}, {m.leave, a.leave},
+		{m.limit, a.limit}, {m.closeMany, a.closeMany}, {m.leave, a.leave}, {m.closeWrite, a.closeWrite},
 		{m.cast, a.castOne}, {m.prepared, a.writePrepared}, {m.restless, a.comeOrGo},
 	}
 	total := 0
@@ -356,6 +356,17 @@ func (p *peer) closeAs(who string, ctx context.Context, what string, code int, r
 	}
 	c.end(err)
 	return err
+}
+
+func (a *actor) closeWrite() { a.halfCloseAs(a.who, one(a.draw, 1000, 1001, 4000)) }
+
+// halfCloseAs is one CloseWrite.
+func (p *peer) halfCloseAs(who string, code int) {
+	c := p.begin(who, fmt.Sprintf("CloseWrite with %d", code), nil)
+	p.life.mu.Lock()
+	p.life.closes = append(p.life.closes, ending{at: time.Now(), half: true, code: code, call: c})
+	p.life.mu.Unlock()
+	c.end(p.conn.CloseWrite(websocket.StatusCode(code), ""))
 }
 
 func (a *actor) closeWith(ctx context.Context, what string, code int) {

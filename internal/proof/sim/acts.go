@@ -61,7 +61,7 @@ func (a *actor) leave() {
 		}
 		a.rest()
 	}
-	told := ownClose(err) && !a.endedNow() && a.over().IsZero() && a.heardClose() == nil && a.end.out.hasRoomFor(a.opts)
+	told := ownClose(err) && !a.endedNow() && a.over().IsZero() && a.heardClose() == nil && a.end.in.closedAt().IsZero() && a.end.out.hasRoomFor(a.opts)
 	a.closeNow()
 	group.Wait()
 	if promises.closeBeforeCloseNow && told && a.wire.seen().close() == nil && !a.end.out.lost() {

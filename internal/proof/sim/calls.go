@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func (p *peer) judgeCalls() {
 	defer p.life.mu.Unlock()
 	var deadline time.Time // when the application's first Close must be over
 	for _, e := range p.life.closes {
-		if !e.now {
+		if !e.now && !e.half {
 			deadline = e.at.Add(p.opts.closeWithin())
 			break
 		}
@@ -65,7 +66,7 @@ func (p *peer) judgeError(c *call, cause error) {
 	isClose := strings.HasPrefix(c.what, "Close")
 	switch {
 	case err == nil:
-		if isClose && c.what != "CloseNow" && c.what != "CloseRead" && !p.shookHands() && !p.violatedPeer() {
+		if isClose && c.what != "CloseNow" && c.what != "CloseRead" && !strings.HasPrefix(c.what, "CloseWrite") && !p.shookHands() && !p.violatedPeer() {
 			p.fail("%s: %s returned nil, but the closing handshake is not complete", c.who, c.what)
 		}
 		return
@@ -97,6 +98,12 @@ func (p *peer) judgeError(c *call, cause error) {
 	if strings.HasPrefix(c.what, "TryWrite") && strings.Contains(err.Error(), "connection was lost") {
 		return // it can't wait for the cause to be found out
 	}
+	if strings.Contains(err.Error(), "was sent by CloseWrite") && errors.Is(err, net.ErrClosed) {
+		if !sends(c.what) || !p.halfBefore(c) {
+			p.fail("%s: %s: %v", c.who, c.what, err)
+		}
+		return
+	}
 	if !tells(c.what, err, cause) {
 		p.fail("%s: %s returned %q, the cause is %q", c.who, c.what, err, cause)
 	}
@@ -113,11 +120,20 @@ func (p *peer) judgeError(c *call, cause error) {
 // tells reports whether an error of a call tells the cause, and no more. After the peer's Close, a call that sends says
 // besides that the connection is closed.
 func tells(what string, err, cause error) bool {
-	sends := strings.HasPrefix(what, "Write") || strings.HasPrefix(what, "TryWrite") || strings.HasPrefix(what, "Ping")
-	if sends && websocket.CloseStatus(cause) != -1 {
+	if sends(what) && websocket.CloseStatus(cause) != -1 {
 		return err.Error() == cause.Error()+": "+net.ErrClosed.Error() && errors.Is(err, cause) && errors.Is(err, net.ErrClosed)
 	}
 	return err.Error() == cause.Error()
+}
+
+// sends reports whether a call is one that sends.
+func sends(what string) bool {
+	return strings.HasPrefix(what, "Write") || strings.HasPrefix(what, "TryWrite") || strings.HasPrefix(what, "Ping")
+}
+
+// halfBefore reports whether CloseWrite was called before c returned. The caller holds p.life.mu.
+func (p *peer) halfBefore(c *call) bool {
+	return slices.ContainsFunc(p.life.closes, func(e ending) bool { return e.half && !e.at.After(c.ended) })
 }
 
 // shookHands reports whether both Close frames are through, as far as p knows.

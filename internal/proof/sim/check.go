@@ -2,8 +2,12 @@ package sim
 
 import (
 	"bytes"
+	"context"
+	"slices"
 	"sort"
 	"strconv"
+
+	"github.com/closeonce/websocket"
 )
 
 // judge holds the whole run against the promises.
@@ -102,6 +106,7 @@ func difference(a, b []byte) string {
 func (p *peer) judgeReceipts() {
 	sent := p.heard.seen()
 	messages := sent.messages
+	all := p.hearsAll()
 	if sent.partial != nil && !sent.packed {
 		messages = append(messages[:len(messages):len(messages)], wireMessage{data: sent.partial, opcode: sent.messageType(), frames: -1})
 	}
@@ -155,6 +160,9 @@ func (p *peer) judgeReceipts() {
 			break
 		}
 	}
+	if i := slices.Index(used, false); all && i >= 0 && messages[i].frames >= 0 { // the last one may have been cut short
+		p.fail("%.30q was sent before the answer to CloseWrite, and not received", messages[i].data)
+	}
 	// Each reader gets its messages in the order in which they were sent.
 	place := map[string]int{}
 	next := map[string]int{}
@@ -172,6 +180,13 @@ func (p *peer) judgeReceipts() {
 			next[r.who] = i
 		}
 	}
+}
+
+// hearsAll reports whether the application has read to the end of what was sent to it: it has called CloseWrite, and read on
+// until the peer's Close, which was not answered by anything else.
+func (p *peer) hearsAll() bool {
+	return p.halfClosed() && !p.closedWhole() && !p.noReads() && !p.violatedPeer() && !p.tooBig() && p.heardClose() != nil &&
+		websocket.CloseStatus(context.Cause(p.conn.Context())) == websocket.StatusCode(p.heardClose().closeCode())
 }
 
 // messageType is the opcode of the message under way.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -169,6 +170,8 @@ func (g *choirGroup) join(s *singer, who string) error {
 		y.in = g.choir.moment.Add(1)
 	} else if len(g.shut) > 0 && errors.Is(err, net.ErrClosed) {
 		g.shut = append(g.shut, shutting{call.began, y.comes, g.shut[0].code}) // it was closed as the group was
+	} else if strings.Contains(err.Error(), "connection was lost") && (!s.end.in.closedAt().IsZero() || s.end.out.lost()) {
+		// A write has failed, and what the peer has said is still looked for.
 	} else if s.conn.Context().Err() == nil && s.wire.seen().close() == nil && s.heard.seen().close() == nil && !s.closed() && !closes {
 		s.fail("%s: Add: %v", g.name, err)
 	}

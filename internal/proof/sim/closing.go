@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/closeonce/websocket/internal/supervisor"
 )
 
 // heardClose returns the peer's Close, if p has read it.
@@ -73,6 +75,11 @@ func (p *peer) hindered() bool {
 			return true
 		}
 	}
+	// The peer's application may have called CloseWrite and not read on: it takes no answer once its read-ahead is full.
+	// p.life.mu is held by the caller.
+	if q, end := p.heardBy(), p.life.endedAt; q != p && q.halfClosed() && p.end.out.blockedAround(end.Add(-slack), end) {
+		return true
+	}
 	return p.wire.seen().pending > 0 || p.end.out.stuck() || p.cleaned()
 }
 
@@ -80,6 +87,9 @@ func (p *peer) hindered() bool {
 func (p *peer) cleaned() bool {
 	return strings.Contains(context.Cause(p.conn.Context()).Error(), "without a closing handshake")
 }
+
+// maxLook is after how long at most somebody looks whether the application reads (internal/supervisor).
+const maxLook = supervisor.ReaderDelay << 4
 
 // judgeTCP: the server closes TCP first, and the client waits for it.
 func (p *peer) judgeTCP() {
@@ -108,6 +118,12 @@ func (p *peer) judgeTCP() {
 		if p.opts.end == "plain" {
 			patience += time.Second // it has no halves: a CloseNow lets arrive what has left, and then closes the whole
 		}
+		if p.life.halfClosed() { // then messages that are not read hide the peer's Close, and nobody looks at once
+			patience += 2 * maxLook
+			for _, r := range p.life.got {
+				through = max(through, r.at.Sub(w.trace.start))
+			}
+		}
 		if late := closed - through; late > patience && closed-since > p.opts.closeWithin()+slack {
 			p.fail("closed TCP %v after the closing handshake", late)
 		} else if late > patience && !p.end.out.lost() && !p.end.in.lost() {
@@ -120,8 +136,8 @@ func (p *peer) judgeTCP() {
 		return
 	}
 	// It may give up after the close timeout, which after CloseRead may have begun
-	// before our Close left.
-	if p.life.noReads || p.sings != nil { // nor is it known when a group began to close
+	// before our Close left, and after CloseWrite begins later.
+	if p.life.noReads || p.life.halfClosed() || p.sings != nil { // nor is it known when a group began to close
 		return
 	}
 	if closed-since < p.opts.closeWithin() && !p.link.down.lost() && !p.link.up.lost() {

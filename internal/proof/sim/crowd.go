@@ -192,6 +192,8 @@ func (c *crowd) actors(p *peer, n int) []*actor {
 				if r.chance(30) {
 					a.mood.cread, a.mood.closeNow = 1, 1
 				}
+			case 5:
+				a.mood.closeWrite = 1
 			}
 		}
 		all = append(all, a)

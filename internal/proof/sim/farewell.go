@@ -70,7 +70,7 @@ func (g *choirGroup) close(ctx context.Context, code int, all bool, do func() (i
 	if deadline, ok := ctx.Deadline(); ok { // who is left then is ended as by CloseNow
 		for _, s := range g.choir.singers {
 			s.life.mu.Lock()
-			s.life.closes = append(s.life.closes, ending{deadline, true, 0, &call{who: g.name, what: "the end of patience"}})
+			s.life.closes = append(s.life.closes, ending{at: deadline, now: true, call: &call{who: g.name, what: "the end of patience"}})
 			s.life.mu.Unlock()
 		}
 	}

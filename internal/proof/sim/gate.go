@@ -158,15 +158,15 @@ func (d *direction) offeredAt(n int64) time.Time {
 	if i == len(o) {
 		return time.Time{}
 	}
-	// A long batch is offered in pieces. What comes in between changes nothing.
-	for ; i > 0; i-- {
-		before := int64(0)
-		if i > 1 {
-			before = o[i-2].to
+	// A long batch is offered in pieces: full ones, the rest, and what lies elsewhere. What comes in between changes nothing.
+	full := func(i int) bool {
+		if i < 1 {
+			return i == 0 && o[i].to >= pieceSize
 		}
-		if o[i-1].to-before < pieceSize {
-			break
-		}
+		return o[i].to-o[i-1].to >= pieceSize
+	}
+	for i > 0 && (full(i-1) || full(i-2)) {
+		i--
 	}
 	return o[i].at
 }

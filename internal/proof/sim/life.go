@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -41,12 +42,14 @@ type receipt struct {
 	data  []byte
 	whole bool
 	who   string
+	at    time.Time
 }
 
 // An ending is a close that the application asked for.
 type ending struct {
 	at   time.Time
 	now  bool // without a handshake
+	half bool // by CloseWrite: the application goes on reading
 	code int
 	call *call
 }
@@ -92,14 +95,14 @@ func (c *call) end(err error) {
 // got notes a message, or the start of one.
 func (p *peer) got(who string, typ byte, data []byte, whole bool) {
 	p.life.mu.Lock()
-	p.life.got = append(p.life.got, receipt{typ, append([]byte(nil), data...), whole, who})
+	p.life.got = append(p.life.got, receipt{typ, append([]byte(nil), data...), whole, who, time.Now()})
 	p.life.mu.Unlock()
 }
 
 // closing notes that the application asks for an end.
 func (p *peer) closing(c *call, now bool, code int) {
 	p.life.mu.Lock()
-	p.life.closes = append(p.life.closes, ending{time.Now(), now, code, c})
+	p.life.closes = append(p.life.closes, ending{at: time.Now(), now: now, code: code, call: c})
 	p.life.mu.Unlock()
 }
 
@@ -115,6 +118,25 @@ func (p *peer) closed() bool {
 	p.life.mu.Lock()
 	defer p.life.mu.Unlock()
 	return len(p.life.closes) > 0
+}
+
+// closedWhole reports whether it has done so otherwise than by CloseWrite.
+func (p *peer) closedWhole() bool {
+	p.life.mu.Lock()
+	defer p.life.mu.Unlock()
+	return slices.ContainsFunc(p.life.closes, func(e ending) bool { return !e.half })
+}
+
+// halfClosed reports whether the application has called CloseWrite.
+func (p *peer) halfClosed() bool {
+	p.life.mu.Lock()
+	defer p.life.mu.Unlock()
+	return p.life.halfClosed()
+}
+
+// halfClosed is that for a caller who holds mu.
+func (l *life) halfClosed() bool {
+	return slices.ContainsFunc(l.closes, func(e ending) bool { return e.half })
 }
 
 // opens counts what is open.

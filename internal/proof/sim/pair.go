@@ -80,7 +80,7 @@ func (w *world) lostNetwork(client, server *peer) {
 	var group sync.WaitGroup
 	for _, p := range []*peer{client, server} {
 		group.Go(func() { p.drain(context.Background()) })
-		if alive := p.opts.aliveWithin(); alive == 0 || alive == boundless {
+		if alive := p.opts.aliveWithin(); alive == 0 || alive == boundless || p.halfClosed() {
 			group.Go(func() {
 				time.Sleep(2 * time.Minute)
 				if !p.over().IsZero() {
@@ -202,6 +202,15 @@ func (w *world) harvest(client, server *peer) {
 	both := w.draw.chance(25)
 	if !both {
 		closers = peers[w.draw.IntN(2):][:1]
+	}
+	half := !both && w.draw.chance(25)
+	if half {
+		reason = ""
+		closers[0].halfCloseAs("closer", code)
+		w.wait("drains", &drains)
+		if got := websocket.CloseStatus(ends[closers[0]]); int(got) != code {
+			closers[0].fail("after CloseWrite with %d Read said %v", code, ends[closers[0]])
+		}
 	}
 	for _, p := range closers {
 		for i := range w.draw.between(1, 3) {

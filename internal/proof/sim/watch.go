@@ -79,7 +79,7 @@ func (p *peer) readsAll() time.Time {
 	p.life.mu.Lock()
 	defer p.life.mu.Unlock()
 	for _, c := range p.life.calls {
-		if strings.HasPrefix(c.what, "Close") && c.what != "CloseNow" {
+		if strings.HasPrefix(c.what, "Close") && c.what != "CloseNow" && !strings.HasPrefix(c.what, "CloseWrite") {
 			return c.began
 		}
 	}
@@ -106,7 +106,7 @@ func (p *peer) backlog() int {
 
 // neglectsReaders: a message has come whole, and a call that waits for one does not get it.
 func (p *peer) neglectsReaders() bool {
-	if p.noReads() || p.closed() || p.heardClose() != nil || p.violatedPeer() {
+	if p.noReads() || p.closedWhole() || p.heardClose() != nil || p.violatedPeer() {
 		return false
 	}
 	came, taken := 0, p.end.in.taken()

@@ -200,6 +200,8 @@ func (w *world) actors(p *peer, n int, biggest int, closers bool) []*actor {
 				if w.draw.chance(40) {
 					a.mood.cread = 2
 				}
+			case 6:
+				a.mood.closeWrite = 2
 			}
 		}
 		all = append(all, a)

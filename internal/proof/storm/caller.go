@@ -296,6 +296,17 @@ func (c *caller) close(ctx context.Context, code websocket.StatusCode, reason st
 	return err
 }
 
+// closeWrite is one CloseWrite.
+func (c *caller) closeWrite(code websocket.StatusCode, reason string) {
+	c.end.noteClose(code)
+	c.in("CloseWrite", nil, atOnce)
+	err := c.end.conn.CloseWrite(code, reason)
+	c.out()
+	if err != nil {
+		c.end.pair.world.fail("close-failed", "%s: CloseWrite returned %v", c, err)
+	}
+}
+
 // closeNow is one CloseNow.
 func (c *caller) closeNow() {
 	c.end.closedNow.Store(true)

@@ -20,7 +20,7 @@ func (w *world) ends() {
 		if p == nil {
 			return
 		}
-		endings := []func(*pair){(*pair).allClose, (*pair).overtaken, (*pair).acceptedThenGone, (*pair).violated, (*pair).cutOff, (*pair).unread}
+		endings := []func(*pair){(*pair).allClose, (*pair).overtaken, (*pair).acceptedThenGone, (*pair).violated, (*pair).cutOff, (*pair).unread, (*pair).halfClosed}
 		one(w.draw, endings...)(p)
 	}
 }
@@ -200,6 +200,45 @@ func (p *pair) cutOff() {
 	p.doomed()
 	w.join(&all)
 	close(stop)
+	p.finish()
+}
+
+// halfClosed is an application that says with CloseWrite that it has nothing more to say, and reads on, until the peer's Close.
+// What the peer had sent before is read, all of it.
+func (p *pair) halfClosed() {
+	w, r := p.world, p.world.draw
+	e := one(r, p.ends()...)
+	stop := make(chan struct{})
+	var writers, readers sync.WaitGroup
+	for _, x := range p.ends() {
+		for range one(r, 0, 1, 4) {
+			a := x.actor("w", stop)
+			writers.Go(func() { a.writes("any") })
+		}
+	}
+	peer, app := e.other().actor("r", stop), e.actor("r", stop)
+	readers.Go(func() { peer.reads(nil) })
+	readers.Go(func() { app.reads(nil) })
+	pause(r.upTo(2*time.Millisecond), w.dead)
+	code, reason := app.code()
+	for range one(r, 1, 1, 3) {
+		a := e.actor("h", stop)
+		writers.Go(func() { a.closeWrite(code, reason) })
+	}
+	both := r.chance(30) // a Close of the peer's crosses ours, or begins
+	if a := e.other().actor("c", stop); both {
+		writers.Go(func() { a.closesPolitely(false) })
+	}
+	w.join(&writers)
+	p.doomed()
+	close(stop)
+	w.join(&readers)
+	if v := e.heard.seen.view(); !both && v.closes > 0 && !v.broken && !p.relay.broken.Load() {
+		read, sent := int(e.begun.Load()), e.other().out.count()
+		if read < sent || read > sent && !v.closeInside { // a Reader may have begun the message that the Close cut short
+			w.fail("undelivered", "%s: %d messages left before the answer to its CloseWrite, and %d were read", e.role, sent, read)
+		}
+	}
 	p.finish()
 }
 

@@ -1,0 +1,111 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/closeonce/websocket"
+)
+
+// A Conn is a WebSocket connection with the methods of gorilla/websocket. One goroutine may read from it; any number may write,
+// and call Close and WriteControl.
+type Conn struct {
+	c      *websocket.Conn
+	size   int // what a writer of NextWriter keeps
+	closed atomic.Bool
+
+	// Reading belongs to the goroutine that reads.
+	reads   deadline
+	reader  *messageReader // nil: none is open
+	readErr error
+	// trouble is what a handler has left for the call that reads.
+	trouble atomic.Pointer[trouble]
+
+	mu       sync.Mutex // guards handlers
+	handlers handlers
+
+	writes    deadline
+	deadlined atomic.Bool                    // writes was used
+	writer    atomic.Pointer[messageWriter]  // nil: none is open
+	writeErr  atomic.Pointer[permanentError] // nil: there is none
+}
+
+// A permanentError is the error of everything that is written from now on.
+type permanentError struct{ error }
+
+// From returns a Conn for a connection of the core. Its handlers for Pings and Pongs are never called, Pings and
+// the peer's Close are answered by the connection itself, and options keep their values: text is checked for UTF-8, and there is a read
+// limit, unless [Conn.SetReadLimit] lifts it.
+func From(c *websocket.Conn) *Conn { return &Conn{c: c, size: defaultWriteBuffer} }
+
+// Modern returns the connection that c is made of. Both may be used at once: messages of both stay whole. After the connection
+// was read by one of them, the other continues with the next message.
+func (c *Conn) Modern() *websocket.Conn { return c.c }
+
+// Close closes TCP, without a closing handshake. Messages and a Close frame that were written before are sent.
+func (c *Conn) Close() error {
+	if c.closed.Swap(true) {
+		return c.opError("close", net.ErrClosed)
+	}
+	c.reads.stop()
+	c.writes.stop()
+	return c.c.CloseNow()
+}
+
+// LocalAddr returns the local address.
+func (c *Conn) LocalAddr() net.Addr { return c.c.LocalAddr() }
+
+// RemoteAddr returns the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.c.RemoteAddr() }
+
+// Subprotocol returns the subprotocol that was agreed on.
+func (c *Conn) Subprotocol() string { return c.c.Subprotocol() }
+
+// NetConn returns the connection below. Do not read from it, and do not write to it.
+func (c *Conn) NetConn() net.Conn { return c.c.NetConn() }
+
+// UnderlyingConn is NetConn.
+//
+// Deprecated: Use NetConn.
+func (c *Conn) UnderlyingConn() net.Conn { return c.NetConn() }
+
+// EnableWriteCompression says whether messages that follow are compressed, if compression was agreed on.
+func (c *Conn) EnableWriteCompression(enable bool) {
+	if enable {
+		c.c.SetCompressionThreshold(0)
+	} else {
+		c.c.SetCompressionThreshold(math.MaxInt)
+	}
+}
+
+// SetCompressionLevel returns an error if level is not one of compress/flate.
+func (c *Conn) SetCompressionLevel(level int) error {
+	if level < -2 || level > 9 {
+		return errors.New("websocket: invalid compression level")
+	}
+	return nil
+}
+
+// options are those of a handshake that concern the connection.
+type options struct {
+	autoControl, compress bool
+	writeBuffer           int
+}
+
+const defaultWriteBuffer = 4096
+
+// prepare returns a Conn that waits for its connection, and the functions that the connection calls.
+func prepare(o options) (c *Conn, onPing func(context.Context, []byte) bool, onPong func(context.Context, []byte), mode websocket.CompressionMode) {
+	c = &Conn{size: o.writeBuffer}
+	if c.size <= 0 {
+		c.size = defaultWriteBuffer
+	}
+	if o.compress {
+		mode = websocket.CompressionNoContextTakeover
+	}
+	return c, c.pinged, c.ponged, mode
+}

@@ -1,0 +1,38 @@
+// Package websocket has the API of github.com/gorilla/websocket v1.5.3, on top of github.com/closeonce/websocket. A program
+// that was written for gorilla/websocket moves here by its import path:
+//
+//	import "github.com/closeonce/websocket/gorilla" // the package's name is websocket, as before
+//
+// Every exported identifier is here, with the same signature, value and text. The documentation of gorilla/websocket holds
+// for this package, with the exceptions below. New programs, and new code in old ones, use [websocket.Conn]: [Conn.Modern] and
+// [From] give one kind of connection from the other.
+//
+// # As in gorilla/websocket
+//
+// A connection must be read: Pings, Pongs and the peer's Close are seen by calls that read, and the handlers run in these
+// calls, in order with the messages. A read deadline that has passed in a call is final, and so is any other error of reading.
+// After the application has sent a Close frame, messages are read on until the peer's Close frame. The peer's Close
+// is answered by the close handler. [Conn.Close] closes TCP without a handshake. Text is not checked for UTF-8. There is no
+// read limit, no keepalive and no time-out unless the application sets one.
+//
+// # Better than in gorilla/websocket
+//
+//   - Methods that write may be called by several goroutines at once. Nothing panics because of it; each message stays whole.
+//   - A Read after an error returns the same error, however often, and never panics.
+//   - With AutoControl, a field of [Upgrader] and [Dialer], Pings and the peer's Close are answered while nobody reads.
+//   - A message is one frame if it is written by WriteMessage or WriteJSON. WriteBufferSize bounds only how much
+//     a writer of NextWriter keeps before it sends a fragment. The other buffer sizes and WriteBufferPool have no effect: a connection that
+//     waits holds no buffers.
+//   - Messages written while more has come than was read share system calls: one may leave up to 1 ms later. Close
+//     sends what WriteMessage has accepted.
+//   - The read limit counts bytes after decompression. A message over it, or a peer that breaks the protocol, ends the connection, and
+//     not only the reading.
+//   - A Close frame with a code that RFC 6455 forbids on the wire leaves with the nearest that it allows.
+//   - Upgrade works with middleware whose ResponseWriter has an Unwrap method, and also sends header fields that were set on the
+//     ResponseWriter. Bytes that come right behind the request are read, and not refused.
+//   - Messages shorter than 512 bytes are not compressed. SetCompressionLevel checks the level, and has no other effect.
+//   - If WriteJSON can't encode a value, nothing is sent.
+//   - The error of a time-out is also [os.ErrDeadlineExceeded], and that of a closed connection [net.ErrClosed].
+//
+// After the peer's Close frame no data can be sent, even if the close handler has not answered it: the methods return [ErrCloseSent].
+package websocket

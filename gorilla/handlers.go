@@ -1,0 +1,128 @@
+package websocket
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// handlers are the application's; nil is the default.
+type handlers struct {
+	ping, pong func(string) error
+	close      func(int, string) error
+}
+
+// trouble is an error that a handler has returned, or its panic.
+type trouble struct {
+	err      error
+	panicked any
+}
+
+// writeWait is how long an answer by a default handler may wait.
+const writeWait = time.Second
+
+// pinged handles a Ping, in the goroutine that reads. It reports whether the connection answers.
+func (c *Conn) pinged(_ context.Context, payload []byte) bool {
+	c.mu.Lock()
+	h := c.handlers.ping
+	c.mu.Unlock()
+	if h == nil {
+		return true
+	}
+	c.handle(func() error { return h(string(payload)) })
+	return false
+}
+
+// ponged handles a Pong.
+func (c *Conn) ponged(_ context.Context, payload []byte) {
+	c.mu.Lock()
+	h := c.handlers.pong
+	c.mu.Unlock()
+	if h != nil {
+		c.handle(func() error { return h(string(payload)) })
+	}
+}
+
+// handle runs a handler. An error ends the call that reads, which returns it; a panic goes on there.
+func (c *Conn) handle(h func() error) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.interrupt(&trouble{panicked: v})
+		}
+	}()
+	if err := h(); err != nil {
+		c.interrupt(&trouble{err: err})
+	}
+}
+
+func (c *Conn) interrupt(t *trouble) {
+	c.trouble.CompareAndSwap(nil, t)
+	c.reads.interrupt()
+}
+
+// PingHandler returns the handler for Pings.
+func (c *Conn) PingHandler() func(appData string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.handlers.ping == nil {
+		return c.answerPing
+	}
+	return c.handlers.ping
+}
+
+// SetPingHandler sets the handler for Pings. It runs in calls that read. nil is the default, which answers with a Pong.
+func (c *Conn) SetPingHandler(h func(appData string) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handlers.ping = h
+}
+
+// answerPing is the default handler, for those who call it.
+func (c *Conn) answerPing(payload string) error {
+	err := c.WriteControl(PongMessage, []byte(payload), time.Now().Add(writeWait))
+	if e, ok := err.(net.Error); err == ErrCloseSent || ok && e.Timeout() {
+		return nil
+	}
+	return err
+}
+
+// PongHandler returns the handler for Pongs.
+func (c *Conn) PongHandler() func(appData string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.handlers.pong == nil {
+		return func(string) error { return nil }
+	}
+	return c.handlers.pong
+}
+
+// SetPongHandler sets the handler for Pongs. It runs in calls that read. nil is the default, which does nothing.
+func (c *Conn) SetPongHandler(h func(appData string) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handlers.pong = h
+}
+
+// CloseHandler returns the handler for the peer's Close.
+func (c *Conn) CloseHandler() func(code int, text string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.handlers.close == nil {
+		return c.answerClose
+	}
+	return c.handlers.close
+}
+
+// SetCloseHandler sets the handler for the peer's Close. It runs in the call that reads, and has to send a Close frame, unless
+// AutoControl is set. nil is the default, which answers with the same code.
+func (c *Conn) SetCloseHandler(h func(code int, text string) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handlers.close = h
+}
+
+// answerClose is the default handler.
+func (c *Conn) answerClose(code int, _ string) error {
+	c.WriteControl(CloseMessage, FormatCloseMessage(code, ""), time.Now().Add(writeWait))
+	return nil
+}

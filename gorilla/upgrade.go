@@ -1,0 +1,195 @@
+package websocket
+
+import (
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/closeonce/websocket"
+)
+
+// A BufferPool is a pool of write buffers. A *sync.Pool is one. It has no effect.
+type BufferPool interface {
+	// Get returns a value, or nil.
+	Get() interface{}
+	// Put takes a value.
+	Put(interface{})
+}
+
+// An Upgrader accepts WebSockets in HTTP handlers. The zero value is ready. It may be used by several goroutines at once.
+type Upgrader struct {
+	// HandshakeTimeout bounds the time for the answer to leave. 0: 10 s.
+	HandshakeTimeout time.Duration
+
+	// WriteBufferSize is how much a writer of NextWriter keeps before it sends a fragment. 0: 4096. ReadBufferSize
+	// has no effect.
+	ReadBufferSize, WriteBufferSize int
+
+	// WriteBufferPool has no effect.
+	WriteBufferPool BufferPool
+
+	// Subprotocols are those that the server speaks, the preferred first. If nil, the Sec-WebSocket-Protocol of Upgrade's
+	// header is sent.
+	Subprotocols []string
+
+	// Error, if not nil, writes the response to a request that is refused.
+	Error func(w http.ResponseWriter, r *http.Request, status int, reason error)
+
+	// CheckOrigin reports whether the request's Origin may connect. If nil, an Origin must have the request's host.
+	CheckOrigin func(r *http.Request) bool
+
+	// EnableCompression accepts permessage-deflate, without context takeover.
+	EnableCompression bool
+
+	// AutoControl has the connection answer Pings and the peer's Close by itself, even while nobody reads. Handlers then run in
+	// a goroutine of the connection's own if nobody reads, and the close handler only tells of the Close. It is an addition to
+	// gorilla/websocket.
+	AutoControl bool
+}
+
+// Upgrade accepts the WebSocket that the request asks for. responseHeader is sent with the answer. If the handshake fails,
+// Upgrade answers the request, and returns a [HandshakeError].
+func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header) (*Conn, error) {
+	if status, reason := u.check(r, responseHeader); reason != "" {
+		return nil, u.refuse(w, r, status, reason)
+	}
+	header := maps.Clone(w.Header())
+	u.addFields(w.Header(), responseHeader)
+	if u.HandshakeTimeout > 0 {
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(u.HandshakeTimeout)) // where it has one; Accept lifts it
+	}
+	c, onPing, onPong, mode := prepare(options{u.AutoControl, u.EnableCompression, u.WriteBufferSize})
+	var refusal error
+	core, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols:       u.Subprotocols,
+		InsecureSkipVerify: true, // the Origin was checked
+		OnRefuse: func(w http.ResponseWriter, r *http.Request, status int, err error) {
+			clear(w.Header())
+			maps.Copy(w.Header(), header)
+			if status == http.StatusNotImplemented {
+				status = http.StatusInternalServerError
+			}
+			refusal = u.refuse(w, r, status, err.Error())
+		},
+		CompressionMode: mode,
+		ReadLimit:       -1,
+		KeepAlive:       -1,
+		Passive:         !u.AutoControl,
+		AnyText:         true,
+		OnPingReceived:  onPing,
+		OnPongReceived:  onPong,
+	})
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case err != nil:
+		return nil, err
+	}
+	c.c = core
+	return c, nil
+}
+
+// check returns why a request is refused, and with which status.
+func (u *Upgrader) check(r *http.Request, responseHeader http.Header) (status int, reason string) {
+	const not = "websocket: the client is not using the websocket protocol: "
+	switch {
+	case !hasToken(r.Header, "Connection", "upgrade"):
+		return http.StatusBadRequest, not + "'upgrade' token not found in 'Connection' header"
+	case !hasToken(r.Header, "Upgrade", "websocket"):
+		return http.StatusBadRequest, not + "'websocket' token not found in 'Upgrade' header"
+	case r.Method != http.MethodGet:
+		return http.StatusMethodNotAllowed, not + "request method is not GET"
+	case !hasToken(r.Header, "Sec-Websocket-Version", "13"):
+		return http.StatusBadRequest, "websocket: unsupported version: 13 not found in 'Sec-Websocket-Version' header"
+	case responseHeader["Sec-Websocket-Extensions"] != nil:
+		return http.StatusInternalServerError, "websocket: application specific 'Sec-WebSocket-Extensions' headers are unsupported"
+	}
+	allowed := u.CheckOrigin
+	if allowed == nil {
+		allowed = sameOrigin
+	}
+	if !allowed(r) {
+		return http.StatusForbidden, "websocket: request origin not allowed by Upgrader.CheckOrigin"
+	}
+	if key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key")); err != nil || len(key) != 16 {
+		return http.StatusBadRequest, "websocket: not a websocket handshake: 'Sec-WebSocket-Key' header must be Base64 encoded value of 16-byte in length"
+	}
+	return 0, ""
+}
+
+// sameOrigin reports whether the request has no Origin, or one with its own host.
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header["Origin"]
+	if len(origin) == 0 {
+		return true
+	}
+	u, err := url.Parse(origin[0])
+	return err == nil && strings.EqualFold(u.Host, r.Host)
+}
+
+// hasToken reports whether a header field lists a token.
+func hasToken(h http.Header, name, token string) bool {
+	for _, list := range h[name] {
+		for t := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refuse answers a request that is refused.
+func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) error {
+	err := HandshakeError{reason}
+	if u.Error != nil {
+		u.Error(w, r, status, err)
+	} else {
+		w.Header().Set("Sec-Websocket-Version", "13")
+		http.Error(w, http.StatusText(status), status)
+	}
+	return err
+}
+
+// addFields adds the application's fields to the answer.
+func (u *Upgrader) addFields(h, responseHeader http.Header) {
+	for name, values := range responseHeader {
+		if name == "Sec-Websocket-Protocol" && u.Subprotocols != nil {
+			continue
+		}
+		h[name] = append(h[name], values...)
+	}
+}
+
+// Upgrade accepts the WebSocket that the request asks for, from any Origin. If the handshake fails, it does not answer the
+// request.
+//
+// Deprecated: Use Upgrader.
+func Upgrade(w http.ResponseWriter, r *http.Request, responseHeader http.Header, readBufSize, writeBufSize int) (*Conn, error) {
+	u := Upgrader{
+		ReadBufferSize:  readBufSize,
+		WriteBufferSize: writeBufSize,
+		Error:           func(http.ResponseWriter, *http.Request, int, error) {},
+		CheckOrigin:     func(*http.Request) bool { return true },
+	}
+	return u.Upgrade(w, r, responseHeader)
+}
+
+// Subprotocols returns the subprotocols that the request offers.
+func Subprotocols(r *http.Request) []string {
+	list := strings.TrimSpace(r.Header.Get("Sec-Websocket-Protocol"))
+	if list == "" {
+		return nil
+	}
+	offered := strings.Split(list, ",")
+	for i, name := range offered {
+		offered[i] = strings.TrimSpace(name)
+	}
+	return offered
+}
+
+// IsWebSocketUpgrade reports whether the request asks for a WebSocket.
+func IsWebSocketUpgrade(r *http.Request) bool { return websocket.IsWebSocketUpgrade(r) }
