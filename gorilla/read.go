@@ -13,7 +13,7 @@ func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 	if c.readErr != nil {
 		return noFrame, nil, c.readErr
 	}
-	typ, p, err := c.c.Read(&c.reads)
+	typ, p, err := c.c.Read(c.reads.context())
 	if err != nil || c.trouble.Load() != nil {
 		return noFrame, nil, c.readFailed(err)
 	}
@@ -26,7 +26,7 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	if c.readErr != nil {
 		return noFrame, nil, c.readErr
 	}
-	typ, core, err := c.c.Reader(&c.reads)
+	typ, core, err := c.c.Reader(c.reads.context())
 	if err != nil || c.trouble.Load() != nil {
 		return noFrame, nil, c.readFailed(err)
 	}
