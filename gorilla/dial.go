@@ -180,6 +180,7 @@ func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	e.hidden = http.Header{}
+	//lint:ignore SA1008 this is how the core spells the names
 	key, offered := r.Header["Sec-WebSocket-Key"][0], handshake.Tokens(r.Header["Sec-WebSocket-Protocol"])
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		e.hide(resp, "Location")
