@@ -79,7 +79,7 @@ func Subprotocols(r *http.Request) []string {
 // before. The request's method is CONNECT then, the response's status 200, and a Conn is the same as over HTTP/1.1, with these
 // differences. The Conn does not outlive the handler: net/http ends its stream when the handler returns, and calls return an
 // error that says so. The handler must not return while the Conn is in use, so it should defer CloseNow; Handler waits by
-// itself. A Write under way at its return races with net/http. CloseNow and the end of Close wait until nothing uses the
+// itself. A Write that is still running when it returns may fail or panic in net/http. CloseNow and the end of Close wait until nothing uses the
 // request any more. If the peer takes no bytes of the WebSocket, its stream is reset. If it takes none of the whole HTTP/2
 // connection, they wait until it does or net/http gives the connection up: set WriteByteTimeout of http.Server's HTTP2 (an
 // http.HTTP2Config). net/http sends a stream's WINDOW_UPDATE frames behind what the stream has to send, so a peer that does not
@@ -93,8 +93,8 @@ func Subprotocols(r *http.Request) []string {
 // the other one. If a field of the handshake is wrong, the stream is reset.
 //
 // The end of a context that middleware has derived from the request's does not end the Conn, as over HTTP/1.1. If it was cancelled
-// without a cause, as net/http cancels the request's when the handler returns, a Write waits for up to 100 ms for a Read to tell
-// which of them it was.
+// without a cause, as net/http cancels the request's when the handler returns, a Write can't know which
+// of them it was; it waits for up to 100 ms for a Read to find out.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}

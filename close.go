@@ -79,7 +79,7 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		// Section 5.5.1: "The application MUST NOT send any more data frames after sending a Close frame." Nor do we send a Pong.
 		sendData: {closeSent, refuse}, sendQueued: {closeSent, refuse},
 		// Section 1.4: "After sending a control frame indicating the connection should be closed, a peer does not send
-		// any further data". What the peer sent before it saw our Close may still come. It is dropped, but see half.
+		// any further data". What the peer sent before it saw our Close may still come. It is dropped, unless CloseWrite was called (half).
 		recvData:   {closeSent, ignore},
 		disconnect: {closed, abort},
 	},

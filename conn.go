@@ -128,9 +128,9 @@ func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
 // RemoteAddr returns the peer's network address, or the proxy's if the connection goes through one.
 func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
 
-// SetReadLimit sets how many bytes a message may have after decompression. The default is 1 MiB; a negative n lifts the limit.
-// It applies from the next frame on. A larger message closes the connection with 1009 (RFC 6455, section 7.4.1), and calls
-// return an error that wraps [ErrMessageTooBig].
+// SetReadLimit sets how many bytes a message may have after decompression: 1 MiB by default, no limit if n is negative, and only
+// empty messages if it is 0. It applies from the next frame on. A larger message closes the connection with 1009 (RFC 6455, section
+// 7.4.1), and calls return an error that wraps [ErrMessageTooBig].
 func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 
 // Context returns a context that is cancelled when the connection has ended, for whatever reason: both Close frames were

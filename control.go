@@ -31,8 +31,8 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 }
 
 // CloseContext is [Conn.Close] with a context that bounds the wait. When ctx is done, CloseContext returns ctx.Err(), and the
-// closing handshake continues in the background for at most a second. If ctx is done already, CloseContext sends the Close
-// frame and does not wait.
+// closing handshake (RFC 6455, section 7.1.2) continues in the background for at most a second. If ctx is done already, CloseContext
+// sends the Close frame and does not wait. A code or reason that can't be sent is told rather than ctx.Err().
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
 	if hungUp, result := c.outcome(); hungUp { // mostly a deferred Close; it should cost no more than this

@@ -42,8 +42,8 @@
 // A [Group] sends the same messages to all its members and never waits for one that is
 // slow; what happens to that is a [SlowPolicy]. A [PreparedMessage] is framed and
 // compressed once for all. [Group.Shutdown] closes all members with 1001, and
-// [ServerGroup] makes the WebSockets of an [http.Server] such a group, so that its
-// Shutdown includes them.
+// [ServerGroup] makes the WebSockets of an [http.Server] such a group: the server's Shutdown
+// begins to close them, and the group's waits for the closing handshakes.
 //
 // # Errors
 //

@@ -14,8 +14,8 @@ var (
 	// larger than the read limit. The connection was closed with 1009.
 	ErrMessageTooBig = errors.New("websocket: message too big")
 
-	// ErrQueueFull is returned by [Conn.TryWrite], [Conn.SendPing] and
-	// [Conn.SendPong] when the message or frame does not fit into the queue,
+	// ErrQueueFull is returned by [Conn.TryWrite], [Conn.TryWritePrepared],
+	// [Conn.SendPing] and [Conn.SendPong] when the message or frame does not fit into the queue,
 	// because the peer reads more slowly than the application writes. Nothing
 	// of it was sent. Drop the message, or close the connection.
 	ErrQueueFull = errors.New("websocket: the write queue is full")

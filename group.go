@@ -68,7 +68,7 @@ type GroupStats struct {
 	Dropped  uint64     // messages that the policy dropped
 	Unsent   uint64     // messages that did not leave before the member's connection was closed or lost, or it was removed
 	Closed   uint64     // members that were closed by the policy
-	Policy   SlowPolicy // which one that is: CloseSlow instead of CloseAfterGrace, if there is no grace
+	Policy   SlowPolicy // the policy in effect: CloseSlow instead of CloseAfterGrace, if there is no grace
 }
 
 // MemberStats are the figures of one member of a [Group].

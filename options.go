@@ -73,8 +73,8 @@ type AcceptOptions struct {
 	QueueLimit int
 
 	// CloseTimeout bounds the closing handshake, whichever side began it, see
-	// [Conn.Close]. Default: 5 s. Negative: Close does not wait for the handshake, which
-	// then takes at most a second in the background.
+	// [Conn.Close]. Default: 5 s. Negative: Close sends its frame, returns nil and does not wait
+	// for the handshake, which then takes at most a second in the background.
 	CloseTimeout time.Duration
 
 	// KeepAlive is the time without a sign of life after which the peer is sent a

@@ -9,7 +9,9 @@ import (
 
 // This file is how the members of a Group are closed, and how the WebSockets of an http.Server hear of its shutdown.
 
-// Shutdown closes all members with 1001 (StatusGoingAway), see [Group.Close].
+// Shutdown closes all members with 1001 (StatusGoingAway), at once, and refuses new ones. It waits for their closing handshakes until
+// ctx is done, and then ends those that are left as [Conn.CloseNow] does. closed is how many members have completed the handshake. See
+// [Group.Close].
 func (g *Group) Shutdown(ctx context.Context) (closed int, err error) {
 	return g.Close(ctx, StatusGoingAway, "the server is shutting down")
 }

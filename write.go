@@ -34,15 +34,15 @@ func opcodeOf(typ MessageType, p []byte, anyText bool) (opcode, error) {
 //
 // When ctx is done, Write returns ctx.Err(), and the connection stays open, unless the option CloseOnCancel is set. If part of
 // the message has left, the rest is sent in the background. If nothing has left, the message is not sent, unless it was
-// compressed with context takeover: then it is sent in the background. After a Close of either side, Write returns the reason.
+// compressed with context takeover: then it is sent in the background. After a Close of either side, Write returns the reason. Text
+// that is not UTF-8, and a type that is none, are refused; the connection stays open.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	_, err := c.write(ctx, typ, p, true)
 	return err
 }
 
 // write is Write, and reports whether the message was sent or will be, which is possible with an error, too. cancels says
-// whether CloseOnCancel applies to ctx. Write only calls it, so as to use little stack
-// while it waits.
+// whether CloseOnCancel applies to ctx. Write does nothing but call it, so that it uses little stack while it waits.
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels bool) (sent bool, err error) {
 	op, err := opcodeOf(typ, p, c.anyText())
 	if err == nil && ctx.Err() != nil {
@@ -97,8 +97,9 @@ func (c *Conn) SetCompressionThreshold(n int) {
 
 // TryWrite sends p as one message, as [Conn.Write] does, but never waits: the kernel or the connection's queue takes it.
 // If the queue has no room, because the peer reads too slowly, TryWrite returns [ErrQueueFull], and the message is not sent.
-// The queue's limit is the option QueueLimit, 256 KiB by default; a larger message never fits. While a Writer is open,
-// messages wait in the queue.
+// The queue's limit is the option QueueLimit, 256 KiB by default; a larger message never fits (each counts with its header of up to
+// 14 bytes). While a Writer is open, messages wait in the queue. Several goroutines may call TryWrite. After a Close of either side it
+// returns the reason.
 func (c *Conn) TryWrite(typ MessageType, p []byte) error {
 	op, err := opcodeOf(typ, p, c.anyText())
 	if err != nil {

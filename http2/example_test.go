@@ -9,7 +9,6 @@ import (
 
 	"github.com/closeonce/websocket"
 	_ "github.com/closeonce/websocket/http2"
-	"github.com/closeonce/websocket/internal/testkit/h2test"
 )
 
 // With the import, the same handler serves WebSockets over both versions. Here the server speaks HTTP/2 without TLS, and the
@@ -30,12 +29,6 @@ func Example() {
 	}
 	go server.Serve(ln)
 	defer server.Close()
-
-	settings, err := h2test.Settings(ln.Addr().String(), nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("SETTINGS_ENABLE_CONNECT_PROTOCOL =", settings[h2test.EnableConnect])
 
 	// A client without TLS, whose Transport speaks nothing but HTTP/2. For wss, http.DefaultClient will do.
 	transport := &http.Transport{Protocols: new(http.Protocols)}
@@ -58,7 +51,6 @@ func Example() {
 		fmt.Printf("%s over %s\n", p, resp.Proto)
 	}
 	// Output:
-	// SETTINGS_ENABLE_CONNECT_PROTOCOL = 1
 	// hello over HTTP/1.1
 	// hello over HTTP/2.0
 }

@@ -18,7 +18,7 @@
 //
 // WebSockets then share a connection and its flow control with each other and with ordinary requests. An application that
 // does not read a WebSocket holds up to 1 MiB back, which is all that net/http allows a connection, so that the others
-// stall. This server configuration mends it:
+// stall. This server configuration avoids that:
 //
 //	server.HTTP2 = &http.HTTP2Config{
 //		MaxReceiveBufferPerStream:     64 << 10,

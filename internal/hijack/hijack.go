@@ -70,7 +70,10 @@ func Innermost(w http.ResponseWriter) http.ResponseWriter {
 // as net/http knows and can be looked at.
 func Answered(w http.ResponseWriter) bool {
 	r := find(w)
-	return r.status() != 0 || r.takenOver() || findStream(w).status() != 0
+	if r.known() { // and no deeper: the stack that this takes stays with a handler's goroutine
+		return r.status() != 0 || r.takenOver()
+	}
+	return findStream(w).status() != 0
 }
 
 // SwitchProtocols takes the connection over, after all wrappers of w have been told of the
