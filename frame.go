@@ -219,7 +219,7 @@ func (h *header) check(l legality) error {
 	if h.opcode > opPong || h.opcode > opBinary && !h.opcode.control() {
 		// "If an unknown opcode is received, the receiving endpoint MUST
 		// _Fail the WebSocket Connection_."
-		return protocolError(StatusProtocolError, "reserved opcode", "5.2")
+		return protocolError(StatusProtocolError, fmt.Sprintf("reserved opcode %d", h.opcode), "5.2")
 	}
 
 	// Section 5.1: "a client MUST mask all frames that it sends to the server"

@@ -85,6 +85,15 @@ func (d *deadline) interrupt() {
 	d.final = true
 }
 
+// resume takes interrupt back.
+func (d *deadline) resume() {
+	d.mu.Lock()
+	d.final = false
+	at := d.at
+	d.mu.Unlock()
+	d.set(at)
+}
+
 // stop stops the timer, which would keep the connection in memory.
 func (d *deadline) stop() {
 	d.mu.Lock()
