@@ -76,17 +76,25 @@ func Subprotocols(r *http.Request) []string {
 // # HTTP/2
 //
 // Clients open WebSockets over HTTP/2 if the program imports [github.com/closeonce/websocket/http2]; read its documentation
-// before. The request's method is CONNECT then, the response's status 200, and a Conn is the same as over HTTP/1.1, with
-// these differences. The Conn does not outlive the handler: net/http ends its stream when the handler returns, and calls
-// return an error that says so. The handler must not return while the Conn is in use, so it should defer CloseNow; Handler waits by
-// itself. CloseNow and the end of Close wait until nothing uses the request any more. If the peer takes no bytes of the WebSocket,
-// its stream is reset. If it takes none of the whole HTTP/2 connection, they wait until it does or net/http gives the
-// connection up: set WriteByteTimeout of http.Server's HTTP2 (an http.HTTP2Config). net/http sends a stream's WINDOW_UPDATE frames
-// behind what the stream has to send, so a peer that does not read can write 1 MiB more while a Write waits for it. If it reads
-// only after it has written more than that, both wait, until KeepAlive ends the connection. [http.MaxBytesHandler] limits the whole
-// of what is received.
+// before. The request's method is CONNECT then, the response's status 200, and a Conn is the same as over HTTP/1.1, with these
+// differences. The Conn does not outlive the handler: net/http ends its stream when the handler returns, and calls return an
+// error that says so. The handler must not return while the Conn is in use, so it should defer CloseNow; Handler waits by
+// itself. A Write under way at its return races with net/http. CloseNow and the end of Close wait until nothing uses the
+// request any more. If the peer takes no bytes of the WebSocket, its stream is reset. If it takes none of the whole HTTP/2
+// connection, they wait until it does or net/http gives the connection up: set WriteByteTimeout of http.Server's HTTP2 (an
+// http.HTTP2Config). net/http sends a stream's WINDOW_UPDATE frames behind what the stream has to send, so a peer that does not
+// read can write 1 MiB more while a Write waits for it. If it reads only after it has written more than that, both wait, until
+// KeepAlive ends the connection. [http.MaxBytesHandler] limits the whole of what is received.
 // http.Server.Shutdown waits for the WebSockets, so they have to be told, by [ServerGroup] for example.
 // Frames are written past middleware that has an Unwrap method; what transforms bodies must have one, or be left out.
+//
+// What a wrapper's WriteHeader makes of the answer is noticed if net/http's ResponseWriter, or that of golang.org/x/net/http2, is
+// found behind it, and if the fields it keeps are those that this package knows. If the status 200 was replaced, the client gets
+// the other one. If a field of the handshake is wrong, the stream is reset.
+//
+// The end of a context that middleware has derived from the request's does not end the Conn, as over HTTP/1.1. If it was cancelled
+// without a cause, as net/http cancels the request's when the handler returns, a Write waits for up to 100 ms for a Read to tell
+// which of them it was.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}

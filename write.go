@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,7 +163,7 @@ func (c *Conn) awaitWrite(ctx context.Context) error {
 	if c.writeTurn.Await(ctx.Done(), stopped) {
 		return nil
 	}
-	return c.writeErr(ctx)
+	return cmp.Or(c.writeErr(ctx), context.Canceled) // a Context of the application's may have taken back that it is done
 }
 
 // awaitWriter waits until no Writer is open.

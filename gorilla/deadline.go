@@ -8,22 +8,18 @@ import (
 	"time"
 )
 
-// A deadline is a context that is done from a moment on that can be moved: calls of the core run under it. Moving it costs
-// no timer and no memory, because the timer is left as it is if it fires before the new moment: it looks again then.
+// A deadline is a moment that can be moved, from which on calls fail. Each call of the core runs under the context of the time. Moving
+// the deadline costs no timer and no memory: the timer is left as it is if it fires before the new moment, and looks again then; and the
+// context stays, unless it is done.
 type deadline struct {
 	mu    sync.Mutex
 	at    time.Time // zero: never
 	fires time.Time // when the timer does; zero: it is not set
 	timer *time.Timer
 	final bool // by interrupt: moving it changes nothing
-	after map[*func()]struct{}
 
-	// Written with mu, and read without.
-	done   atomic.Pointer[chan struct{}] // nil until somebody asks
-	passed atomic.Bool                   // done is closed
+	now atomic.Pointer[period] // written with mu; nil until somebody asks
 }
-
-var _ context.Context = (*deadline)(nil)
 
 // set moves the deadline.
 func (d *deadline) set(t time.Time) {
@@ -32,15 +28,14 @@ func (d *deadline) set(t time.Time) {
 	if d.final {
 		return
 	}
-	if d.passed.Load() {
-		d.done.Store(nil)
-		d.passed.Store(false)
+	if p := d.now.Load(); p != nil && p.over.Load() {
+		d.now.Store(nil)
 	}
 	d.at = t
 	switch wait := time.Until(t); {
 	case t.IsZero():
 	case wait <= 0:
-		d.passLocked()
+		d.periodLocked().end()
 	case d.timer == nil:
 		d.timer, d.fires = time.AfterFunc(wait, d.look), t
 	case d.fires.IsZero() || t.Before(d.fires):
@@ -54,7 +49,7 @@ func (d *deadline) look() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fires = time.Time{}
-	if d.at.IsZero() || d.passed.Load() {
+	if d.at.IsZero() || d.periodLocked().over.Load() {
 		return
 	}
 	if wait := time.Until(d.at); wait > 0 {
@@ -62,26 +57,14 @@ func (d *deadline) look() {
 		d.fires = d.at
 		return
 	}
-	d.passLocked()
-}
-
-// passLocked ends the calls that are under way. The functions run in goroutines of their own, since mu is held.
-func (d *deadline) passLocked() {
-	if d.passed.Swap(true) {
-		return
-	}
-	close(d.doneLocked())
-	for f := range d.after {
-		go (*f)()
-	}
-	d.after = nil
+	d.periodLocked().end()
 }
 
 // interrupt ends the calls that are under way, and all later ones.
 func (d *deadline) interrupt() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.passLocked()
+	d.periodLocked().end()
 	d.final = true
 }
 
@@ -104,58 +87,86 @@ func (d *deadline) stop() {
 	}
 }
 
-// Deadline says that there is none, because it may be moved.
-func (d *deadline) Deadline() (time.Time, bool) { return time.Time{}, false }
-
-// Value returns nil.
-func (d *deadline) Value(any) any { return nil }
-
-// Done returns the channel that is closed when the deadline passes.
-func (d *deadline) Done() <-chan struct{} {
-	if done := d.done.Load(); done != nil {
-		return *done
+// context returns the context for a call that begins.
+func (d *deadline) context() context.Context {
+	if p := d.now.Load(); p != nil {
+		return p
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.doneLocked()
+	return d.periodLocked()
 }
 
-func (d *deadline) doneLocked() chan struct{} {
-	done := d.done.Load()
-	if done == nil {
-		done = new(chan struct{})
-		*done = make(chan struct{})
-		d.done.Store(done)
+func (d *deadline) periodLocked() *period {
+	p := d.now.Load()
+	if p == nil {
+		p = &period{done: make(chan struct{})}
+		d.now.Store(p)
 	}
-	return *done
+	return p
 }
+
+// A period is the context of calls until the deadline passes. It is done for good then: who has seen that it is done may ask for
+// the reason later.
+type period struct {
+	done chan struct{}
+	over atomic.Bool // done is closed, or will be at once
+
+	mu    sync.Mutex
+	after map[*func()]struct{}
+}
+
+var _ context.Context = (*period)(nil)
+
+// end ends the calls that are under way. The functions run in goroutines of their own, since the deadline's mu is held.
+func (p *period) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over.Swap(true) {
+		return
+	}
+	close(p.done)
+	for f := range p.after {
+		go (*f)()
+	}
+	p.after = nil
+}
+
+// Deadline says that there is none, because it may be moved.
+func (p *period) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Value returns nil.
+func (p *period) Value(any) any { return nil }
+
+// Done returns the channel that is closed when the deadline passes.
+func (p *period) Done() <-chan struct{} { return p.done }
 
 // Err returns os.ErrDeadlineExceeded after the deadline.
-func (d *deadline) Err() error {
-	if d.passed.Load() {
+func (p *period) Err() error {
+	if p.over.Load() {
 		return os.ErrDeadlineExceeded
 	}
 	return nil
 }
 
 // AfterFunc has f called when the deadline passes; package context asks for it, and needs no goroutine then.
-func (d *deadline) AfterFunc(f func()) (stop func() bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.passed.Load() {
+func (p *period) AfterFunc(f func()) (stop func() bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over.Load() {
 		go f()
 		return func() bool { return false }
 	}
-	if d.after == nil {
-		d.after = map[*func()]struct{}{}
+	if p.after == nil {
+		p.after = map[*func()]struct{}{}
 	}
 	key := &f
-	d.after[key] = struct{}{}
+	p.after[key] = struct{}{}
 	return func() bool {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		_, waits := d.after[key]
-		delete(d.after, key)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		_, waits := p.after[key]
+		delete(p.after, key)
 		return waits
 	}
 }

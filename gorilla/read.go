@@ -20,7 +20,7 @@ func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 		p, err = io.ReadAll(r)
 		return typ, p, err
 	}
-	typ, p, err := c.c.Read(&c.reads)
+	typ, p, err := c.c.Read(c.reads.context())
 	c.panicOn(func() {
 		if err == nil {
 			c.held = &messageReader{c: c, typ: int(typ), core: bytes.NewReader(p)}
@@ -42,7 +42,7 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 		c.reader, c.held = c.held, nil
 		return c.reader.typ, c.reader, nil
 	}
-	typ, core, err := c.c.Reader(&c.reads)
+	typ, core, err := c.c.Reader(c.reads.context())
 	c.panicOn(func() {
 		if err == nil {
 			c.held = &messageReader{c, int(typ), core}

@@ -89,7 +89,7 @@ func (c *Conn) permanent() error {
 // core has nothing to watch.
 func (c *Conn) writeContext() context.Context {
 	if c.deadlined.Load() {
-		return &c.writes
+		return c.writes.context()
 	}
 	return context.Background()
 }
@@ -195,7 +195,7 @@ func (w *messageWriter) choose() (back func()) {
 // open makes the core's writer, and writes what is kept to it.
 func (w *messageWriter) open() error {
 	if w.core == nil {
-		core, err := w.c.c.Writer(&w.c.writes, websocket.MessageType(w.typ))
+		core, err := w.c.c.Writer(w.c.writes.context(), websocket.MessageType(w.typ))
 		if err != nil {
 			return err
 		}

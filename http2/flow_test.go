@@ -2,12 +2,9 @@ package http2_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,74 +56,6 @@ func TestBothBlocked(t *testing.T) {
 			t.Error("the server got no error")
 		}
 	}
-}
-
-// frame returns a frame of HTTP/2 (RFC 9113, section 4.1) with the stream's identifier of another one's header.
-func frame(typ, flags byte, of [9]byte, payload ...byte) []byte {
-	return append([]byte{0, 0, byte(len(payload)), typ, flags, of[5], of[6], of[7], of[8]}, payload...)
-}
-
-// TestRefusedStream: a server refuses the first stream unseen (RFC 9113, section 8.7), and the request is sent again. One that
-// refuses all makes Dial fail soon, with an error that says so.
-func TestRefusedStream(t *testing.T) {
-	t.Parallel()
-	for name, times := range map[string]int32{"once": 1, "always": 1000} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var asked atomic.Int32
-			addr := refusing(t, times, &asked)
-			transport := &http.Transport{Protocols: new(http.Protocols)}
-			transport.Protocols.SetUnencryptedHTTP2(true)
-			defer transport.CloseIdleConnections()
-			ctx, cancel := context.WithTimeout(bg, 20*time.Second)
-			defer cancel()
-			c, _, err := websocket.Dial(ctx, "ws://"+addr, dialled(transport))
-			switch n := asked.Load(); {
-			case times == 1 && (err != nil || n != 2):
-				t.Errorf("asked %d times: %v", n, err)
-			case times > 1 && (err == nil || !strings.Contains(err.Error(), "refuses")):
-				t.Errorf("asked %d times: %v", n, err)
-			}
-			if err == nil {
-				c.CloseNow()
-			}
-		})
-	}
-}
-
-// refusing starts a server that refuses so many streams and accepts the others. It counts them.
-func refusing(t *testing.T, times int32, asked *atomic.Int32) string {
-	const headersType, resetType, settingsType, refused, status200, connectOn = 1, 3, 4, 7, 0x88, 8
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		nc, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		defer nc.Close()
-		io.CopyN(io.Discard, nc, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
-		var h [9]byte
-		nc.Write(frame(settingsType, 0, h, 0, connectOn, 0, 0, 0, 1))
-		for {
-			if _, err := io.ReadFull(nc, h[:]); err != nil {
-				return
-			}
-			io.CopyN(io.Discard, nc, int64(binary.BigEndian.Uint32(h[:])>>8))
-			switch {
-			case h[3] == settingsType && h[4] == 0:
-				nc.Write(frame(settingsType, 1, h))
-			case h[3] == headersType && asked.Add(1) <= times:
-				nc.Write(frame(resetType, 0, h, 0, 0, 0, refused))
-			case h[3] == headersType:
-				nc.Write(frame(headersType, 4, h, status200))
-			}
-		}
-	}()
-	return ln.Addr().String()
 }
 
 // TestStuckConnection: a client takes nothing of the whole HTTP/2 connection. CloseNow waits until net/http gives it up.

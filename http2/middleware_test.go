@@ -3,6 +3,9 @@ package http2_test
 import (
 	"compress/gzip"
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/connect"
 	"github.com/closeonce/websocket/internal/testkit/h2test"
 )
 
@@ -46,22 +50,100 @@ func roundTrip(t *testing.T, c *websocket.Conn, text string) {
 	}
 }
 
-// TestContextOfMiddleware: a middleware bounds requests by a deadline. It does not bound a WebSocket.
+// ownErr is a context with an error of its own.
+type ownErr struct{ context.Context }
+
+func (o ownErr) Err() error {
+	if err := o.Context.Err(); err != nil {
+		return fmt.Errorf("the middleware's: %w", err)
+	}
+	return nil
+}
+
+// ends are ways in which a middleware's own context ends when end is called, if not before.
+var ends = map[string]func(parent context.Context) (ctx context.Context, end func()){
+	"expired": func(parent context.Context) (context.Context, func()) {
+		ctx, cancel := context.WithTimeout(parent, 50*time.Millisecond)
+		return ctx, cancel
+	},
+	"cancelled": func(parent context.Context) (context.Context, func()) {
+		ctx, cancel := context.WithCancel(parent)
+		return ctx, cancel
+	},
+	"with a cause": func(parent context.Context) (context.Context, func()) {
+		ctx, cancel := context.WithCancelCause(parent)
+		return ctx, func() { cancel(errors.New("the middleware has had enough")) }
+	},
+	"with an error of its own": func(parent context.Context) (context.Context, func()) {
+		ctx, cancel := context.WithCancel(parent)
+		return ownErr{ctx}, cancel
+	},
+}
+
+// TestContextOfMiddleware: a middleware has a context of its own for the request, which ends. That does not end a WebSocket.
 func TestContextOfMiddleware(t *testing.T) {
 	t.Parallel()
-	expired := make(chan struct{}, 2)
-	accepts := websocket.Handler(nil, echo)
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)
-		defer cancel()
-		context.AfterFunc(ctx, func() { expired <- struct{}{} })
-		accepts.ServeHTTP(w, r.WithContext(ctx))
-	})
-	overBoth(t, h, func(t *testing.T, c *websocket.Conn) {
-		roundTrip(t, c, "before")
-		<-expired
-		roundTrip(t, c, "after")
-	})
+	for name, derive := range ends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ended := make(chan struct{}, 2)
+			accepts := websocket.Handler(nil, echo)
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ctx, end := derive(r.Context())
+				time.AfterFunc(50*time.Millisecond, func() {
+					end()
+					ended <- struct{}{}
+				})
+				accepts.ServeHTTP(w, r.WithContext(ctx))
+			})
+			overBoth(t, h, func(t *testing.T, c *websocket.Conn) {
+				roundTrip(t, c, "before")
+				<-ended
+				roundTrip(t, c, "after")
+				<-time.After(150 * time.Millisecond)
+				roundTrip(t, c, "and later")
+			})
+		})
+	}
+}
+
+// TestReturnAfterContext: a middleware's context ends, and then the handler returns. Reads and writes learn that it has.
+func TestReturnAfterContext(t *testing.T) {
+	t.Parallel()
+	for name, derive := range ends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conns := make(chan *websocket.Conn, 1)
+			s := h2test.Start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ctx, end := derive(r.Context())
+				c, err := websocket.Accept(w, r.WithContext(ctx), nil)
+				if err != nil {
+					t.Error(err)
+				}
+				end()
+				conns <- c
+				<-time.After(70 * time.Millisecond)
+			}), false, nil)
+			defer s.Close()
+			transport := h2test.Transport(s)
+			defer transport.CloseIdleConnections()
+			client, _, err := websocket.Dial(bg, s.URL, dialled(transport))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.CloseNow()
+			c := <-conns
+			defer c.CloseNow()
+			ctx, cancel := context.WithTimeout(bg, 10*time.Second)
+			defer cancel()
+			if _, _, err := c.Read(ctx); !errors.Is(err, connect.ErrReturned) {
+				t.Errorf("Read: %v", err)
+			}
+			if err := c.Write(ctx, websocket.MessageText, []byte("late")); !errors.Is(err, connect.ErrReturned) {
+				t.Errorf("Write: %v", err)
+			}
+		})
+	}
 }
 
 // silent is a middleware's ResponseWriter that keeps the status to itself.
@@ -91,7 +173,7 @@ func (m meddler) WriteHeader(status int) {
 	m.ResponseWriter.WriteHeader(status)
 }
 
-// TestSpoiledAnswer: Accept says which field of the answer is not as it was set, and a client does not take the WebSocket.
+// TestSpoiledAnswer: Accept says which field of the answer is not as it was set, and the client gets an error.
 func TestSpoiledAnswer(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]string{
@@ -100,22 +182,14 @@ func TestSpoiledAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			accepted := make(chan error, 1)
 			s := h2test.Start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				c, err := websocket.Accept(meddler{w, name, value}, r, nil)
+				_, err := websocket.Accept(meddler{w, name, value}, r, nil)
 				accepted <- err
-				if err == nil {
-					c.CloseNow()
-				}
 			}), false, nil)
 			defer s.Close()
 			transport := h2test.Transport(s)
 			defer transport.CloseIdleConnections()
-			c, _, err := websocket.Dial(bg, s.URL, dialled(transport))
-			if err == nil {
-				_, _, err = c.Read(bg)
-				c.CloseNow()
-			}
-			if err == nil {
-				t.Error("the client has read a message")
+			if _, _, err := websocket.Dial(bg, s.URL, dialled(transport)); err == nil || !strings.Contains(err.Error(), "INTERNAL_ERROR") {
+				t.Errorf("Dial gave %v; want a stream that is reset", err)
 			}
 			if err := <-accepted; err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(name)) {
 				t.Errorf("Accept gave %v", err)
@@ -123,6 +197,118 @@ func TestSpoiledAnswer(t *testing.T) {
 		})
 	}
 }
+
+// A replacer is a middleware's ResponseWriter that replaces the status.
+type replacer struct {
+	http.ResponseWriter
+	by int
+}
+
+func (r replacer) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+func (r replacer) WriteHeader(int)             { r.ResponseWriter.WriteHeader(r.by) }
+
+// TestReplacedStatus: Accept says by what the status was replaced, and the client gets that.
+func TestReplacedStatus(t *testing.T) {
+	t.Parallel()
+	for _, by := range []int{201, 204, 403} {
+		accepted := make(chan error, 2)
+		s := h2test.Start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := websocket.Accept(replacer{w, by}, r, nil)
+			accepted <- err
+		}), false, nil)
+		transport := h2test.Transport(s)
+		for _, opts := range []*websocket.DialOptions{{}, dialled(transport)} {
+			if _, resp, err := websocket.Dial(bg, s.URL, opts); err == nil || resp == nil || resp.StatusCode != by {
+				t.Errorf("HTTP2 %v: Dial gave %v, %v; want the status %d", opts.HTTP2, resp, err, by)
+			}
+			if err := <-accepted; err == nil || !strings.Contains(err.Error(), fmt.Sprintf("by %d", by)) {
+				t.Errorf("HTTP2 %v: Accept gave %v", opts.HTTP2, err)
+			}
+		}
+		transport.CloseIdleConnections()
+		s.Close()
+	}
+}
+
+// A holder is a middleware's ResponseWriter with header fields of its own, which hand gives to those behind it.
+type holder struct {
+	http.ResponseWriter
+	header http.Header
+	hand   func(outer, inner http.Header)
+}
+
+func (h *holder) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+func (h *holder) Header() http.Header         { return h.header }
+func (h *holder) WriteHeader(status int) {
+	if h.hand != nil {
+		h.hand(h.header, h.ResponseWriter.Header())
+		h.ResponseWriter.WriteHeader(status)
+		clear(h.header)
+	}
+}
+
+// A late is a middleware's ResponseWriter that changes the header fields when they have been sent.
+type late struct{ http.ResponseWriter }
+
+func (l late) Unwrap() http.ResponseWriter { return l.ResponseWriter }
+func (l late) WriteHeader(status int) {
+	l.ResponseWriter.WriteHeader(status)
+	l.Header().Set("Content-Length", "0")
+	l.Header().Set("Sec-Websocket-Protocol", "other")
+}
+
+// TestRightAnswer: whatever a middleware does with its header fields, an answer that is right when it is sent is accepted.
+func TestRightAnswer(t *testing.T) {
+	t.Parallel()
+	for name, wrap := range map[string]func(w http.ResponseWriter) http.ResponseWriter{
+		"copied": func(w http.ResponseWriter) http.ResponseWriter {
+			return &holder{w, http.Header{}, func(outer, inner http.Header) { maps.Copy(inner, outer) }}
+		},
+		"added": func(w http.ResponseWriter) http.ResponseWriter {
+			return &holder{w, http.Header{}, func(outer, inner http.Header) {
+				for name, values := range outer {
+					inner[name] = append(inner[name], values...)
+				}
+			}}
+		},
+		"kept":    func(w http.ResponseWriter) http.ResponseWriter { return &holder{w, http.Header{}, nil} },
+		"changed": func(w http.ResponseWriter) http.ResponseWriter { return late{w} },
+		"hidden": func(w http.ResponseWriter) http.ResponseWriter { // nothing to unwrap
+			return struct {
+				http.ResponseWriter
+				http.Flusher
+				http.Hijacker
+			}{late{w}, flusher(w), hijacker(w)}
+		},
+	} {
+		accepts := websocket.Handler(&websocket.AcceptOptions{Subprotocols: []string{"chat"}}, echo)
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w = wrap(w)
+			w.Header().Set("X-Own", "1")
+			accepts.ServeHTTP(w, r)
+		})
+		s := h2test.Start(h, false, nil)
+		transport := h2test.Transport(s)
+		for _, opts := range []*websocket.DialOptions{{}, dialled(transport)} {
+			opts.Subprotocols = []string{"chat"}
+			c, resp, err := websocket.Dial(bg, s.URL, opts)
+			if err != nil {
+				t.Errorf("%s, HTTP2 %v: %v", name, opts.HTTP2, err)
+				continue
+			}
+			if c.Subprotocol() != "chat" || resp.Header.Get("X-Own") != "1" {
+				t.Errorf("%s, HTTP2 %v: %v", name, opts.HTTP2, resp.Header)
+			}
+			roundTrip(t, c, "x")
+			c.CloseNow()
+		}
+		transport.CloseIdleConnections()
+		s.Close()
+	}
+}
+
+func flusher(w http.ResponseWriter) http.Flusher   { f, _ := w.(http.Flusher); return f }
+func hijacker(w http.ResponseWriter) http.Hijacker { h, _ := w.(http.Hijacker); return h }
 
 // TestAcceptTwice: the second call returns an error, and the first one's WebSocket lives.
 func TestAcceptTwice(t *testing.T) {

@@ -22,8 +22,8 @@ import (
 // ErrReturned is the error of a stream whose HTTP handler has returned: net/http ends the stream then.
 var ErrReturned = errors.New("the HTTP handler has returned, which ends a WebSocket over HTTP/2; the handler must wait for the connection's end")
 
-// ErrChanged is the error of an answer that can't be what was agreed on.
-var ErrChanged = errors.New("the WriteHeader method of a middleware's ResponseWriter has changed the handshake's answer")
+// ErrChanged is what errors wrap that say what a middleware has made of the answer.
+var ErrChanged = errors.New("the handshake failed")
 
 // errEnded is ErrReturned where it may also have been the client.
 var errEnded = fmt.Errorf("the client has reset the stream without an error, or %w", ErrReturned)
@@ -63,25 +63,19 @@ func Accept(w http.ResponseWriter, r *http.Request, answer *handshake.Answer) (*
 	// Those of the server are for requests. They can't be cleared when they have expired.
 	rc.SetReadDeadline(time.Time{})
 	rc.SetWriteDeadline(time.Time{})
-	answer.SetStream(inner.Header())
-	answer.SetStream(w.Header())
-	w.WriteHeader(http.StatusOK) // so that access logs see the status
-	if err := rc.Flush(); err != nil {
-		return nil, fmt.Errorf("the handshake's answer was not sent: %w", err)
-	}
-	for _, header := range []http.Header{w.Header(), inner.Header()} {
-		if err := answer.CheckStream(header); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrChanged, err)
+	err := hijack.TellStream(w, answer)
+	if err == nil {
+		if err := rc.Flush(); err != nil {
+			return nil, fmt.Errorf("the handshake's answer was not sent: %w", err)
 		}
+		err = hijack.CheckStream(w, answer) // again: a wrapper may have kept the status until now
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrChanged, err)
 	}
 	// Frames are written past the middleware, which may transform a body.
 	s := &stream{body: r.Body, w: inner, rc: rc, released: make(chan struct{})}
-	ctx := r.Context()
-	s.stop = context.AfterFunc(ctx, func() {
-		if ctx.Err() != context.DeadlineExceeded { // that is a middleware's; net/http cancels
-			s.end()
-		}
-	})
+	s.stop = context.AfterFunc(r.Context(), func() { s.suspect(r.Context()) })
 	c := &Conn{Conn: streamconn.New(s), half: s.closeWrite, released: s.released, remote: addrOf(r.RemoteAddr)}
 	c.local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if c.local == nil {
@@ -126,7 +120,8 @@ type stream struct {
 
 	mu       sync.Mutex
 	closed   bool          // by Close
-	returned bool          // the handler has returned, or the request was cancelled: w may not be used
+	returned bool          // the handler has returned: w may not be used
+	doubt    chan struct{} // closed when it is known whether the handler has returned; nil: there is no doubt
 	writing  chan struct{} // closed when the Write that is under way has returned; nil: there is none
 	released chan struct{}
 }
@@ -137,15 +132,20 @@ func (s *stream) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if err = whyEnded(err); errors.Is(err, ErrReturned) {
-		s.end()
-	}
+	err = whyEnded(err)
+	s.settle(errors.Is(err, ErrReturned))
 	return n, err
 }
 
 // Write sends DATA frames, and waits until the peer's window has room for them.
 func (s *stream) Write(p []byte) (n int, err error) {
 	s.mu.Lock()
+	for s.doubt != nil {
+		doubt := s.doubt
+		s.mu.Unlock()
+		<-doubt
+		s.mu.Lock()
+	}
 	switch {
 	case s.returned:
 		s.mu.Unlock()
@@ -188,16 +188,39 @@ func (s *stream) Close() error {
 		<-writing
 	}
 	s.stop()
+	s.settle(false)
 	err := s.body.Close()
 	close(s.released)
 	return err
 }
 
-// end is called when the handler has returned, or the client has reset the stream.
-func (s *stream) end() {
+// doubtFor is how long a Write waits for Read to tell whether the stream has ended. net/http ends the body right after the context.
+const doubtFor = 100 * time.Millisecond
+
+// suspect is called when the request's context has ended, as Accept saw it. net/http cancels it when the handler returns and when
+// the stream ends; but it may also be a middleware's own, which ends for other reasons. Those of net/http's have no cause. For the
+// others Read decides: it fails at once if net/http has ended the stream.
+func (s *stream) suspect(ctx context.Context) {
+	if context.Cause(ctx) != context.Canceled {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.returned = true
+	if !s.closed && !s.returned {
+		s.doubt = make(chan struct{})
+		time.AfterFunc(doubtFor, func() { s.settle(false) })
+	}
+}
+
+// settle ends the doubt. From returned on, the response is not used.
+func (s *stream) settle(returned bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.returned = s.returned || returned
+	if s.doubt != nil {
+		close(s.doubt)
+		s.doubt = nil
+	}
 }
 
 // guard calls f, which uses the response. When the handler has returned, that panics.

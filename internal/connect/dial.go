@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/closeonce/websocket/internal/streamconn"
@@ -30,11 +32,12 @@ var (
 	errNotPlain    = fmt.Errorf("%w: for a ws URL the HTTPClient's Transport must have Protocols with UnencryptedHTTP2 and without HTTP1, and no HTTP proxy", ErrUnsupported)
 )
 
-// refusedFor bounds how long net/http sends a request again that is refused unseen, by a server or by a proxy whose server is
-// gone. It would go on for a minute, with growing pauses. Refusals for want of streams end soon.
-const refusedFor = 3 * time.Second
-
-var errRefused = errors.New("the server refuses the stream again and again (REFUSED_STREAM or GOAWAY)")
+// A request that is refused is sent again after a pause, which begins with firstPause and doubles. All pauses and all waiting for
+// refusals, from the first one on, take at most refusedFor. Dialling does not count.
+const (
+	firstPause = 10 * time.Millisecond
+	refusedFor = 3 * time.Second
+)
 
 // A RoundTripper sends requests as extended CONNECTs over HTTP/2, whatever their method is. It is for one Dial.
 type RoundTripper struct {
@@ -65,68 +68,156 @@ func (rt *RoundTripper) check(req *http.Request) error {
 	return err
 }
 
-// RoundTrip sends the request. If the status is 200, the response's body is a stream for Conn, and the request's
-// context has no effect on it any more.
+// RoundTrip sends the request, again if the server refuses it. If the status is 200, the response's body is a stream for Conn,
+// and the request's context has no effect on it any more.
 func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := rt.check(req); err != nil {
 		return nil, err
 	}
+	var refused time.Duration
+	pause := firstPause
+	for n := 1; ; n++ {
+		resp, asked, err := rt.send(req)
+		why := refusedBecause(err)
+		switch {
+		case why == "":
+			return resp, err
+		case strings.Contains(why, "PROTOCOL_ERROR"): // it has been looked at; net/http sends it again all the same before Go 1.27
+			return nil, errors.New(why)
+		}
+		if n > 1 && why != errNoneFree.Error() {
+			refused += time.Since(asked)
+		}
+		jittered := pause/2 + rand.N(pause)
+		if refused += jittered; refused > refusedFor {
+			return nil, fmt.Errorf("%s (tried %d times)", why, n)
+		}
+		again := time.NewTimer(jittered)
+		select {
+		case <-again.C:
+		case <-req.Context().Done():
+			again.Stop()
+			return nil, req.Context().Err()
+		}
+		pause *= 2
+	}
+}
+
+// errNoneFree is the error of a request that was not sent: others have taken the connection's last streams since it was chosen.
+var errNoneFree = errors.New("no connection has a free stream (SETTINGS_MAX_CONCURRENT_STREAMS)")
+
+// maxChosen is how many connections a request may be about to get before there is a pause.
+const maxChosen = 3
+
+// refusedBecause returns why a request may be sent again, or "". net/http has no names for these errors.
+func refusedBecause(err error) string {
+	if err == nil {
+		return ""
+	}
+	if _, why, ok := strings.Cut(err.Error(), "cannot retry err ["); ok {
+		why, _, _ = strings.Cut(why, "] after Request.Body was written")
+		return "the server refuses the stream: " + why
+	}
+	if err == errNoneFree || strings.HasSuffix(err.Error(), "cannot rewind body after connection loss") {
+		return errNoneFree.Error()
+	}
+	return ""
+}
+
+// send sends the request once. It returns when it had a connection to send it on.
+//
+// The request has no GetBody. With one, net/http would send a refused request again itself, and if that takes a new connection, at
+// once and without end.
+func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time.Time, err error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })
-	var w *io.PipeWriter
-	begun := time.Now()
-	body := func() (r io.ReadCloser, err error) { // again if the server has refused the stream unseen
-		if time.Since(begun) > refusedFor {
-			return nil, errRefused
-		}
-		r, w = io.Pipe()
-		return r, nil
-	}
-	r, _ := body()
+	body := new(requestBody)
+	body.open()
+	chosen := 0 // connections, none of which had a stream left when it was there
 	var out *http.Request
 	// The Transport refuses a header field with a colon, but does not look again after it has called GotConn.
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+	trace := &httptrace.ClientTrace{GetConn: func(string) {
+		if chosen++; chosen > maxChosen { // net/http would go on without end
+			cancel(errNoneFree)
+		}
+	}, GotConn: func(info httptrace.GotConnInfo) {
+		body.open()
+		chosen = 0
 		if s, ok := info.Conn.(*tls.Conn); req.URL.Scheme == "https" && (!ok || s.ConnectionState().NegotiatedProtocol != "h2") {
 			// Cancelling is too late to keep the request from being written. net/http writes none with such a URL.
 			out.URL.Opaque = "\n"
-			w.CloseWithError(errNotHTTP2)
+			body.Close()
 			cancel(errNotHTTP2)
 			return
 		}
 		out.Header[":protocol"] = []string{"websocket"}
-		rt.last = info.Conn
+		rt.last, asked = info.Conn, time.Now()
 	}}
 	out = req.Clone(httptrace.WithClientTrace(ctx, trace))
-	out.Method, out.Body, out.GetBody, out.ContentLength = http.MethodConnect, r, body, -1
+	out.Method, out.Body, out.GetBody, out.ContentLength = http.MethodConnect, body, nil, -1
 	if out.Header.Get("Accept-Encoding") == "" {
 		out.Header["Accept-Encoding"] = []string{"identity"} // or net/http would ask for gzip, and unpack frames
 	}
-	resp, err := rt.Transport.RoundTrip(out)
+	resp, err = rt.Transport.RoundTrip(out)
 	if !stop() && err == nil {
 		resp.Body.Close()
 		err = req.Context().Err()
 	}
 	if err != nil {
-		w.Close()
+		body.Close()
 		switch {
 		case req.Context().Err() != nil: // not ctx's, which has no deadline
 			err = req.Context().Err()
-		case context.Cause(ctx) == errNotHTTP2:
-			err = errNotHTTP2
+		case context.Cause(ctx) == errNotHTTP2 || context.Cause(ctx) == errNoneFree:
+			err = context.Cause(ctx)
 		case strings.Contains(err.Error(), "extended connect not supported by peer"): // net/http has no name for it
 			err = errNotAllowed
 		}
 		cancel(nil)
-		return nil, err
+		return nil, asked, err
 	}
 	rt.Answered = true
 	if resp.StatusCode != http.StatusOK {
-		w.Close()
+		body.w.Close()
 		resp.Body = &refusal{resp.Body, cancel}
-		return resp, nil
+		return resp, asked, nil
 	}
-	resp.Body = &clientStream{body: resp.Body, PipeWriter: w, cancel: cancel}
-	return resp, nil
+	resp.Body = &clientStream{body: resp.Body, PipeWriter: body.w, cancel: cancel}
+	return resp, asked, nil
+}
+
+// A requestBody is what clientStream writes. net/http closes it when the connection has no stream left for the request, and may
+// then send the request on another one, so it can be opened again.
+type requestBody struct {
+	mu     sync.Mutex
+	r      *io.PipeReader
+	w      *io.PipeWriter
+	closed bool
+}
+
+// open is called before the request is written.
+func (b *requestBody) open() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.r == nil || b.closed {
+		b.r, b.w = io.Pipe()
+		b.closed = false
+	}
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	r := b.r
+	b.mu.Unlock()
+	return r.Read(p)
+}
+
+// Close makes Read and the writer's Write return.
+func (b *requestBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return b.r.Close()
 }
 
 // Conn returns the stream of a response with status 200 as a net.Conn, or nil if it is not this RoundTripper's.

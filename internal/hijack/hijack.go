@@ -70,7 +70,7 @@ func Innermost(w http.ResponseWriter) http.ResponseWriter {
 // as net/http knows and can be looked at.
 func Answered(w http.ResponseWriter) bool {
 	r := find(w)
-	return r.status() != 0 || r.takenOver() || answeredStream(Innermost(w))
+	return r.status() != 0 || r.takenOver() || findStream(w).status() != 0
 }
 
 // SwitchProtocols takes the connection over, after all wrappers of w have been told of the
@@ -80,7 +80,8 @@ func Answered(w http.ResponseWriter) bool {
 // If a wrapper has made something else of the answer, err says so, and there has been another
 // response if possible.
 func SwitchProtocols(w http.ResponseWriter, r *http.Request, answer *handshake.Answer, timeout time.Duration) (nc net.Conn, rw *bufio.ReadWriter, h http.Header, err error) {
-	h = writeHeaders(w, answer)
+	inner := find(w)
+	h = writeHeaders(w, http.StatusSwitchingProtocols, answer.Set, func() bool { return !inner.known() || inner.status() != 0 })
 	told := find(w)
 	sent := told.status() != 0
 	if sent {
@@ -137,7 +138,7 @@ func checkWritten(w *bufio.Writer, answer *handshake.Answer) (sent bool, err err
 	case status == 0:
 		return false, nil
 	case status != http.StatusSwitchingProtocols:
-		return true, replaced(status)
+		return true, replaced(http.StatusSwitchingProtocols, status)
 	}
 	return true, nil
 }
@@ -145,7 +146,7 @@ func checkWritten(w *bufio.Writer, answer *handshake.Answer) (sent bool, err err
 // check compares what net/http has been told with the answer.
 func (r response) check(answer *handshake.Answer) error {
 	if status := r.status(); status != http.StatusSwitchingProtocols {
-		return replaced(status)
+		return replaced(http.StatusSwitchingProtocols, status)
 	}
 	if err := answer.Check(r.header()); err != nil {
 		return spoiled{err}
@@ -154,8 +155,8 @@ func (r response) check(answer *handshake.Answer) error {
 }
 
 // replaced is the error of a status that is another one.
-func replaced(status int) error {
-	return fmt.Errorf("the WriteHeader method of a middleware's ResponseWriter has replaced the status 101 by %d", status)
+func replaced(want, status int) error {
+	return fmt.Errorf("the WriteHeader method of a middleware's ResponseWriter has replaced the status %d by %d", want, status)
 }
 
 // spoiled is the error of an answer that a wrapper has changed.
@@ -165,23 +166,23 @@ func (s spoiled) Error() string {
 	return fmt.Sprintf("the WriteHeader method of a middleware's ResponseWriter has changed the answer, which has %v; it must leave these fields alone", s.why)
 }
 
-// writeHeaders calls WriteHeader(101) of w, so that all wrappers know. Where a wrapper does
-// not pass it on but has an Unwrap method, the one behind it is called too, with the header
-// fields of the first. It returns the header fields of the last that was called.
-func writeHeaders(w http.ResponseWriter, answer *handshake.Answer) http.Header {
+// writeHeaders calls WriteHeader of w, so that all wrappers know. Where a wrapper does
+// not pass it on, so that net/http is not told, but has an Unwrap method, the one behind it is
+// called too, with the header fields of the first. set makes the answer's fields. It returns the
+// header fields of the last that was called.
+func writeHeaders(w http.ResponseWriter, status int, set func(h map[string][]string), told func() bool) http.Header {
 	// A wrapper may have header fields of its own, which it adds to those behind it.
 	for layer := range layers(w) {
 		handshake.DeleteAnswer(layer.Header())
 	}
-	inner := find(w)
 	var h http.Header
 	for layer := range layers(w) {
 		outer := h
 		h = layer.Header()
 		carry(h, outer)
-		answer.Set(h)
-		layer.WriteHeader(http.StatusSwitchingProtocols)
-		if !inner.known() || inner.status() != 0 {
+		set(h)
+		layer.WriteHeader(status)
+		if told() {
 			break
 		}
 	}

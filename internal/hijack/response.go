@@ -68,17 +68,9 @@ func (r response) takenOver() bool {
 // header returns a copy of the fields that net/http sends with status 101, as they were when
 // it was told of it.
 func (r response) header() map[string][]string {
-	h := map[string][]string{}
-	header := r.v.FieldByIndex(fieldsOf(r.v.Type()).header)
-	for entry := header.MapRange(); entry.Next(); {
-		name, values := entry.Key().String(), entry.Value()
-		if name == "Content-Length" || name == "Transfer-Encoding" {
-			continue // which it leaves out, if they are spelled so
-		}
-		for i := range values.Len() {
-			h[name] = append(h[name], values.Index(i).String())
-		}
-	}
+	h := copied(r.v.FieldByIndex(fieldsOf(r.v.Type()).header))
+	delete(h, "Content-Length") // which it leaves out, if they are spelled so
+	delete(h, "Transfer-Encoding")
 	return h
 }
 
@@ -151,26 +143,4 @@ func wrapped(v reflect.Value) reflect.Value {
 		}
 	}
 	return reflect.Value{}
-}
-
-// answeredStream reports whether w is net/http's ResponseWriter for HTTP/2, and its response was begun, as far as this
-// version of net/http can be looked at.
-func answeredStream(w http.ResponseWriter) bool {
-	v := reflect.ValueOf(w)
-	for range 3 { // from Go 1.27 on, a struct of net/http's is around it
-		for v.Kind() == reflect.Pointer && !v.IsNil() {
-			v = v.Elem()
-		}
-		if v.Kind() != reflect.Struct || v.NumField() != 1 {
-			return false
-		}
-		v = v.Field(0)
-		if v.Kind() != reflect.Pointer || v.Type().Elem().Kind() != reflect.Struct {
-			return false
-		}
-		if f, ok := v.Type().Elem().FieldByName("wroteHeader"); ok && f.Type.Kind() == reflect.Bool {
-			return v.IsNil() || v.Elem().FieldByIndex(f.Index).Bool()
-		}
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package mutants
 
 // connDuties: the flags and the moments mirror closing and sender; alarms ring; calls wait.
 var connDuties = []Duty{
+	{Mutant{"turn-revived", "a Write whose Context has taken back that it is done goes on without the turn", []Edit{{"Conn.awaitWrite", "cmp.Or(c.writeErr(ctx), context.Canceled)", "cmp.Or(c.writeErr(ctx))"}}}, By{".", "TestRevivingContext"}},
 	{Mutant{"stopped-never-comes", "calls that wait to write do not hear that no message is accepted any more", []Edit{{"Conn.unlock", "pass(&m.stopped, cl.stopped())", ""}}}, By{".", "TestCloseBesideWriter"}},
 	{Mutant{"told-never-comes", "calls do not hear that the reason may be told", []Edit{{"Conn.unlock", "pass(&m.told, cl.told())", ""}}}, By{".", "TestServerKeepsTCP"}},
 	{Mutant{"hung-up-never-comes", "Close does not hear that the connection has ended", []Edit{{"Conn.unlock", "pass(&m.hungUp, cl.hungUp)", ""}}}, By{".", "TestCloseMany"}},
