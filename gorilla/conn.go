@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/closeonce/websocket"
 )
@@ -110,6 +111,14 @@ type options struct {
 }
 
 const defaultWriteBuffer = 4096
+
+// closeTimeout is the option of that name: a close handler may leave the answer to the application, which gives it when it likes.
+func closeTimeout(autoControl bool) time.Duration {
+	if autoControl {
+		return 0
+	}
+	return math.MaxInt64
+}
 
 // prepare returns a Conn that waits for its connection, and the functions that the connection calls.
 func prepare(o options) (c *Conn, onPing func(context.Context, []byte) bool, onPong func(context.Context, []byte), mode websocket.CompressionMode) {

@@ -2,9 +2,9 @@ package websocket
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -94,15 +94,15 @@ func (c *Conn) writeContext() context.Context {
 	return context.Background()
 }
 
-// writeFailed returns the error of a call that writes. It is that of all that follow too, unless the connection goes on, as
-// after text that is not UTF-8, which connections of From refuse.
+// writeFailed returns the error of a call that writes. After a time-out, and after the end of the connection, it is that of all
+// that follow too. Otherwise something may still be sent: the answer to the peer's Close frame, or other text than that which
+// is not UTF-8, and which connections of From refuse.
 func (c *Conn) writeFailed(err error) error {
 	told := c.translate("write", err)
-	if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) && c.c.Context().Err() == nil {
-		return told
+	if timeout, ok := told.(net.Error); ok && timeout.Timeout() || c.c.Context().Err() != nil {
+		c.writeErr.CompareAndSwap(nil, &permanentError{told})
 	}
-	c.writeErr.CompareAndSwap(nil, &permanentError{told})
-	return c.permanent()
+	return cmp.Or(c.permanent(), told)
 }
 
 // SetWriteDeadline sets the time after which calls that write fail, for good. The zero time is never.
