@@ -136,6 +136,8 @@ func TestAcceptRefuses(t *testing.T) {
 		{"a subprotocol with a space", withField("Sec-WebSocket-Protocol: chat, a b"), 400, `"a b"`, ""},
 		{"a foreign Origin", withField("Origin: http://evil.example"), 403, `"http://evil.example"`, ""},
 		{"an Origin on another port", withField("Origin: http://example.com:8080"), 403, "example.com:8080", ""},
+		{"an Origin whose capital is the Kelvin sign", strings.Replace(withField("Origin: http://\u212aelvin.example"), "Host: example.com", "Host: kelvin.example", 1), 403, "elvin.example", ""},
+		{"the same, escaped", strings.Replace(withField("Origin: http://%E2%84%AAelvin.example"), "Host: example.com", "Host: kelvin.example", 1), 403, "elvin.example", ""},
 		{"an Origin that only begins alike", withField("Origin: http://example.com.evil.example"), 403, "evil", ""},
 		{"an opaque Origin", withField("Origin: null"), 403, `"null"`, ""},
 		{"an Origin without scheme", withField("Origin: example.com"), 403, `"example.com"`, ""},

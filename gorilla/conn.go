@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -19,6 +20,8 @@ type Conn struct {
 	c      *websocket.Conn
 	size   int // what a writer of NextWriter keeps
 	closed atomic.Bool
+	// unasked is the subprotocol that the server has chosen though the client did not offer it.
+	unasked string
 
 	// Reading belongs to the goroutine that reads.
 	reads   deadline
@@ -72,7 +75,7 @@ func (c *Conn) LocalAddr() net.Addr { return c.c.LocalAddr() }
 func (c *Conn) RemoteAddr() net.Addr { return c.c.RemoteAddr() }
 
 // Subprotocol returns the subprotocol that was agreed on.
-func (c *Conn) Subprotocol() string { return c.c.Subprotocol() }
+func (c *Conn) Subprotocol() string { return cmp.Or(c.unasked, c.c.Subprotocol()) }
 
 // NetConn returns the connection below. Do not read from it, and do not write to it.
 func (c *Conn) NetConn() net.Conn { return c.c.NetConn() }

@@ -5,13 +5,20 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/handshake"
+	"github.com/closeonce/websocket/internal/tunnel"
 )
 
 // A Dialer opens WebSockets. It may be used by several goroutines at once.
@@ -83,7 +90,8 @@ func (d *Dialer) DialContext(ctx context.Context, urlStr string, requestHeader h
 	case u.Scheme != "ws" && u.Scheme != "wss", u.User != nil:
 		return nil, nil, errMalformedURL
 	}
-	if err := d.checkHeader(requestHeader); err != nil {
+	header, err := d.fields(requestHeader)
+	if err != nil {
 		return nil, nil, err
 	}
 	if d.HandshakeTimeout != 0 {
@@ -91,15 +99,11 @@ func (d *Dialer) DialContext(ctx context.Context, urlStr string, requestHeader h
 		ctx, cancel = context.WithTimeout(ctx, d.HandshakeTimeout)
 		defer cancel()
 	}
-	var dialled net.Conn
+	once := &exchange{transport: tunnel.RoundTripper{Transport: d.transport(ctx)}, cookies: header["Cookie"]}
 	c, onPing, onPong, mode := prepare(options{d.AutoControl, d.EnableCompression, d.WriteBufferSize})
 	core, resp, err := websocket.Dial(ctx, urlStr, &websocket.DialOptions{
-		HTTPClient: &http.Client{
-			Transport:     d.transport(ctx, &dialled),
-			Jar:           d.Jar,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		HTTPHeader:      requestHeader,
+		HTTPClient:      &http.Client{Transport: once, Jar: d.Jar},
+		HTTPHeader:      header,
 		Subprotocols:    d.Subprotocols,
 		CompressionMode: mode,
 		CompressionTuning: websocket.CompressionTuning{
@@ -113,35 +117,92 @@ func (d *Dialer) DialContext(ctx context.Context, urlStr string, requestHeader h
 		OnPingReceived: onPing,
 		OnPongReceived: onPong,
 	})
+	if resp != nil {
+		maps.Copy(resp.Header, once.hidden)
+	}
 	if err != nil {
-		return nil, resp, d.failure(resp, err)
+		return nil, resp, d.failure(once, err)
 	}
-	if _, bounded := ctx.Deadline(); bounded && dialled != nil {
-		dialled.SetDeadline(time.Time{})
+	if _, bounded := ctx.Deadline(); bounded && once.conn != nil {
+		once.conn.SetDeadline(time.Time{})
 	}
-	c.c = core
+	c.c, c.unasked = core, once.hidden.Get("Sec-Websocket-Protocol")
 	return c, resp, nil
 }
 
-// checkHeader refuses the fields that the handshake has itself.
-func (d *Dialer) checkHeader(h http.Header) error {
-	for name := range h {
+// fields returns the header fields to send. It refuses those that the handshake has itself. What can't be sent is left out or
+// becomes a space, as in a Request's method Write; a Transport would refuse it.
+func (d *Dialer) fields(given http.Header) (http.Header, error) {
+	h := http.Header{}
+	for name, values := range given {
 		switch name {
 		case "Sec-Websocket-Protocol":
 			if len(d.Subprotocols) == 0 {
-				continue
+				break
 			}
+			fallthrough
 		case "Upgrade", "Connection", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions":
-		default:
+			return nil, errors.New("websocket: duplicate header not allowed: " + name)
+		}
+		if !handshake.IsToken(name) {
 			continue
 		}
-		return errors.New("websocket: duplicate header not allowed: " + name)
+		h[name] = make([]string, len(values))
+		for i, value := range values {
+			h[name][i] = strings.TrimSpace(lineBreaks.Replace(value))
+		}
 	}
-	return nil
+	return h, nil
 }
 
-// transport makes the transport for one handshake. It stores the connection that it dials in dialled.
-func (d *Dialer) transport(ctx context.Context, dialled *net.Conn) *http.Transport {
+var lineBreaks = strings.NewReplacer("\r", " ", "\n", " ")
+
+// An exchange sends the request of one handshake. It hides from net/http and from the core what they would not accept of an answer
+// and gorilla/websocket does: a Location that is not a URL, and a subprotocol that was not offered.
+type exchange struct {
+	transport http.RoundTripper
+	cookies   []string    // the application's, which take the place of the jar's
+	conn      net.Conn    // nil: there was none to send the request on
+	hidden    http.Header // what was hidden of the answer
+	valid     bool        // the answer accepts the handshake, but for its extensions
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { e.conn = info.Conn },
+	}))
+	if e.cookies != nil {
+		r.Header = maps.Clone(r.Header)
+		r.Header["Cookie"] = e.cookies
+	}
+	resp, err := e.transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	e.hidden = http.Header{}
+	//lint:ignore SA1008 this is how the core spells the names
+	key, offered := r.Header["Sec-WebSocket-Key"][0], handshake.Tokens(r.Header["Sec-WebSocket-Protocol"])
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		e.hide(resp, "Location")
+	} else if _, err := handshake.CheckStreamResponse(resp.Header, key, offered); err != nil {
+		e.hide(resp, "Sec-Websocket-Protocol")
+	}
+	_, err = handshake.CheckResponse(resp.Header, key, offered)
+	e.valid = err == nil && resp.StatusCode == http.StatusSwitchingProtocols
+	return resp, nil
+}
+
+// hide takes a field out of the answer.
+func (e *exchange) hide(resp *http.Response, name string) {
+	if values, ok := resp.Header[name]; ok {
+		e.hidden[name] = values
+		delete(resp.Header, name)
+	}
+}
+
+// transport makes the transport for one handshake.
+func (d *Dialer) transport(ctx context.Context) *http.Transport {
 	dial := d.NetDialContext
 	if dial == nil && d.NetDial != nil {
 		dial = func(_ context.Context, network, addr string) (net.Conn, error) { return d.NetDial(network, addr) }
@@ -161,7 +222,6 @@ func (d *Dialer) transport(ctx context.Context, dialled *net.Conn) *http.Transpo
 					return nil, err
 				}
 			}
-			*dialled = c
 			return c, nil
 		}
 	}
@@ -180,23 +240,43 @@ func (d *Dialer) transport(ctx context.Context, dialled *net.Conn) *http.Transpo
 }
 
 // failure returns what gorilla/websocket returns for an error of the core.
-func (d *Dialer) failure(resp *http.Response, err error) error {
+func (d *Dialer) failure(e *exchange, err error) error {
 	var refused *websocket.HandshakeError
 	var request *url.Error
 	switch {
-	case errors.As(err, &refused) && resp.StatusCode == http.StatusSwitchingProtocols && resp.Header.Get("Sec-Websocket-Extensions") != "":
+	case errors.As(err, &refused) && e.valid:
 		return errInvalidCompression
 	case errors.As(err, &refused):
 		return ErrBadHandshake
 	case !errors.As(err, &request):
 		return err
 	}
-	err = request.Err
-	if d.TLSClientConfig != nil {
-		if i := slices.IndexFunc(d.TLSClientConfig.NextProtos, func(p string) bool { return p != "http/1.1" }); i >= 0 {
-			return fmt.Errorf("websocket: TLSClientConfig.NextProtos has %q, which is not supported; is the tls.Config shared with a Transport of net/http?: %w",
-				d.TLSClientConfig.NextProtos[i], err)
+	if err = e.unanswered(request.Err); e.conn == nil || d.TLSClientConfig == nil {
+		return err
+	}
+	if i := slices.IndexFunc(d.TLSClientConfig.NextProtos, func(p string) bool { return p != "http/1.1" }); i >= 0 {
+		return fmt.Errorf("websocket: TLSClientConfig.NextProtos has %q, which is not supported; is the tls.Config shared with a Transport of net/http?: %w",
+			d.TLSClientConfig.NextProtos[i], err)
+	}
+	return err
+}
+
+// unanswered returns the error that net/http has wrapped when there was no answer.
+func (e *exchange) unanswered(err error) error {
+	if e.conn == nil {
+		var op *net.OpError
+		if errors.As(err, &op) && op.Op == "proxyconnect" {
+			return op.Err
 		}
+		return err
+	}
+	switch cause := errors.Unwrap(err); {
+	case errors.Is(err, context.DeadlineExceeded): // which is also the connection's deadline
+		err = &net.OpError{Op: "read", Net: "tcp", Source: e.conn.LocalAddr(), Addr: e.conn.RemoteAddr(), Err: os.ErrDeadlineExceeded}
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	case cause != nil && strings.HasPrefix(err.Error(), "net/http: "):
+		err = cause
 	}
 	return err
 }

@@ -37,10 +37,24 @@
 //     connection is told says more. Code 1014 is valid.
 //   - A text message of a connection of [From] that is not UTF-8 is refused, and the next one is sent.
 //   - Upgrade works with middleware whose ResponseWriter has an Unwrap method, and also sends header fields that were set on the
-//     ResponseWriter. Bytes that come right behind the request are read, and not refused.
+//     ResponseWriter. Bytes that come right behind the request are read, and not refused. If a middleware's Hijack method fails,
+//     the client gets the status 500, and the error is not a [HandshakeError].
+//   - The context of DialContext ends the handshake at any time, and not only while TCP is dialled. An answer may come behind interim
+//     responses such as 103, and need not repeat client_no_context_takeover.
 //   - Messages shorter than 512 bytes are not compressed. SetCompressionLevel checks the level, and has no other effect.
 //   - If WriteJSON can't encode a value, nothing is sent.
 //   - The error of a time-out is also [os.ErrDeadlineExceeded], and that of a closed connection [net.ErrClosed].
+//
+// # Stricter than gorilla/websocket
+//
+// Some handshakes that RFC 6455 does not allow succeed with gorilla/websocket, and fail here:
+//
+//   - Upgrade refuses a request of HTTP/1.0, one with a body, and one with two Sec-WebSocket-Key fields, with the status 400. A
+//     reverse proxy must speak HTTP/1.1 to the server; nginx does with the directive proxy_http_version 1.1.
+//   - Upgrade refuses a request whose Sec-WebSocket-Version names other versions beside 13, with the status 400.
+//   - The name of a subprotocol has no space, no comma, and only printable ASCII. Upgrade refuses a request that offers another one, with
+//     the status 400. If its own header has another one, such as the client's whole list, the status is 500. Dial returns an error.
+//   - Dial returns the error "invalid compression negotiation" if the server answers with an extension that was not offered.
 //
 // # Other differences
 //

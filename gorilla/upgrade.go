@@ -5,10 +5,12 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/handshake"
 )
 
 // A BufferPool is a pool of write buffers. A *sync.Pool is one. It has no effect.
@@ -56,23 +58,24 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 	if status, reason := u.check(r, responseHeader); reason != "" {
 		return nil, u.refuse(w, r, status, reason)
 	}
-	header := maps.Clone(w.Header())
-	u.addFields(w.Header(), responseHeader)
+	answer := withHeader(w)
+	header := maps.Clone(answer.Header())
+	u.addFields(answer.Header(), r, responseHeader)
 	if u.HandshakeTimeout > 0 {
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(u.HandshakeTimeout)) // where it has one; Accept lifts it
 	}
 	c, onPing, onPong, mode := prepare(options{u.AutoControl, u.EnableCompression, u.WriteBufferSize})
 	var refusal error
-	core, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		Subprotocols:       u.Subprotocols,
+	core, err := websocket.Accept(answer, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the Origin was checked
-		OnRefuse: func(w http.ResponseWriter, r *http.Request, status int, err error) {
-			clear(w.Header())
-			maps.Copy(w.Header(), header)
+		OnRefuse: func(_ http.ResponseWriter, r *http.Request, status int, err error) {
+			clear(answer.Header())
+			maps.Copy(answer.Header(), header)
+			reason := err.Error()
 			if status == http.StatusNotImplemented {
-				status = http.StatusInternalServerError
+				status, reason = http.StatusInternalServerError, "websocket: response does not implement http.Hijacker"
 			}
-			refusal = u.refuse(w, r, status, err.Error())
+			refusal = u.refuse(w, r, status, reason)
 		},
 		CompressionMode: mode,
 		ReadLimit:       -1,
@@ -97,13 +100,13 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 func (u *Upgrader) check(r *http.Request, responseHeader http.Header) (status int, reason string) {
 	const not = "websocket: the client is not using the websocket protocol: "
 	switch {
-	case !hasToken(r.Header, "Connection", "upgrade"):
+	case !handshake.HasToken(r.Header["Connection"], "upgrade"):
 		return http.StatusBadRequest, not + "'upgrade' token not found in 'Connection' header"
-	case !hasToken(r.Header, "Upgrade", "websocket"):
+	case !handshake.HasToken(r.Header["Upgrade"], "websocket"):
 		return http.StatusBadRequest, not + "'websocket' token not found in 'Upgrade' header"
 	case r.Method != http.MethodGet:
 		return http.StatusMethodNotAllowed, not + "request method is not GET"
-	case !hasToken(r.Header, "Sec-Websocket-Version", "13"):
+	case len(r.Header["Sec-Websocket-Version"]) != 1 || strings.TrimSpace(r.Header["Sec-Websocket-Version"][0]) != "13":
 		return http.StatusBadRequest, "websocket: unsupported version: 13 not found in 'Sec-Websocket-Version' header"
 	case responseHeader["Sec-Websocket-Extensions"] != nil:
 		return http.StatusInternalServerError, "websocket: application specific 'Sec-WebSocket-Extensions' headers are unsupported"
@@ -128,19 +131,7 @@ func sameOrigin(r *http.Request) bool {
 		return true
 	}
 	u, err := url.Parse(origin[0])
-	return err == nil && strings.EqualFold(u.Host, r.Host)
-}
-
-// hasToken reports whether a header field lists a token.
-func hasToken(h http.Header, name, token string) bool {
-	for _, list := range h[name] {
-		for t := range strings.SplitSeq(list, ",") {
-			if strings.EqualFold(strings.TrimSpace(t), token) {
-				return true
-			}
-		}
-	}
-	return false
+	return err == nil && handshake.EqualFold(u.Host, r.Host)
 }
 
 // refuse answers a request that is refused.
@@ -155,14 +146,59 @@ func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, status int, re
 	return err
 }
 
-// addFields adds the application's fields to the answer.
-func (u *Upgrader) addFields(h, responseHeader http.Header) {
+// addFields adds the application's fields to the answer, and the subprotocol, which the core takes from there.
+func (u *Upgrader) addFields(h http.Header, r *http.Request, responseHeader http.Header) {
+	h.Del("Sec-Websocket-Protocol")
 	for name, values := range responseHeader {
-		if name == "Sec-Websocket-Protocol" && u.Subprotocols != nil {
-			continue
+		if name != "Sec-Websocket-Protocol" {
+			h[name] = append(h[name], values...)
 		}
-		h[name] = append(h[name], values...)
 	}
+	if name := u.subprotocol(r, responseHeader); name != "" {
+		h.Set("Sec-Websocket-Protocol", name)
+	}
+}
+
+// subprotocol returns the first of the server's subprotocols that the client offers, or else the one in Upgrade's header. The
+// core would also look at the offer's other lines, and would not mind the case.
+func (u *Upgrader) subprotocol(r *http.Request, responseHeader http.Header) string {
+	if u.Subprotocols == nil {
+		return responseHeader.Get("Sec-Websocket-Protocol")
+	}
+	offered := Subprotocols(r)
+	for _, name := range u.Subprotocols {
+		if slices.Contains(offered, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// A hijacker is a ResponseWriter that can be hijacked and has a header; nothing can be written to it.
+type hijacker struct {
+	http.Hijacker
+	header http.Header
+}
+
+func (h hijacker) Header() http.Header     { return h.header }
+func (hijacker) WriteHeader(int)           {}
+func (hijacker) Write([]byte) (int, error) { return 0, http.ErrNotSupported }
+
+// withHeader returns w. If w can be hijacked but has no header, as some that tests make, it returns one with a header instead.
+func withHeader(w http.ResponseWriter) (answer http.ResponseWriter) {
+	h, ok := w.(http.Hijacker)
+	if !ok {
+		return w
+	}
+	defer func() {
+		if recover() != nil { // the method Header is that of an embedded nil
+			answer = hijacker{h, http.Header{}}
+		}
+	}()
+	if w.Header() == nil {
+		return hijacker{h, http.Header{}}
+	}
+	return w
 }
 
 // Upgrade accepts the WebSocket that the request asks for, from any Origin. If the handshake fails, it does not answer the

@@ -25,7 +25,7 @@ var answerFields = []string{
 // isAnswerField reports whether a name, in any spelling, is of a field of the handshake's
 // own.
 func isAnswerField(name string) bool {
-	return slices.ContainsFunc(answerFields, func(own string) bool { return len(own) == len(name) && strings.EqualFold(own, name) })
+	return slices.ContainsFunc(answerFields, func(own string) bool { return EqualFold(own, name) })
 }
 
 // Append appends the status line and the handshake's own fields.
@@ -126,7 +126,7 @@ func check(h map[string][]string, fields ...field) error {
 	for _, own := range fields {
 		var lines []string
 		for name, values := range h {
-			if len(name) == len(own.name) && strings.EqualFold(name, own.name) {
+			if EqualFold(name, own.name) {
 				lines = append(lines, values...)
 			}
 		}
@@ -190,7 +190,7 @@ func DeleteAnswer(h map[string][]string) {
 func PresetSubprotocol(h map[string][]string) (string, error) {
 	var preset string
 	for name, values := range h {
-		if len(name) != len("Sec-WebSocket-Protocol") || !strings.EqualFold(name, "Sec-WebSocket-Protocol") {
+		if !EqualFold(name, "Sec-WebSocket-Protocol") {
 			continue
 		}
 		for _, value := range values {

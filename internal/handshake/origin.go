@@ -49,14 +49,14 @@ func CheckOrigin(origins []string, host string, patterns []string) *Refusal {
 // An Origin is where a page comes from, as a browser says it in the Origin header
 // field. The Origin "null" has neither scheme nor host.
 type Origin struct {
-	// Scheme and Host are in small letters. Host is without the scheme's default port.
+	// Scheme and Host have their ASCII letters in lower case. Host is without the scheme's default port.
 	Scheme, Host string
 	port         string // the default port, with a colon, if Host has it left out
 }
 
 // NewOrigin returns the Origin of a scheme and a host with or without port.
 func NewOrigin(scheme, host string) Origin {
-	o := Origin{Scheme: strings.ToLower(scheme), Host: strings.ToLower(host)}
+	o := Origin{Scheme: toLower(scheme), Host: toLower(host)}
 	if o.Host == "" {
 		return o
 	}
@@ -105,7 +105,7 @@ func (o Origin) SameHost(host string) bool {
 // has "://". A default port may stand in the pattern, and need not. "null" is the
 // Origin of that name, which only "*" matches otherwise.
 func (o Origin) Matches(pattern string) bool {
-	pattern = strings.ToLower(pattern)
+	pattern = toLower(pattern)
 	if o.Host == "" && o.Scheme == "" {
 		return pattern == "null" || pattern == "*"
 	}

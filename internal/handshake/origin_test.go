@@ -38,6 +38,8 @@ func TestSameHost(t *testing.T) {
 		{"http", "[::80]", "[::", false},
 		{"http", "::80", "::80:80", false},
 		{"tauri", "localhost", "localhost:80", false},
+		{"http", "\u212aelvin.example", "kelvin.example", false}, // the Kelvin sign
+		{"http", "kelvin.example", "\u212aelvin.example", false},
 	} {
 		if got := NewOrigin(tt.scheme, tt.origin).SameHost(tt.host); got != tt.want {
 			t.Errorf("%s://%s and Host: %s are the same: %t", tt.scheme, tt.origin, tt.host, got)
@@ -77,6 +79,9 @@ func TestOriginMatches(t *testing.T) {
 		{"file", "", "file://", true},
 		{"file", "", "", false},
 		{"http", "a.example", "", false},
+		{"http", "\u212aelvin.example", "kelvin.example", false}, // the Kelvin sign
+		{"http", "kelvin.example", "\u212aelvin.example", false},
+		{"http", "KELVIN.example", "Kelvin.*", true},
 	} {
 		if got := NewOrigin(tt.scheme, tt.origin).Matches(tt.pattern); got != tt.want {
 			t.Errorf("%s://%s matches %q: %t", tt.scheme, tt.origin, tt.pattern, got)

@@ -131,12 +131,12 @@ func joined(lines []string) string {
 }
 
 // ChooseSubprotocol returns the first of the server's own subprotocols that the client
-// offers, as the client spells it, or "". The comparison ignores case.
+// offers, as the client spells it, or "". The comparison ignores the case of ASCII letters.
 func ChooseSubprotocol(offered, own []string) string {
 	chosen, best := "", len(own)
 	for theirs := range EachToken(offered) {
 		for i, ours := range own[:best] {
-			if len(ours) == len(theirs) && strings.EqualFold(ours, theirs) {
+			if EqualFold(ours, theirs) {
 				chosen, best = theirs, i
 				break
 			}

@@ -41,7 +41,7 @@ func CheckStreamResponse(h map[string][]string, _ string, offered []string) (sub
 		return "", nil
 	}
 	for _, p := range offered {
-		if strings.EqualFold(p, chosen) {
+		if EqualFold(p, chosen) {
 			return chosen, nil
 		}
 	}

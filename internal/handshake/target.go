@@ -53,7 +53,7 @@ func Offered(subprotocols []string, header map[string][]string) ([]string, error
 		offered = append(offered, p)
 	}
 	for name, lines := range header {
-		if !strings.EqualFold(name, "Sec-WebSocket-Protocol") {
+		if !EqualFold(name, "Sec-WebSocket-Protocol") {
 			continue
 		}
 		for p := range EachToken(lines) {

@@ -46,11 +46,44 @@ func Tokens(lines []string) []string { return slices.Collect(EachToken(lines)) }
 // any case.
 func HasToken(lines []string, token string) bool {
 	for element := range EachToken(lines) {
-		if strings.EqualFold(element, token) {
+		if EqualFold(element, token) {
 			return true
 		}
 	}
 	return false
+}
+
+// EqualFold reports whether two strings differ at most in the case of ASCII letters. [strings.EqualFold] has also the
+// Kelvin sign equal k, which is another character in the name of a host, and none in a token.
+func EqualFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// toLower returns s with its ASCII letters in lower case.
+func toLower(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return 'A' <= r && r <= 'Z' }) {
+		return s
+	}
+	b := []byte(s)
+	for i, c := range b {
+		b[i] = lower(c)
+	}
+	return string(b)
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 // IsToken reports whether s is a token of RFC 9110, section 5.6.2.

@@ -51,10 +51,35 @@ func TestHasToken(t *testing.T) {
 		{[]string{"Upgraded"}, false},
 		{[]string{"no upgrade"}, false},
 		{[]string{"upgrade;q=1"}, false},
-		{[]string{"upgrad\u212a"}, false}, // the sign for Kelvin folds to k, and nothing here does
 	} {
 		if got := HasToken(tt.lines, "upgrade"); got != tt.want {
 			t.Errorf("%q: %t", tt.lines, got)
+		}
+	}
+}
+
+// TestEqualFold: only ASCII letters are the same in both cases. In Unicode the Kelvin sign is a k, and the long s an s.
+func TestEqualFold(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"websocket", "WebSocket", true},
+		{"azAZ@[`{", "AZaz@[`{", true},
+		{"websoc\u212aet", "websocket", false},
+		{"web\u017focket", "websocket", false},
+		{"\u212ak", "k\u212a", false}, // as long as each other
+		{"@", "`", false},
+		{"[", "{", false},
+		{"\u00c4", "\u00e4", false},
+		{"\xff", "\xfe", false},
+		{"a", "ab", false},
+	} {
+		if EqualFold(tt.a, tt.b) != tt.want || EqualFold(tt.b, tt.a) != tt.want || (toLower(tt.a) == toLower(tt.b)) != tt.want {
+			t.Errorf("%q and %q: want %t", tt.a, tt.b, tt.want)
+		}
+		if HasToken([]string{tt.a}, tt.b) != tt.want {
+			t.Errorf("%q has %q: want %t", tt.a, tt.b, tt.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -37,8 +38,24 @@ func Make(dir string) error {
 	if err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(root, "gorilla", "*.go"))
+	if err := copyPackage(root, "gorilla", dir, ""); err != nil {
+		return err
+	}
+	mod := fmt.Sprintf("module %s\n\ngo 1.25.0\n\nrequire github.com/closeonce/websocket v0.0.0\n\nreplace github.com/closeonce/websocket => %s\n", Path, root)
+	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o666)
+}
+
+// internal finds imports of internal packages of ours.
+var internal = regexp.MustCompile(`"github\.com/closeonce/websocket/(internal/[^"]+)"`)
+
+// copyPackage copies the package in the folder from of root to the folder to of dir, and with it the internal packages that it
+// imports, which a module of another path may not.
+func copyPackage(root, from, dir, to string) error {
+	files, err := filepath.Glob(filepath.Join(root, from, "*.go"))
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, to), 0o777); err != nil {
 		return err
 	}
 	for _, name := range files {
@@ -49,12 +66,21 @@ func Make(dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), text, 0o666); err != nil {
+		for _, imported := range internal.FindAllSubmatch(text, -1) {
+			folder := string(imported[1])
+			if _, err := os.Stat(filepath.Join(dir, folder)); err == nil {
+				continue
+			}
+			if err := copyPackage(root, folder, dir, folder); err != nil {
+				return err
+			}
+		}
+		text = internal.ReplaceAll(text, []byte(`"`+Path+`/$1"`))
+		if err := os.WriteFile(filepath.Join(dir, to, filepath.Base(name)), text, 0o666); err != nil {
 			return err
 		}
 	}
-	mod := fmt.Sprintf("module %s\n\ngo 1.25.0\n\nrequire github.com/closeonce/websocket v0.0.0\n\nreplace github.com/closeonce/websocket => %s\n", Path, root)
-	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o666)
+	return nil
 }
 
 // CopyTree copies files and folders of the module cache, which are read-only there.
