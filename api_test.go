@@ -104,6 +104,7 @@ var (
 	_ func(*websocket.Conn) net.Conn                                                         = (*websocket.Conn).NetConn
 	_ func(*websocket.Conn, []byte) error                                                    = (*websocket.Conn).SendPing
 	_ func(*websocket.Conn, []byte) error                                                    = (*websocket.Conn).SendPong
+	_ func(*websocket.Conn, context.Context) error                                           = (*websocket.Conn).Flush
 	_ func(*websocket.Conn) net.Addr                                                         = (*websocket.Conn).LocalAddr
 	_ func(*websocket.Conn) net.Addr                                                         = (*websocket.Conn).RemoteAddr
 	_ func(*websocket.Conn) websocket.Stats                                                  = (*websocket.Conn).Stats

@@ -261,6 +261,30 @@ func (c *Conn) sendControl(op opcode, payload []byte) error {
 	return nil
 }
 
+// Flush waits until the kernel has taken all that was accepted before: messages in the queue, answers to Pings, and the frames of
+// SendPing, SendPong and CloseWrite. Messages behind a Writer that is open are not waited for. When ctx is done, Flush returns
+// ctx.Err(), the connection stays open in any case, and the frames are sent in the background. If ctx is done already, Flush
+// does not wait. If the connection has ended without a closing handshake, it returns the reason.
+func (c *Conn) Flush(ctx context.Context) error {
+	c.mu.Lock()
+	c.sender.corked = false
+	c.unlock()
+	for pending := true; pending; {
+		if !c.writeTurn.Await(ctx.Done(), nil) {
+			return ctx.Err()
+		}
+		pending = c.has(hasPending) // and nothing is under way
+		c.leaveWrite()              // starts the writer goroutine if frames are pending
+	}
+	c.mu.Lock()
+	lost := c.closing.noWrites || c.closing.over && !c.closing.handshakeDone
+	c.unlock()
+	if lost {
+		return sending(c.explain(ctx, errOver))
+	}
+	return nil
+}
+
 // control handles a control frame that came. A reply is only made pending here, because a reader never waits for a write. It
 // is sent when the frames that came together have been handled.
 func (c *Conn) control(op opcode, payload []byte) error {

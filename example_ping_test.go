@@ -100,6 +100,29 @@ func ExampleConn_SendPong() {
 	// Output: alive
 }
 
+// A program that ends a connection at once, and wants its last words to leave before.
+func ExampleConn_Flush() {
+	server := httptest.NewServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
+		c.TryWrite(websocket.MessageText, []byte("the last word"))
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := c.Flush(ctx); err != nil {
+			log.Print(err) // the peer does not read
+		}
+		c.CloseNow()
+	}))
+	defer server.Close()
+
+	c, _, err := websocket.Dial(context.Background(), server.URL, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.CloseNow()
+	_, p, err := c.Read(context.Background())
+	fmt.Println(string(p), err)
+	// Output: the last word <nil>
+}
+
 // A peer that is gone without a word is noticed: it does not answer a keepalive Ping.
 func ExampleAcceptOptions_keepAlive() {
 	opts := &websocket.AcceptOptions{KeepAlive: 10 * time.Millisecond} // 30 s is the default

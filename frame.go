@@ -219,7 +219,7 @@ func (h *header) check(l legality) error {
 	if h.opcode > opPong || h.opcode > opBinary && !h.opcode.control() {
 		// "If an unknown opcode is received, the receiving endpoint MUST
 		// _Fail the WebSocket Connection_."
-		return protocolError(StatusProtocolError, "reserved opcode", "5.2")
+		return reserved(h.opcode)
 	}
 
 	// Section 5.1: "a client MUST mask all frames that it sends to the server"
@@ -264,6 +264,13 @@ func (h *header) check(l legality) error {
 		return protocolError(StatusProtocolError, "a new message begins inside a fragmented one", "5.4")
 	}
 	return nil
+}
+
+// reserved is the violation of a frame with an opcode that has no meaning. It is no part of check, which needs little stack.
+//
+//go:noinline
+func reserved(op opcode) error {
+	return protocolError(StatusProtocolError, fmt.Sprintf("reserved opcode %d", op), "5.2")
 }
 
 // maxCloseReason is what a control frame holds besides the status code.

@@ -173,6 +173,46 @@ func TestSendPingAfterTheEnd(t *testing.T) {
 	})
 }
 
+// TestFlush: it returns when the kernel has taken what was accepted, a Close frame included, and does not wait if its context is done.
+func TestFlush(t *testing.T) {
+	t.Parallel()
+	runConnTest(t, config{}, func(t *connTest) {
+		done, cancel := context.WithCancel(bg)
+		cancel()
+		if err := t.c.Flush(done); err != nil {
+			t.Errorf("with nothing pending: %v", err)
+		}
+		stuck := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, t.blockedSize())) })
+		t.blocked("nobody reads", stuck)
+		if err := t.c.SendPing([]byte("behind")); err != nil {
+			t.Error(err)
+		}
+		flushed := start(func() error { return t.c.Flush(bg) })
+		t.blocked("the Ping can't leave", flushed)
+		if err := t.c.Flush(done); err != context.Canceled {
+			t.Errorf("with a context that is done: %v", err)
+		}
+		t.p.Timeout = time.Minute
+		t.p.ReadFrame("the message that was stuck")
+		t.p.WantFrame("behind it", wiretest.Ping("behind"))
+		for name, call := range map[string]<-chan error{"Flush": flushed, "Write": stuck} {
+			if err := t.want(name, call); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		t.c.CloseWrite(4000, "")
+		flushed = start(func() error { return t.c.Flush(bg) })
+		t.p.WantClose("ours", 4000)
+		if err := t.want("Flush", flushed); err != nil {
+			t.Error(err)
+		}
+		t.c.CloseNow()
+		if err := t.c.Flush(bg); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}
+
 // TestSendPingFromCallback: they may be sent where control frames are heard of.
 func TestSendPingFromCallback(t *testing.T) {
 	runConnTestFor(t, func(bool) config {

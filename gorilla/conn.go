@@ -8,12 +8,14 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/closeonce/websocket"
 )
 
-// A Conn is a WebSocket connection with the methods of gorilla/websocket. One goroutine may read from it; any number may write,
-// and call Close and WriteControl.
+// A Conn is a WebSocket connection with the methods of gorilla/websocket. One goroutine may read from it. Any number may call
+// WriteMessage, WriteJSON, WritePreparedMessage, WriteControl and Close. While a writer of NextWriter is open, only its own goroutine
+// may call WriteMessage, WriteJSON and NextWriter: they end its message.
 type Conn struct {
 	c      *websocket.Conn
 	size   int // what a writer of NextWriter keeps
@@ -25,6 +27,7 @@ type Conn struct {
 	reads   deadline
 	reader  *messageReader // nil: none is open
 	readErr error
+	held    *messageReader // a message that came with a handler's panic; nil: none
 	// trouble is what a handler has left for the call that reads.
 	trouble atomic.Pointer[trouble]
 
@@ -33,8 +36,11 @@ type Conn struct {
 
 	writes    deadline
 	deadlined atomic.Bool                    // writes was used
-	writer    atomic.Pointer[messageWriter]  // nil: none is open
 	writeErr  atomic.Pointer[permanentError] // nil: there is none
+
+	turn         turn           // the right to write
+	writer       *messageWriter // belongs to the write turn; nil: none is open
+	uncompressed atomic.Bool    // EnableWriteCompression(false) was called
 }
 
 // A permanentError is the error of everything that is written from now on.
@@ -43,13 +49,16 @@ type permanentError struct{ error }
 // From returns a Conn for a connection of the core. Its handlers for Pings and Pongs are never called, Pings and
 // the peer's Close are answered by the connection itself, and options keep their values: text is checked for UTF-8, and there is a read
 // limit, unless [Conn.SetReadLimit] lifts it.
-func From(c *websocket.Conn) *Conn { return &Conn{c: c, size: defaultWriteBuffer} }
+func From(c *websocket.Conn) *Conn {
+	return &Conn{c: c, size: defaultWriteBuffer, turn: newTurn()}
+}
 
 // Modern returns the connection that c is made of. Both may be used at once: messages of both stay whole. After the connection
 // was read by one of them, the other continues with the next message.
 func (c *Conn) Modern() *websocket.Conn { return c.c }
 
-// Close closes TCP, without a closing handshake. Messages and a Close frame that were written before are sent.
+// Close closes TCP, without a closing handshake, and does not wait. What the kernel has taken before arrives. Of small messages
+// that wait for more to share their system call (see above) Close makes one attempt to send them.
 func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return c.opError("close", net.ErrClosed)
@@ -76,9 +85,14 @@ func (c *Conn) NetConn() net.Conn { return c.c.NetConn() }
 // Deprecated: Use NetConn.
 func (c *Conn) UnderlyingConn() net.Conn { return c.NetConn() }
 
-// EnableWriteCompression says whether messages that follow are compressed, if compression was agreed on.
+// EnableWriteCompression says whether messages that begin from now on are compressed, if compression was agreed on.
 func (c *Conn) EnableWriteCompression(enable bool) {
-	if enable {
+	c.uncompressed.Store(!enable)
+	c.setCompression(enable)
+}
+
+func (c *Conn) setCompression(on bool) {
+	if on {
 		c.c.SetCompressionThreshold(0)
 	} else {
 		c.c.SetCompressionThreshold(math.MaxInt)
@@ -101,9 +115,17 @@ type options struct {
 
 const defaultWriteBuffer = 4096
 
+// closeTimeout is the option of that name: a close handler may leave the answer to the application, which gives it when it likes.
+func closeTimeout(autoControl bool) time.Duration {
+	if autoControl {
+		return 0
+	}
+	return math.MaxInt64
+}
+
 // prepare returns a Conn that waits for its connection, and the functions that the connection calls.
 func prepare(o options) (c *Conn, onPing func(context.Context, []byte) bool, onPong func(context.Context, []byte), mode websocket.CompressionMode) {
-	c = &Conn{size: o.writeBuffer}
+	c = &Conn{size: o.writeBuffer, turn: newTurn()}
 	if c.size <= 0 {
 		c.size = defaultWriteBuffer
 	}

@@ -16,7 +16,9 @@ type deadline struct {
 	at    time.Time // zero: never
 	fires time.Time // when the timer does; zero: it is not set
 	timer *time.Timer
-	final bool // by interrupt: moving it changes nothing
+	final bool // by stop: moving it changes nothing
+
+	interrupted atomic.Bool
 
 	now atomic.Pointer[period] // written with mu; nil until somebody asks
 }
@@ -60,13 +62,11 @@ func (d *deadline) look() {
 	d.periodLocked().end()
 }
 
-// interrupt ends the calls that are under way, and all later ones.
-func (d *deadline) interrupt() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.periodLocked().end()
-	d.final = true
-}
+// interrupt has the call that is under way return before it waits for the peer, and all later ones, until resume takes this back. It is
+// called where a call of the core runs a handler.
+func (d *deadline) interrupt() { d.interrupted.Store(true) }
+
+func (d *deadline) resume() { d.interrupted.Store(false) }
 
 // stop stops the timer, which would keep the connection in memory.
 func (d *deadline) stop() {
@@ -91,7 +91,7 @@ func (d *deadline) context() context.Context {
 func (d *deadline) periodLocked() *period {
 	p := d.now.Load()
 	if p == nil {
-		p = &period{done: make(chan struct{})}
+		p = &period{of: d, done: make(chan struct{})}
 		d.now.Store(p)
 	}
 	return p
@@ -100,6 +100,7 @@ func (d *deadline) periodLocked() *period {
 // A period is the context of calls until the deadline passes. It is done for good then: who has seen that it is done may ask for
 // the reason later.
 type period struct {
+	of   *deadline
 	done chan struct{}
 	over atomic.Bool // done is closed, or will be at once
 
@@ -132,9 +133,9 @@ func (p *period) Value(any) any { return nil }
 // Done returns the channel that is closed when the deadline passes.
 func (p *period) Done() <-chan struct{} { return p.done }
 
-// Err returns os.ErrDeadlineExceeded after the deadline.
+// Err returns os.ErrDeadlineExceeded after the deadline, and while calls are interrupted.
 func (p *period) Err() error {
-	if p.over.Load() {
+	if p.over.Load() || p.of.interrupted.Load() {
 		return os.ErrDeadlineExceeded
 	}
 	return nil

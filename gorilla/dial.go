@@ -111,6 +111,7 @@ func (d *Dialer) DialContext(ctx context.Context, urlStr string, requestHeader h
 		},
 		ReadLimit:      -1,
 		KeepAlive:      -1,
+		CloseTimeout:   closeTimeout(d.AutoControl),
 		Passive:        !d.AutoControl,
 		AnyText:        true,
 		OnPingReceived: onPing,

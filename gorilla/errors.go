@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/closeonce/websocket"
 )
@@ -61,6 +63,7 @@ var (
 	errBadWriteOpCode      = errors.New("websocket: bad write message type")
 	errWriteClosed         = errors.New("websocket: write closed")
 	errInvalidControlFrame = errors.New("websocket: invalid control frame")
+	errInsideMessage       = errors.New("websocket: a prepared message can't be sent inside a message of NextWriter")
 	errUnexpectedEOF       = &CloseError{Code: CloseAbnormalClosure, Text: io.ErrUnexpectedEOF.Error()}
 	errWriteTimeout        = &timeoutError{text: "websocket: write timeout", temporary: true}
 )
@@ -146,28 +149,83 @@ func (c *Conn) opError(op string, err error) error {
 func (c *Conn) translate(op string, err error) error {
 	var said websocket.CloseError
 	var broken websocket.ProtocolError
+	isBroken := errors.As(err, &broken)
 	switch {
 	case errors.As(err, &said):
+		if op == "write" {
+			return ErrCloseSent
+		}
 		return &CloseError{Code: int(said.Code), Text: said.Reason}
-	case err == os.ErrDeadlineExceeded:
-		return c.opError(op, err)
+	case err == os.ErrDeadlineExceeded, err == context.DeadlineExceeded:
+		return c.opError(op, os.ErrDeadlineExceeded)
+	case op == "write" && (isBroken || errors.Is(err, websocket.ErrMessageTooBig)): // a Close frame has said so
+		return ErrCloseSent
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		return ErrReadLimit
-	case errors.As(err, &broken):
-		return errors.New("websocket: " + broken.Reason)
+	case isBroken:
+		return errors.New("websocket: " + protocolText(broken.Reason))
 	case errors.Is(err, net.ErrClosed):
 		return c.opError(op, net.ErrClosed)
 	}
-	// What is left is a connection that was lost: the core's error wraps that of the net.Conn.
+	return c.lost(op, err)
+}
+
+// lost returns what gorilla/websocket returns for a connection that was lost: the core's error wraps that of the net.Conn.
+func (c *Conn) lost(op string, err error) error {
 	cause := errors.Unwrap(err)
 	if inner := errors.Unwrap(cause); op == "read" && inner != nil {
-		cause = inner
+		if _, ok := cause.(*net.OpError); !ok {
+			cause = inner
+		}
+	}
+	var of *net.OpError
+	var number interface { // a syscall.Errno, where there is that type
+		error
+		Temporary() bool
 	}
 	switch {
 	case cause == nil:
 		return err
 	case cause != io.ErrUnexpectedEOF && errors.Is(cause, io.ErrUnexpectedEOF): // the core's own, for io.EOF
+		if op == "write" {
+			return c.opError(op, os.NewSyscallError(op, errBrokenPipe))
+		}
 		return errUnexpectedEOF
+	case errors.As(cause, &of):
+		return c.opError(op, of.Err)
+	case errors.As(cause, &number):
+		return c.opError(op, os.NewSyscallError(op, number))
 	}
 	return cause
+}
+
+// protocolTexts are the beginnings of the core's texts for what peers do wrong, and those of gorilla/websocket. Behind a space
+// the number follows that stands in the core's.
+var protocolTexts = [][2]string{
+	{"RSV1 is set", "RSV1 set"},
+	{"RSV2 or RSV3 is set", "RSV2 set"},
+	{"reserved opcode ", "bad opcode "},
+	{"a frame from the ", "bad MASK"},
+	{"a control frame has more", "len > 125 for control"},
+	{"a control frame is fragmented", "FIN not set on control"},
+	{"a continuation frame", "continuation after FIN"},
+	{"a new message", "data before FIN"},
+	{"a Close frame has the status code ", "bad close code "},
+	{"the reason in a Close frame", "invalid utf8 payload in close frame"},
+}
+
+// protocolText returns the text of gorilla/websocket for one of the core.
+func protocolText(reason string) string {
+	for _, t := range protocolTexts {
+		rest, ok := strings.CutPrefix(reason, t[0])
+		switch {
+		case !ok:
+		case strings.HasSuffix(t[1], " "):
+			number, _, _ := strings.Cut(rest, " ")
+			return t[1] + number
+		default:
+			return t[1]
+		}
+	}
+	return reason
 }

@@ -43,7 +43,8 @@ func (c *Conn) ponged(_ context.Context, payload []byte) {
 	}
 }
 
-// handle runs a handler. An error ends the call that reads, which returns it; a panic goes on there.
+// handle runs a handler. An error ends the call that reads, which returns it, and all later ones. A panic goes on in that call,
+// and later ones read on.
 func (c *Conn) handle(h func() error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -55,9 +56,22 @@ func (c *Conn) handle(h func() error) {
 	}
 }
 
+// interrupt ends the call that reads.
 func (c *Conn) interrupt(t *trouble) {
 	c.trouble.CompareAndSwap(nil, t)
 	c.reads.interrupt()
+}
+
+// panicOn goes on with the panic of a handler, if there was one. What the call has read is not lost: hold keeps it.
+func (c *Conn) panicOn(hold func()) {
+	t := c.trouble.Load()
+	if t == nil || t.panicked == nil {
+		return
+	}
+	hold()
+	c.trouble.Store(nil)
+	c.reads.resume()
+	panic(t.panicked)
 }
 
 // PingHandler returns the handler for Pings.

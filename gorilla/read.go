@@ -1,8 +1,10 @@
 package websocket
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"net"
 	"strings"
 	"time"
 )
@@ -10,10 +12,20 @@ import (
 // ReadMessage waits for the next message and returns it.
 func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 	c.reader = nil
-	if c.readErr != nil {
+	switch {
+	case c.readErr != nil:
 		return noFrame, nil, c.readErr
+	case c.held != nil:
+		typ, r, _ := c.NextReader()
+		p, err = io.ReadAll(r)
+		return typ, p, err
 	}
 	typ, p, err := c.c.Read(c.reads.context())
+	c.panicOn(func() {
+		if err == nil {
+			c.held = &messageReader{c: c, typ: int(typ), core: bytes.NewReader(p)}
+		}
+	})
 	if err != nil || c.trouble.Load() != nil {
 		return noFrame, nil, c.readFailed(err)
 	}
@@ -23,20 +35,30 @@ func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 // NextReader waits for the next message and returns a reader for it. The reader of the message before ends.
 func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	c.reader = nil
-	if c.readErr != nil {
+	switch {
+	case c.readErr != nil:
 		return noFrame, nil, c.readErr
+	case c.held != nil:
+		c.reader, c.held = c.held, nil
+		return c.reader.typ, c.reader, nil
 	}
 	typ, core, err := c.c.Reader(c.reads.context())
+	c.panicOn(func() {
+		if err == nil {
+			c.held = &messageReader{c, int(typ), core}
+		}
+	})
 	if err != nil || c.trouble.Load() != nil {
 		return noFrame, nil, c.readFailed(err)
 	}
-	c.reader = &messageReader{c, core}
+	c.reader = &messageReader{c, int(typ), core}
 	return int(typ), c.reader, nil
 }
 
 // A messageReader reads one message.
 type messageReader struct {
 	c    *Conn
+	typ  int
 	core io.Reader
 }
 
@@ -50,11 +72,18 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		return 0, c.readErr
 	}
 	n, err := r.core.Read(p)
+	c.panicOn(func() {
+		if n > 0 {
+			r.core = io.MultiReader(bytes.NewReader(bytes.Clone(p[:n])), r.core)
+		}
+	})
 	switch {
+	case c.trouble.Load() != nil:
+		return 0, c.readFailed(err)
 	case err == io.EOF:
 		c.reader = nil
 		return n, err
-	case err != nil || c.trouble.Load() != nil:
+	case err != nil:
 		return n, c.readFailed(err)
 	}
 	return n, nil
@@ -62,18 +91,14 @@ func (r *messageReader) Read(p []byte) (int, error) {
 
 // readFailed returns the error of a call that reads, and of all that follow. err is that of the core, if any.
 func (c *Conn) readFailed(err error) error {
-	t := c.trouble.Load()
-	switch {
-	case t != nil && t.panicked != nil:
-		panic(t.panicked)
-	case t != nil:
+	if t := c.trouble.Load(); t != nil {
 		c.readErr = t.err
-	default:
-		c.readErr = c.translate("read", err)
-		if said, ok := c.readErr.(*CloseError); ok && said != errUnexpectedEOF {
-			if err := c.CloseHandler()(said.Code, said.Text); err != nil {
-				c.readErr = err
-			}
+		return c.readErr
+	}
+	c.readErr = c.translate("read", err)
+	if said, ok := c.readErr.(*CloseError); ok && said != errUnexpectedEOF {
+		if err := c.CloseHandler()(said.Code, said.Text); err != nil {
+			c.readErr = err
 		}
 	}
 	return c.readErr
@@ -81,6 +106,9 @@ func (c *Conn) readFailed(err error) error {
 
 // SetReadDeadline sets the time after which calls that read fail, for good. The zero time is never.
 func (c *Conn) SetReadDeadline(t time.Time) error {
+	if c.closed.Load() {
+		return c.opError("set", net.ErrClosed)
+	}
 	c.reads.set(t)
 	return nil
 }

@@ -80,6 +80,7 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 		CompressionMode: mode,
 		ReadLimit:       -1,
 		KeepAlive:       -1,
+		CloseTimeout:    closeTimeout(u.AutoControl),
 		Passive:         !u.AutoControl,
 		AnyText:         true,
 		OnPingReceived:  onPing,

@@ -2,29 +2,63 @@ package websocket
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"io"
+	"net"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/closeonce/websocket"
 )
 
+// A turn is the right to write: what is written leaves whole, one after the other.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) tryTake() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (t turn) release() { <-t }
+
+// takeTurn waits for the write turn, until the write deadline.
+func (c *Conn) takeTurn() error {
+	if c.turn.tryTake() {
+		return nil
+	}
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-c.writeContext().Done():
+		return c.writeFailed(os.ErrDeadlineExceeded)
+	}
+}
+
 // WriteMessage sends a message, or a control frame. A writer of NextWriter that is open is closed first.
 func (c *Conn) WriteMessage(messageType int, data []byte) error {
+	if err := c.takeTurn(); err != nil {
+		return err
+	}
+	defer c.turn.release()
 	if err := c.beginMessage(messageType); err != nil {
 		return err
 	}
 	return c.message(messageType, data)
 }
 
-// message sends a message whole, or a control frame.
+// message sends a message whole, or a control frame. The caller has the write turn.
 func (c *Conn) message(messageType int, data []byte) error {
 	if isControl(messageType) {
-		return c.control(messageType, data)
+		return c.control(messageType, data, func() (context.Context, context.CancelFunc) { return c.writeContext(), func() {} })
 	}
 	if err := c.c.Write(c.writeContext(), websocket.MessageType(messageType), data); err != nil {
 		return c.writeFailed(err)
@@ -32,19 +66,15 @@ func (c *Conn) message(messageType int, data []byte) error {
 	return nil
 }
 
-// beginMessage ends the message before, and returns why none may begin.
+// beginMessage ends the message before, and returns why none may begin. The caller has the write turn.
 func (c *Conn) beginMessage(messageType int) error {
-	if w := c.writer.Load(); w != nil {
-		w.Close()
+	if c.writer != nil {
+		c.writer.close()
 	}
 	if messageType != TextMessage && messageType != BinaryMessage && !isControl(messageType) {
 		return errBadWriteOpCode
 	}
 	return c.permanent()
-}
-
-func isControl(messageType int) bool {
-	return messageType == CloseMessage || messageType == PingMessage || messageType == PongMessage
 }
 
 // permanent returns the error of everything that is written, if there is one.
@@ -64,14 +94,15 @@ func (c *Conn) writeContext() context.Context {
 	return context.Background()
 }
 
-// writeFailed returns the error of a call that writes, and of all that follow.
+// writeFailed returns the error of a call that writes. After a time-out, and after the end of the connection, it is that of all
+// that follow too. Otherwise something may still be sent: the answer to the peer's Close frame, or other text than that which
+// is not UTF-8, and which connections of From refuse.
 func (c *Conn) writeFailed(err error) error {
-	err = c.translate("write", err)
-	if _, closed := err.(*CloseError); closed {
-		err = ErrCloseSent
+	told := c.translate("write", err)
+	if timeout, ok := told.(net.Error); ok && timeout.Timeout() || c.c.Context().Err() != nil {
+		c.writeErr.CompareAndSwap(nil, &permanentError{told})
 	}
-	c.writeErr.CompareAndSwap(nil, &permanentError{err})
-	return c.permanent()
+	return cmp.Or(c.permanent(), told)
 }
 
 // SetWriteDeadline sets the time after which calls that write fail, for good. The zero time is never.
@@ -83,69 +114,29 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// WriteControl sends a control frame. It does not wait: if the peer does not read, and many control frames wait already,
-// it returns a time-out.
-func (c *Conn) WriteControl(messageType int, data []byte, deadline time.Time) error {
-	switch {
-	case !isControl(messageType):
-		return errBadWriteOpCode
-	case len(data) > maxControlPayload:
-		return errInvalidControlFrame
-	case !deadline.IsZero() && time.Until(deadline) < 0:
-		return errWriteTimeout
-	}
-	if err := c.permanent(); err != nil {
-		return err
-	}
-	return c.control(messageType, data)
-}
-
-// control sends a control frame.
-func (c *Conn) control(messageType int, data []byte) error {
-	var err error
-	switch {
-	case len(data) > maxControlPayload, messageType == CloseMessage && len(data) == 1:
-		return errInvalidControlFrame
-	case messageType == PingMessage:
-		err = c.c.SendPing(data)
-	case messageType == PongMessage:
-		err = c.c.SendPong(data)
-	default:
-		code, text := websocket.StatusNoStatusRcvd, ""
-		if len(data) > 0 {
-			code, text = websocket.StatusCode(binary.BigEndian.Uint16(data)), string(data[2:])
-		}
-		c.c.CloseWrite(code, text) // an error says only that a code was replaced
-		c.writeErr.CompareAndSwap(nil, &permanentError{ErrCloseSent})
-	}
-	switch {
-	case errors.Is(err, websocket.ErrQueueFull):
-		return errWriteTimeout
-	case err != nil:
-		return c.writeFailed(err)
-	}
-	return nil
-}
-
 // NextWriter returns a writer for the next message. One that is open is closed first.
 func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
+	if err := c.takeTurn(); err != nil {
+		return nil, err
+	}
+	defer c.turn.release()
 	if err := c.beginMessage(messageType); err != nil {
 		return nil, err
 	}
-	w := &messageWriter{c: c, typ: messageType}
-	c.writer.Store(w)
-	return w, nil
+	c.writer = &messageWriter{c: c, typ: messageType, compress: !c.uncompressed.Load()}
+	return c.writer, nil
 }
 
 // A messageWriter writes one message. If the write buffer holds it, it leaves as one frame.
 type messageWriter struct {
-	c   *Conn
-	typ int
+	c        *Conn
+	typ      int
+	compress bool // what EnableWriteCompression said when the message began
 
-	mu     sync.Mutex // guards what follows
-	kept   *[]byte    // what has not left; nil: nothing
-	core   coreWriter // nil: nothing has left
-	closed bool
+	// What follows belongs to the write turn.
+	kept *[]byte    // what has not left; nil: nothing
+	core coreWriter // nil: nothing has left
+	err  error      // of all calls from now on; nil: the writer is open
 }
 
 // A coreWriter is what websocket.Conn.Writer returns.
@@ -159,10 +150,12 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Write appends p to the message.
 func (w *messageWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return 0, errWriteClosed
+	if err := w.c.takeTurn(); err != nil {
+		return 0, err
+	}
+	defer w.c.turn.release()
+	if w.err != nil {
+		return 0, w.err
 	}
 	if w.kept == nil {
 		w.kept = buffers.Get().(*[]byte)
@@ -172,13 +165,14 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if err := w.fragment(p); err != nil {
-		return 0, w.c.writeFailed(err)
+		return 0, w.failed(err)
 	}
 	return len(p), nil
 }
 
 // fragment sends what is kept, and p.
 func (w *messageWriter) fragment(p []byte) error {
+	defer w.choose()()
 	if err := w.open(); err != nil {
 		return err
 	}
@@ -186,6 +180,16 @@ func (w *messageWriter) fragment(p []byte) error {
 		return err
 	}
 	return w.core.Flush()
+}
+
+// choose has the message compressed or not, as EnableWriteCompression said when it began. The function that it returns takes
+// this back.
+func (w *messageWriter) choose() (back func()) {
+	if w.compress == !w.c.uncompressed.Load() {
+		return func() {}
+	}
+	w.c.setCompression(w.compress)
+	return func() { w.c.setCompression(!w.c.uncompressed.Load()) }
 }
 
 // open makes the core's writer, and writes what is kept to it.
@@ -197,7 +201,7 @@ func (w *messageWriter) open() error {
 		}
 		w.core = core.(coreWriter)
 	}
-	if len(*w.kept) == 0 {
+	if w.kept == nil || len(*w.kept) == 0 {
 		return nil
 	}
 	_, err := w.core.Write(*w.kept)
@@ -205,42 +209,68 @@ func (w *messageWriter) open() error {
 	return err
 }
 
-// Close sends the end of the message.
-func (w *messageWriter) Close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return errWriteClosed
+// failed ends the writer, and returns the error for err. If nothing more can be written, the message stays without an end, so
+// that the peer does not take what has left of it for all.
+func (w *messageWriter) failed(err error) error {
+	c := w.c
+	err = c.writeFailed(err)
+	w.ended(err)
+	if w.core != nil && c.permanent() == nil {
+		w.core.Close()
 	}
-	w.closed = true
-	w.c.writer.CompareAndSwap(w, nil)
-	var rest []byte
-	if w.kept != nil {
-		rest = *w.kept
-		defer w.giveBack()
-	}
-	if w.core == nil {
-		if err := w.c.permanent(); err != nil {
-			return err
-		}
-		return w.c.message(w.typ, rest)
-	}
-	err := w.open()
-	if closing := w.core.Close(); err == nil {
-		err = closing
-	}
-	if err != nil {
-		return w.c.writeFailed(err)
-	}
-	return nil
+	return err
 }
 
-// giveBack gives the memory back that was lent.
-func (w *messageWriter) giveBack() {
-	if *w.kept = (*w.kept)[:0]; cap(*w.kept) <= 64<<10 {
-		buffers.Put(w.kept)
+// ended notes that the writer is closed: all calls return err.
+func (w *messageWriter) ended(err error) {
+	w.err = err
+	if w.c.writer == w {
+		w.c.writer = nil
 	}
-	w.kept = nil
+	if w.kept != nil {
+		if *w.kept = (*w.kept)[:0]; cap(*w.kept) <= 64<<10 {
+			buffers.Put(w.kept)
+		}
+		w.kept = nil
+	}
+}
+
+// Close sends the end of the message.
+func (w *messageWriter) Close() error {
+	if err := w.c.takeTurn(); err != nil {
+		return err
+	}
+	defer w.c.turn.release()
+	return w.close()
+}
+
+// close is Close with the write turn.
+func (w *messageWriter) close() error {
+	if w.err != nil {
+		return w.err
+	}
+	if err := w.c.permanent(); err != nil {
+		return w.failed(err)
+	}
+	defer w.choose()()
+	if w.core == nil {
+		var all []byte
+		if w.kept != nil {
+			all = *w.kept
+		}
+		err := w.c.message(w.typ, all)
+		w.ended(errWriteClosed)
+		return err
+	}
+	err := w.open()
+	if err == nil {
+		err = w.core.Close()
+	}
+	if err != nil {
+		return w.failed(err)
+	}
+	w.ended(errWriteClosed)
+	return nil
 }
 
 // WriteJSON encodes v and sends it as a text message.
@@ -256,42 +286,3 @@ func (c *Conn) WriteJSON(v interface{}) error {
 //
 // Deprecated: Use c.WriteJSON.
 func WriteJSON(c *Conn, v interface{}) error { return c.WriteJSON(v) }
-
-// A PreparedMessage is a message for many connections, which is framed once and compressed at most once.
-type PreparedMessage struct {
-	typ    int
-	data   []byte
-	shared *websocket.PreparedMessage // nil: it is a control frame, or text that is not UTF-8
-}
-
-// NewPreparedMessage prepares data as a message, or as a control frame. data may be changed afterwards.
-func NewPreparedMessage(messageType int, data []byte) (*PreparedMessage, error) {
-	p := &PreparedMessage{typ: messageType}
-	switch {
-	case isControl(messageType) && len(data) > maxControlPayload:
-		return nil, errInvalidControlFrame
-	case isControl(messageType):
-	case messageType == TextMessage || messageType == BinaryMessage:
-		p.shared, _ = websocket.NewPreparedMessage(websocket.MessageType(messageType), data)
-	default:
-		return nil, errBadWriteOpCode
-	}
-	if p.shared == nil {
-		p.data = bytes.Clone(data)
-	}
-	return p, nil
-}
-
-// WritePreparedMessage sends a prepared message.
-func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
-	if pm.shared == nil {
-		return c.WriteMessage(pm.typ, pm.data)
-	}
-	if err := c.beginMessage(pm.typ); err != nil {
-		return err
-	}
-	if err := c.c.WritePrepared(c.writeContext(), pm.shared); err != nil {
-		return c.writeFailed(err)
-	}
-	return nil
-}

@@ -1,0 +1,6 @@
+package websocket
+
+import "errors"
+
+// errBrokenPipe is what the kernel says of a write to a peer that is gone.
+var errBrokenPipe = errors.New("broken pipe")
