@@ -92,9 +92,9 @@ func Subprotocols(r *http.Request) []string {
 // found behind it, and if the fields it keeps are those that this package knows. If the status 200 was replaced, the client gets
 // the other one. If a field of the handshake is wrong, the stream is reset.
 //
-// The end of a context that middleware has derived from the request's does not end the Conn, as over HTTP/1.1. If it was cancelled
-// without a cause, as net/http cancels the request's when the handler returns, a Write can't know which
-// of them it was; it waits for up to 100 ms for a Read to find out.
+// A context that middleware has derived from the request's ends the Conn if it is cancelled without a cause, because that is how
+// net/http says that the handler has returned. One that ends with a deadline or a cause does not. After that, only reading notices
+// the handler's return.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}

@@ -50,33 +50,15 @@ func roundTrip(t *testing.T, c *websocket.Conn, text string) {
 	}
 }
 
-// ownErr is a context with an error of its own.
-type ownErr struct{ context.Context }
-
-func (o ownErr) Err() error {
-	if err := o.Context.Err(); err != nil {
-		return fmt.Errorf("the middleware's: %w", err)
-	}
-	return nil
-}
-
 // ends are ways in which a middleware's own context ends when end is called, if not before.
 var ends = map[string]func(parent context.Context) (ctx context.Context, end func()){
 	"expired": func(parent context.Context) (context.Context, func()) {
 		ctx, cancel := context.WithTimeout(parent, 50*time.Millisecond)
 		return ctx, cancel
 	},
-	"cancelled": func(parent context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithCancel(parent)
-		return ctx, cancel
-	},
 	"with a cause": func(parent context.Context) (context.Context, func()) {
 		ctx, cancel := context.WithCancelCause(parent)
 		return ctx, func() { cancel(errors.New("the middleware has had enough")) }
-	},
-	"with an error of its own": func(parent context.Context) (context.Context, func()) {
-		ctx, cancel := context.WithCancel(parent)
-		return ownErr{ctx}, cancel
 	},
 }
 
@@ -104,6 +86,104 @@ func TestContextOfMiddleware(t *testing.T) {
 				roundTrip(t, c, "and later")
 			})
 		})
+	}
+}
+
+// TestContextCancelled: a middleware cancels its context without a cause, which looks as if the handler had returned. That ends the
+// WebSocket with an error that says so.
+func TestContextCancelled(t *testing.T) {
+	t.Parallel()
+	read, written := make(chan error, 1), make(chan error, 1)
+	s := h2test.Start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		c, err := websocket.Accept(w, r.WithContext(ctx), nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.CloseNow()
+		cancel()
+		written <- until(func() error { return c.Write(bg, websocket.MessageText, []byte("x")) })
+		_, _, err = c.Read(bg)
+		read <- err
+	}), false, nil)
+	defer s.Close()
+	transport := h2test.Transport(s)
+	defer transport.CloseIdleConnections()
+	client, _, err := websocket.Dial(bg, s.URL, dialled(transport))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.CloseNow()
+	for name, got := range map[string]chan error{"Write": written, "Read": read} {
+		if err := <-got; !errors.Is(err, connect.ErrReturned) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// until calls f until it fails, for at most ten seconds.
+func until(f func() error) (err error) {
+	for begun := time.Now(); err == nil && time.Since(begun) < 10*time.Second; {
+		err = f()
+	}
+	return err
+}
+
+// TestWriteAfterReturn: a Write begins after the handler's return, while nobody reads. It does not touch the response, which net/http may
+// have given to another request.
+func TestWriteAfterReturn(t *testing.T) {
+	t.Parallel()
+	for _, passive := range []bool{false, true} {
+		conns := make(chan *websocket.Conn, 1)
+		s := h2test.Start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Passive: passive})
+			if err != nil {
+				t.Error(err)
+			}
+			conns <- c
+		}), false, nil)
+		transport := h2test.Transport(s)
+		client, _, err := websocket.Dial(bg, s.URL, dialled(transport))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := <-conns
+		<-time.After(100 * time.Millisecond) // the handler has returned
+		if err := c.Write(bg, websocket.MessageText, []byte("late")); !errors.Is(err, connect.ErrReturned) {
+			t.Errorf("passive %v: %v", passive, err)
+		}
+		c.CloseNow()
+		client.CloseNow()
+		transport.CloseIdleConnections()
+		s.Close()
+	}
+}
+
+// TestTimeoutHandler: Accept is called in an http.TimeoutHandler whose time is up. It fails, and does not look into the response that
+// the TimeoutHandler is writing.
+func TestTimeoutHandler(t *testing.T) {
+	t.Parallel()
+	accepted := make(chan error, 1)
+	h := http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		_, err := websocket.Accept(w, r, nil)
+		accepted <- err
+	}), 10*time.Millisecond, "too late")
+	s := h2test.Start(h, false, nil)
+	defer s.Close()
+	transport := h2test.Transport(s)
+	defer transport.CloseIdleConnections()
+	for range 20 {
+		for _, opts := range []*websocket.DialOptions{nil, dialled(transport)} {
+			if _, resp, err := websocket.Dial(bg, s.URL, opts); err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("Dial: %v, %v", resp, err)
+			}
+			if err := <-accepted; err == nil {
+				t.Error("Accept gave no error")
+			}
+		}
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -190,4 +192,69 @@ func TestRefusedCancelled(t *testing.T) {
 			t.Errorf("after %v: %v", took, err)
 		}
 	})
+}
+
+// TestLostAfterAnother: the connection that a request was about to get refuses new ones (GOAWAY), and the next one is lost before it
+// answers. net/http can't close the request's body a second time; Dial returns all the same.
+func TestLostAfterAnother(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	var mu sync.Mutex
+	conns := map[string]net.Conn{} // by the client's address
+	var drops atomic.Bool
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns[nc.RemoteAddr().String()] = nc
+			mu.Unlock()
+			r := &refuser{settings: []byte{0, 3, 0, 0, 0, 1}, answer: func(_ int, h [9]byte) []byte { // one stream
+				if drops.Load() {
+					<-time.After(50 * time.Millisecond) // the body is being read
+					nc.Close()
+				}
+				return frame(headersType, 4, h, status200)
+			}}
+			go r.serve(nc)
+		}
+	}()
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	url := "ws://" + ln.Addr().String()
+	var open []*websocket.Conn
+	for range 2 { // connections, since each has one stream
+		c, _, err := websocket.Dial(bg, url, dialled(transport))
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, c)
+	}
+	for _, c := range open {
+		c.CloseNow()
+	}
+	<-time.After(100 * time.Millisecond)
+	drops.Store(true)
+	got := 0
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if got++; got == 1 {
+			mu.Lock()
+			nc := conns[info.Conn.LocalAddr().String()]
+			mu.Unlock()
+			nc.Write(frame(goAwayType, 0, [9]byte{}, 0, 0, 0, 1, 0, 0, 0, 0))
+			<-time.After(100 * time.Millisecond)
+		}
+	}}
+	ctx, cancel := context.WithTimeout(bg, 20*time.Second)
+	defer cancel()
+	if _, _, err := websocket.Dial(httptrace.WithClientTrace(ctx, trace), url, dialled(transport)); err == nil || ctx.Err() != nil {
+		t.Errorf("Dial: %v", err)
+	}
 }

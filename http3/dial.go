@@ -29,7 +29,7 @@ var defaultDialer Dialer
 // up to 1024 bytes of its body.
 //
 // If the QUIC connection has as many streams as the server allows, Dial waits until one ends. If the server rejects the request without
-// having processed it, because it is shutting down for example (RFC 9114, sections 4.1.1 and 5.2), Dial sends it again over a new
+// having processed it, by H3_REQUEST_REJECTED for example as it shuts down (RFC 9114, section 4.1.1), Dial sends it again over a new
 // connection, up to ten times with growing pauses.
 func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
 	if ctx == nil {

@@ -374,3 +374,18 @@ func TestDialersCrowd(t *testing.T) {
 		}
 	}
 }
+
+// TestDialQUICFails: a DialQUIC that panics, or returns nothing, is an error of Dial. It runs in a goroutine of the Dialer's, where a
+// panic would end the process.
+func TestDialQUICFails(t *testing.T) {
+	for want, dial := range map[string]func() *quic.Conn{
+		"DialQUIC panicked: a bug": func() *quic.Conn { panic("a bug") },
+		"returned no connection":   func() *quic.Conn { return nil },
+	} {
+		d := dialer(t)
+		d.DialQUIC = func(context.Context, string, *tls.Config, *quic.Config) (*quic.Conn, error) { return dial(), nil }
+		if _, _, err := d.Dial(soon(t), "wss://127.0.0.1:1/", nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Dial: %v, want %q", err, want)
+		}
+	}
+}

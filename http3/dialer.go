@@ -172,7 +172,10 @@ func (d *Dialer) await(ctx context.Context, making *dialling) (*connection, erro
 func (d *Dialer) establish(ctx context.Context, making *dialling, name string) {
 	var c *connection
 	err := errors.New("DialQUIC has not returned")
-	defer func() { // it may have ended the goroutine
+	defer func() { // it may have panicked, or ended the goroutine
+		if v := recover(); v != nil {
+			err = fmt.Errorf("DialQUIC panicked: %v", v)
+		}
 		d.mu.Lock()
 		kept := d.finish(making, c, err)
 		d.mu.Unlock()
@@ -181,6 +184,9 @@ func (d *Dialer) establish(ctx context.Context, making *dialling, name string) {
 		}
 	}()
 	q, err := d.dialQUIC(ctx, making.addr, name)
+	if err == nil && q == nil {
+		err = errors.New("DialQUIC returned no connection")
+	}
 	if err == nil {
 		transport := &http3.Transport{DisableCompression: true}
 		c = &connection{dialer: d, addr: making.addr, http: transport.NewClientConn(q), quic: q, done: q.Context().Done()}

@@ -375,3 +375,23 @@ func TestHandlerLogs(t *testing.T) {
 		})
 	}
 }
+
+// TestTimeoutHandler: Accept is called in an http.TimeoutHandler whose time is up. It fails, and does not look into the response that
+// the TimeoutHandler is writing.
+func TestTimeoutHandler(t *testing.T) {
+	accepted := make(chan error, 1)
+	s := serve(t, nil, http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		_, err := ws3.Accept(w, r, nil)
+		accepted <- err
+	}), 10*time.Millisecond, "too late"))
+	d := dialer(t)
+	for range 20 {
+		if _, _, err := d.Dial(soon(t), s.url, nil); err == nil {
+			t.Error("Dial gave no error")
+		}
+		if err := <-accepted; err == nil {
+			t.Error("Accept gave no error")
+		}
+	}
+}

@@ -129,8 +129,14 @@ func find(all []http.ResponseWriter) response {
 
 var responseWriter = reflect.TypeFor[http.ResponseWriter]()
 
-// wrapped returns the ResponseWriter that a struct has in a field, or the zero Value.
+// wrapped returns the ResponseWriter that a struct has in a field, or the zero Value. If the struct has a mutex, as that of
+// http.TimeoutHandler, others use the ResponseWriter at the same time, and looking into that would be a race.
 func wrapped(v reflect.Value) reflect.Value {
+	for i := range v.NumField() {
+		if t := v.Type().Field(i).Type; t == reflect.TypeFor[sync.Mutex]() || t == reflect.TypeFor[sync.RWMutex]() {
+			return reflect.Value{}
+		}
+	}
 	for i := range v.NumField() {
 		field := v.Field(i)
 		switch field.Kind() {

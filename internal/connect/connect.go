@@ -68,14 +68,14 @@ func Accept(w http.ResponseWriter, r *http.Request, answer *handshake.Answer) (*
 		if err := rc.Flush(); err != nil {
 			return nil, fmt.Errorf("the handshake's answer was not sent: %w", err)
 		}
-		err = hijack.CheckStream(w, answer) // again: a wrapper may have kept the status until now
+		err = hijack.CheckStream(w, answer, true) // again: a wrapper may have kept the status until now
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrChanged, err)
 	}
 	// Frames are written past the middleware, which may transform a body.
 	s := &stream{body: r.Body, w: inner, rc: rc, released: make(chan struct{})}
-	s.stop = context.AfterFunc(r.Context(), func() { s.suspect(r.Context()) })
+	s.stop = context.AfterFunc(r.Context(), func() { s.contextEnded(r.Context()) })
 	c := &Conn{Conn: streamconn.New(s), half: s.closeWrite, released: s.released, remote: addrOf(r.RemoteAddr)}
 	c.local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if c.local == nil {
@@ -121,7 +121,6 @@ type stream struct {
 	mu       sync.Mutex
 	closed   bool          // by Close
 	returned bool          // the handler has returned: w may not be used
-	doubt    chan struct{} // closed when it is known whether the handler has returned; nil: there is no doubt
 	writing  chan struct{} // closed when the Write that is under way has returned; nil: there is none
 	released chan struct{}
 }
@@ -132,20 +131,15 @@ func (s *stream) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	err = whyEnded(err)
-	s.settle(errors.Is(err, ErrReturned))
+	if err = whyEnded(err); errors.Is(err, ErrReturned) {
+		s.end()
+	}
 	return n, err
 }
 
 // Write sends DATA frames, and waits until the peer's window has room for them.
 func (s *stream) Write(p []byte) (n int, err error) {
 	s.mu.Lock()
-	for s.doubt != nil {
-		doubt := s.doubt
-		s.mu.Unlock()
-		<-doubt
-		s.mu.Lock()
-	}
 	switch {
 	case s.returned:
 		s.mu.Unlock()
@@ -188,39 +182,24 @@ func (s *stream) Close() error {
 		<-writing
 	}
 	s.stop()
-	s.settle(false)
 	err := s.body.Close()
 	close(s.released)
 	return err
 }
 
-// doubtFor is how long a Write waits for Read to tell whether the stream has ended. net/http ends the body right after the context.
-const doubtFor = 100 * time.Millisecond
-
-// suspect is called when the request's context has ended, as Accept saw it. net/http cancels it when the handler returns and when
-// the stream ends; but it may also be a middleware's own, which ends for other reasons. Those of net/http's have no cause. For the
-// others Read decides: it fails at once if net/http has ended the stream.
-func (s *stream) suspect(ctx context.Context) {
-	if context.Cause(ctx) != context.Canceled {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed && !s.returned {
-		s.doubt = make(chan struct{})
-		time.AfterFunc(doubtFor, func() { s.settle(false) })
+// contextEnded is called when the request's context has ended, as Accept saw it. net/http cancels it, without a cause of its own, when
+// the handler returns and when the stream ends. One that ends with a deadline or another cause is a middleware's.
+func (s *stream) contextEnded(ctx context.Context) {
+	if context.Cause(ctx) == context.Canceled {
+		s.end()
 	}
 }
 
-// settle ends the doubt. From returned on, the response is not used.
-func (s *stream) settle(returned bool) {
+// end is called when the handler has returned, or the stream has ended. From then on the response is not used.
+func (s *stream) end() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.returned = s.returned || returned
-	if s.doubt != nil {
-		close(s.doubt)
-		s.doubt = nil
-	}
+	s.returned = true
+	s.mu.Unlock()
 }
 
 // guard calls f, which uses the response. When the handler has returned, that panics.

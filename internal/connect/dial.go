@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/closeonce/websocket/internal/streamconn"
@@ -78,6 +78,9 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	pause := firstPause
 	for n := 1; ; n++ {
 		resp, asked, err := rt.send(req)
+		for taken := 0; err == errTaken && taken < maxTaken; taken++ {
+			resp, asked, err = rt.send(req)
+		}
 		why := refusedBecause(err)
 		switch {
 		case why == "":
@@ -106,6 +109,12 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 // errNoneFree is the error of a request that was not sent: others have taken the connection's last streams since it was chosen.
 var errNoneFree = errors.New("no connection has a free stream (SETTINGS_MAX_CONCURRENT_STREAMS)")
 
+// errTaken is the same, when it was found out with a connection at hand. Another attempt may come first at once; maxTaken is how many
+// follow without a pause.
+var errTaken = errors.New("another request has taken the connection's last stream")
+
+const maxTaken = 50
+
 // maxChosen is how many connections a request may be about to get before there is a pause.
 const maxChosen = 3
 
@@ -118,7 +127,7 @@ func refusedBecause(err error) string {
 		why, _, _ = strings.Cut(why, "] after Request.Body was written")
 		return "the server refuses the stream: " + why
 	}
-	if err == errNoneFree || strings.HasSuffix(err.Error(), "cannot rewind body after connection loss") {
+	if err == errNoneFree || err == errTaken || strings.HasSuffix(err.Error(), "cannot rewind body after connection loss") {
 		return errNoneFree.Error()
 	}
 	return ""
@@ -132,7 +141,7 @@ func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })
 	body := new(requestBody)
-	body.open()
+	body.PipeReader, body.w = io.Pipe()
 	chosen := 0 // connections, none of which had a stream left when it was there
 	var out *http.Request
 	// The Transport refuses a header field with a colon, but does not look again after it has called GotConn.
@@ -141,8 +150,11 @@ func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time
 			cancel(errNoneFree)
 		}
 	}, GotConn: func(info httptrace.GotConnInfo) {
-		body.open()
 		chosen = 0
+		if body.closed.Load() { // the connection before had no stream left when it came to that; see requestBody
+			cancel(errTaken)
+			return
+		}
 		if s, ok := info.Conn.(*tls.Conn); req.URL.Scheme == "https" && (!ok || s.ConnectionState().NegotiatedProtocol != "h2") {
 			// Cancelling is too late to keep the request from being written. net/http writes none with such a URL.
 			out.URL.Opaque = "\n"
@@ -168,7 +180,7 @@ func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time
 		switch {
 		case req.Context().Err() != nil: // not ctx's, which has no deadline
 			err = req.Context().Err()
-		case context.Cause(ctx) == errNotHTTP2 || context.Cause(ctx) == errNoneFree:
+		case context.Cause(ctx) == errNotHTTP2 || context.Cause(ctx) == errNoneFree || context.Cause(ctx) == errTaken:
 			err = context.Cause(ctx)
 		case strings.Contains(err.Error(), "extended connect not supported by peer"): // net/http has no name for it
 			err = errNotAllowed
@@ -186,38 +198,19 @@ func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time
 	return resp, asked, nil
 }
 
-// A requestBody is what clientStream writes. net/http closes it when the connection has no stream left for the request, and may
-// then send the request on another one, so it can be opened again.
+// A requestBody is what clientStream writes. net/http closes it once at most: when a connection has no stream left for the request,
+// too, and then sends the request on another one. It would wait there for ever for a body that it can't close any more, so a request
+// whose body was closed is given up, and another one is made.
 type requestBody struct {
-	mu     sync.Mutex
-	r      *io.PipeReader
+	*io.PipeReader
 	w      *io.PipeWriter
-	closed bool
-}
-
-// open is called before the request is written.
-func (b *requestBody) open() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.r == nil || b.closed {
-		b.r, b.w = io.Pipe()
-		b.closed = false
-	}
-}
-
-func (b *requestBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	r := b.r
-	b.mu.Unlock()
-	return r.Read(p)
+	closed atomic.Bool
 }
 
 // Close makes Read and the writer's Write return.
 func (b *requestBody) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	return b.r.Close()
+	b.closed.Store(true)
+	return b.PipeReader.Close()
 }
 
 // Conn returns the stream of a response with status 200 as a net.Conn, or nil if it is not this RoundTripper's.

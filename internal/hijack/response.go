@@ -119,13 +119,19 @@ var found struct {
 var responseWriter = reflect.TypeFor[http.ResponseWriter]()
 
 // wrapped returns the ResponseWriter that a struct, or a pointer to one, has in a field,
-// or the zero Value.
+// or the zero Value. If it has a mutex, as that of http.TimeoutHandler, others use the
+// ResponseWriter at the same time, and looking into that would be a race.
 func wrapped(v reflect.Value) reflect.Value {
 	if v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
 	}
 	if v.Kind() != reflect.Struct {
 		return reflect.Value{}
+	}
+	for i := range v.NumField() {
+		if t := v.Type().Field(i).Type; t == reflect.TypeFor[sync.Mutex]() || t == reflect.TypeFor[sync.RWMutex]() {
+			return reflect.Value{}
+		}
 	}
 	for i := range v.NumField() {
 		field := v.Field(i)

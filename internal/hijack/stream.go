@@ -1,6 +1,7 @@
 package hijack
 
 import (
+	"errors"
 	"net/http"
 	"reflect"
 	"time"
@@ -19,18 +20,21 @@ func TellStream(w http.ResponseWriter, answer *handshake.Answer) error {
 	if inner.status() == 0 { // a wrapper keeps the status to itself, or nobody can tell
 		answer.SetStream(Innermost(w).Header())
 	}
-	err := CheckStream(w, answer)
+	err := CheckStream(w, answer, false)
 	if _, ok := err.(spoiled); ok {
 		http.NewResponseController(Innermost(w)).SetWriteDeadline(time.Unix(1, 0))
 	}
 	return err
 }
 
-// CheckStream compares what net/http has been told, if that is known, with the answer.
-func CheckStream(w http.ResponseWriter, answer *handshake.Answer) error {
+// CheckStream compares what net/http has been told, if that is known, with the answer. flushed says that it must have been told.
+func CheckStream(w http.ResponseWriter, answer *handshake.Answer, flushed bool) error {
 	inner := findStream(w)
 	switch status := inner.status(); status {
 	case 0:
+		if flushed && inner.known() {
+			return errors.New("a middleware's ResponseWriter has kept the status 200 to itself, although it was flushed")
+		}
 		return nil
 	case http.StatusOK:
 		if err := answer.CheckStream(inner.header()); err != nil {
