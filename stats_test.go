@@ -241,6 +241,10 @@ func TestStatsOfBothEnds(t *testing.T) {
 					messages, size := writeAnyhow(t, from, r)
 					<-read
 					w, got := from.Stats(), to.Stats()
+					// The peer may have read a batch before the writer goroutine has noted that it was written.
+					for begun := time.Now(); w.QueuedBytes != 0 && time.Since(begun) < 5*time.Second; w = from.Stats() {
+						runtime.Gosched()
+					}
 					if w.Written != got.Read || w.Written.Messages != messages || w.Written.Bytes != size {
 						t.Errorf("seed %d: %d messages, %d bytes: written %+v, read %+v", seed, messages, size, w.Written, got.Read)
 					}

@@ -54,7 +54,7 @@ func roundTrip(t *testing.T, c *websocket.Conn, text string) {
 var ends = map[string]func(parent context.Context) (ctx context.Context, end func()){
 	"expired": func(parent context.Context) (context.Context, func()) {
 		ctx, cancel := context.WithTimeout(parent, 50*time.Millisecond)
-		return ctx, cancel
+		return ctx, func() { <-ctx.Done(); cancel() }
 	},
 	"with a cause": func(parent context.Context) (context.Context, func()) {
 		ctx, cancel := context.WithCancelCause(parent)
