@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -245,9 +246,13 @@ func TestLostAfterAnother(t *testing.T) {
 	got := 0
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		if got++; got == 1 {
-			mu.Lock()
-			nc := conns[info.Conn.LocalAddr().String()]
-			mu.Unlock()
+			var nc net.Conn
+			for nc == nil { // it may be a new one, which the server has not accepted yet
+				runtime.Gosched()
+				mu.Lock()
+				nc = conns[info.Conn.LocalAddr().String()]
+				mu.Unlock()
+			}
 			nc.Write(frame(goAwayType, 0, [9]byte{}, 0, 0, 0, 1, 0, 0, 0, 0))
 			<-time.After(100 * time.Millisecond)
 		}
