@@ -125,7 +125,7 @@ func FuzzOrigin(f *testing.F) {
 			}
 		}
 		if matches && !strings.ContainsAny(pattern, `*?[\`) {
-			plain := strings.ToLower(pattern)
+			plain := toLower(pattern)
 			if _, rest, ok := strings.Cut(plain, "://"); ok {
 				plain = rest
 			}
