@@ -20,9 +20,15 @@ import (
 // pair returns the two ends of a connection.
 func pair(t *testing.T, u Upgrader, d Dialer) (server, client *Conn) {
 	t.Helper()
+	return pairBy(t, func(w http.ResponseWriter, r *http.Request) (*Conn, error) { return u.Upgrade(w, r, nil) }, d)
+}
+
+// pairBy is pair with another way to accept.
+func pairBy(t *testing.T, accept func(w http.ResponseWriter, r *http.Request) (*Conn, error), d Dialer) (server, client *Conn) {
+	t.Helper()
 	accepted := make(chan *Conn, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := u.Upgrade(w, r, nil)
+		c, err := accept(w, r)
 		if err != nil {
 			t.Error(err)
 		}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -205,20 +204,10 @@ func TestRefusedText(t *testing.T) {
 // checking returns a connection of From, and its other end.
 func checking(t *testing.T) (checked, other *Conn) {
 	t.Helper()
-	accepted := make(chan *websocket.Conn, 1)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return pairBy(t, func(w http.ResponseWriter, r *http.Request) (*Conn, error) {
 		c, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			t.Error(err)
-		}
-		accepted <- c
-	}))
-	t.Cleanup(server.Close)
-	other, _, err := DefaultDialer.Dial("ws"+strings.TrimPrefix(server.URL, "http"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return From(<-accepted), other
+		return From(c), err
+	}, Dialer{})
 }
 
 // TestCompressionOfWriter: EnableWriteCompression counts when a message begins.

@@ -108,19 +108,25 @@ func TestContextCancelled(t *testing.T) {
 		_, _, err = c.Read(bg)
 		read <- err
 	}), false, nil)
-	defer s.Close()
-	transport := h2test.Transport(s)
-	defer transport.CloseIdleConnections()
-	client, _, err := websocket.Dial(bg, s.URL, dialled(transport))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.CloseNow()
+	t.Cleanup(s.Close)
+	dialTo(t, s)
 	for name, got := range map[string]chan error{"Write": written, "Read": read} {
 		if err := <-got; !errors.Is(err, connect.ErrReturned) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// dialTo opens a WebSocket over HTTP/2, until the end of the test.
+func dialTo(t *testing.T, s *httptest.Server) {
+	t.Helper()
+	transport := h2test.Transport(s)
+	t.Cleanup(transport.CloseIdleConnections)
+	client, _, err := websocket.Dial(bg, s.URL, dialled(transport))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.CloseNow() })
 }
 
 // until calls f until it fails, for at most ten seconds.
@@ -204,14 +210,8 @@ func TestReturnAfterContext(t *testing.T) {
 				conns <- c
 				<-time.After(70 * time.Millisecond)
 			}), false, nil)
-			defer s.Close()
-			transport := h2test.Transport(s)
-			defer transport.CloseIdleConnections()
-			client, _, err := websocket.Dial(bg, s.URL, dialled(transport))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.CloseNow()
+			t.Cleanup(s.Close)
+			dialTo(t, s)
 			c := <-conns
 			defer c.CloseNow()
 			ctx, cancel := context.WithTimeout(bg, 10*time.Second)
