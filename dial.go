@@ -38,8 +38,8 @@ import (
 // If the server answers with anything but a valid handshake, the error is a [*HandshakeError], and Dial also returns the
 // response, with up to 1024 bytes of its body. The response's body never needs closing. No error contains the URL's password.
 //
-// Over HTTP/2 (see DialOptions.HTTP2) a request that the server refuses unseen, by REFUSED_STREAM or GOAWAY, is sent again up to
-// some ten times, with growing pauses of three seconds in all. Then the error says what the server said.
+// Over HTTP/2 (see DialOptions.HTTP2) a request that the server refuses without having processed it, by REFUSED_STREAM or
+// GOAWAY, is sent again up to some ten times, with growing pauses of three seconds in all. Then the error says what the server said.
 //
 // In a browser (GOOS=js) Dial opens one of the browser's WebSockets, and u may be relative to the page. The Conn behaves as on
 // any other system, except for what programs in a browser can't do:
