@@ -377,6 +377,8 @@ func TestReset(t *testing.T) {
 	onBoth(t, h, nil, func(t *testing.T, s *httptest.Server, transport *http.Transport) {
 		neighbour, _ := h2test.OpenPeer(t, transport, s.URL, nil)
 		p, _ := h2test.OpenPeer(t, transport, s.URL, nil)
+		p.SendText("there?") // or Accept might fail, because the client has gone as the answer came
+		p.WantText("it is served", "alive")
 		p.Close() // the client's stream is reset, unless it has ended
 		if err := <-ended; err == nil || websocket.CloseStatus(err) != -1 {
 			t.Errorf("Read: %v", err)
