@@ -53,10 +53,13 @@ func buildBefore(checkout, temp string) (string, error) {
 		return "", err
 	}
 	program := filepath.Join(temp, "bench"+beforeSuffix)
-	build := []string{"build", "-modfile", otherMod, "-o", program}
-	if _, err := os.Stat(filepath.Join(checkout, "group.go")); errors.Is(err, os.ErrNotExist) {
-		build = append(build, "-tags", "nogroup")
+	var lacks []string
+	for name, tag := range map[string]string{"group.go": "nogroup", "gorilla": "nogorilla"} {
+		if _, err := os.Stat(filepath.Join(checkout, name)); errors.Is(err, os.ErrNotExist) {
+			lacks = append(lacks, tag)
+		}
 	}
+	build := []string{"build", "-modfile", otherMod, "-o", program, "-tags", strings.Join(lacks, ",")}
 	_, err = goTool(append(build, benchModule)...)
 	return program, err
 }

@@ -1,3 +1,5 @@
+//go:build !nogorilla
+
 package main
 
 import (
