@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // child is the process under test. It says one line when it is ready, and then answers each line on its
@@ -78,7 +79,12 @@ func obey(s service, o order) error {
 		message = jsonPayload(broadcastSize, 1)
 	}
 	var running profile
-	commands := bufio.NewScanner(os.Stdin)
+	// The goroutine that waits for a command must not hold the only processor in a system call, while what the last command
+	// has begun waits for the scheduler to notice.
+	if err := syscall.SetNonblock(0, true); err != nil {
+		return err
+	}
+	commands := bufio.NewScanner(os.NewFile(0, "commands"))
 	for commands.Scan() {
 		verb, argument, _ := strings.Cut(commands.Text(), " ")
 		var err error
