@@ -116,18 +116,21 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	if err != nil {
 		return nil, err
 	}
-	if h != nil {
-		if err := writeAnswer(nc, h, &agreed); err != nil {
-			nc.Close()
-			return nil, fmt.Errorf("websocket: the handshake's answer was not sent: %w", err)
-		}
-	}
 	early, err := buffered(rw.Reader)
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("websocket: the bytes behind the handshake were not read: %w", err)
 	}
-	return joined(r.Context(), opts.newConn(nc, early, r, &agreed))
+	cfg := opts.config(early, r, &agreed)
+	c := readyConn(nc, &cfg)
+	if h != nil { // as late as possible: the client may expect that the application knows of the connection when it reads this
+		if err := writeAnswer(nc, h, &agreed); err != nil {
+			nc.Close()
+			return nil, fmt.Errorf("websocket: the handshake's answer was not sent: %w", err)
+		}
+	}
+	c.begin(&cfg)
+	return joined(r.Context(), c)
 }
 
 // Accept calls the steps of the handshake one after the other, rather than each from the one before. A goroutine keeps the
@@ -162,19 +165,19 @@ func (opts *AcceptOptions) agree(w http.ResponseWriter, r *http.Request) (agreed
 	return agreed, err
 }
 
-// newConn makes the connection.
-func (opts *AcceptOptions) newConn(nc net.Conn, early []byte, r *http.Request, agreed *agreement) *Conn {
+// config returns what the connection is made with.
+func (opts *AcceptOptions) config(early []byte, r *http.Request, agreed *agreement) config {
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
 	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
 	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
-	return newConn(nc, config{
+	return config{
 		subprotocol: agreed.Subprotocol,
 		deflate:     agreed.deflate,
 		early:       early,
 		parent:      r.Context(),
 		readLimit:   orDefault(opts.ReadLimit, defaultReadLimit, -1),
 		settings:    s,
-	})
+	}
 }
 
 // takeOver takes the connection over. h are the fields to send with the answer, or nil if net/http has sent it; rw has the
@@ -213,7 +216,7 @@ func (opts *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, 
 	case err != nil:
 		return nil, fmt.Errorf("websocket: %w", err)
 	}
-	c := opts.newConn(nc, nil, r, agreed)
+	c := newConn(nc, opts.config(nil, r, agreed))
 	if _, err := joined(r.Context(), c); err != nil {
 		c.Close(StatusGoingAway, "") // it is being closed; the handler must not return before
 		return nil, err

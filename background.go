@@ -46,7 +46,15 @@ func newSettings(queueLimit int, closeTimeout, keepAlive time.Duration) settings
 	}
 }
 
+// newConn makes a connection whose handshake is done.
 func newConn(nc net.Conn, cfg config) *Conn {
+	c := readyConn(nc, &cfg)
+	c.begin(&cfg)
+	return c
+}
+
+// readyConn makes a connection that does nothing by itself yet. If its handshake fails, it is forgotten.
+func readyConn(nc net.Conn, cfg *config) *Conn {
 	s := &cfg.settings
 	if s.passive {
 		s.keepAlive = 0
@@ -71,9 +79,14 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		c.receiver.fresh.bytes = uint32(len(cfg.early))
 		c.supervisor.Unread.Store(supervisor.FramesUnread)
 	}
-	t := now()
-	c.keepalive.Init(t, s.keepAlive)
 	c.supervisor.Init((*background)(c))
+	return c
+}
+
+// begin starts what the connection does by itself.
+func (c *Conn) begin(cfg *config) {
+	s, t := &cfg.settings, now()
+	c.keepalive.Init(t, s.keepAlive)
 	c.mu.Lock()
 	c.sender.counters.opened = time.Now().UnixNano()
 	c.unlock()
@@ -89,7 +102,6 @@ func newConn(nc net.Conn, cfg config) *Conn {
 		c.call("Trace.HandshakeDone", func() { s.trace.HandshakeDone(c, HandshakeInfo{cfg.client, cfg.deflate != nil}) })
 		c.releaseRead()
 	}
-	return c
 }
 
 // setHooks binds the callbacks to the connection, if there are any.
