@@ -126,6 +126,7 @@ func TestReadWhileLingering(t *testing.T) {
 		t.c.CloseNow()
 		t.p.WantText("what was accepted", "answer")
 		t.settle()
+		begun := time.Now()
 		if err := t.want("Close", start(func() error { return t.c.Close(1000, "") })); err == nil {
 			t.Error("Close succeeded")
 		}
@@ -133,6 +134,7 @@ func TestReadWhileLingering(t *testing.T) {
 		if err := t.want("Read", read); err == nil {
 			t.Error("Read gave a message")
 		}
+		t.wantAtOnce("Close and Read returned", begun, 0)
 		if _, err := t.p.Conn.Write([]byte("x")); err != nil {
 			t.Errorf("TCP is closed already: %v", err)
 		}
@@ -263,5 +265,21 @@ func TestCloseAmidViolation(t *testing.T) {
 			t.Errorf("the reason is %v", err)
 		}
 		t.p.Close()
+	})
+}
+
+// TestMomentPassed: what has come before anybody asked for it is not waited for.
+func TestMomentPassed(t *testing.T) {
+	runConnTest(t, config{}, func(t *connTest) {
+		t.c.CloseNow()
+		t.settle()
+		moments := t.c.awaitable()
+		for name, moment := range map[string]chan struct{}{"stopped": moments.stopped, "told": moments.told, "hungUp": moments.hungUp} {
+			select {
+			case <-moment:
+			default:
+				t.Errorf("after CloseNow %s has not come", name)
+			}
+		}
 	})
 }
