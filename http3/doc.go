@@ -7,9 +7,24 @@
 //	server := &http3.Server{Addr: ":443", TLSConfig: http3.ConfigureTLSConfig(tlsConfig), Handler: mux}
 //
 // A WebSocket is one stream of a QUIC connection. Its bytes are under the stream's flow control: a peer that does not read makes
-// Write wait, and holds up no other WebSocket of the connection. The end of the stream takes the place of TCP's: orderly, as FIN,
+// Write wait, and with windows that are large enough it holds up no other WebSocket of the connection. The end of the stream takes the place of TCP's: orderly, as FIN,
 // or as a reset with H3_REQUEST_CANCELLED (RFC 9220, section 3). A lost packet delays the WebSockets whose bytes were in it. A
 // QUIC connection that moves to another network, as QUIC lets clients do, takes its WebSockets with it.
+//
+// # Windows
+//
+// The streams of a QUIC connection share its window. quic-go's defaults are 512 KiB for a stream and 768 KiB for the connection, or more
+// where data has flowed fast, so that two WebSockets that an application does not read can stall the others of the connection. They also
+// bound what each of them costs in memory. This configuration, on the side that does not read, lets 200 of them wait:
+//
+//	&quic.Config{
+//		InitialStreamReceiveWindow:     64 << 10,
+//		MaxStreamReceiveWindow:         64 << 10,
+//		InitialConnectionReceiveWindow: 16 << 20,
+//		MaxConnectionReceiveWindow:     16 << 20,
+//	}
+//
+// A stream carries a window per round trip at most, so 64 KiB is slow for large messages over a long path.
 //
 // # Idle connections
 //

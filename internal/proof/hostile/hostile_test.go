@@ -1,40 +1,13 @@
 package main
 
 import (
-	"flag"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/closeonce/websocket/internal/proof/hostile/attacks"
 )
-
-func TestMain(m *testing.M) {
-	if os.Getenv(subjectEnv) != "" {
-		beSubject()
-		return
-	}
-	flag.Set("test.parallel", "8") // attacks wait more than they compute
-	os.Exit(m.Run())
-}
-
-// TestAttacks carries out each attack, with fewer attackers: what a connection
-// costs stays within its bound, the answers are the right ones, and no goroutine
-// is left.
-func TestAttacks(t *testing.T) {
-	for _, a := range attacks() {
-		t.Run(a.name, func(t *testing.T) {
-			t.Parallel()
-			r, err := a.measure(scale{unit: 50 * time.Millisecond, conns: a.few, brief: true})
-			if err != nil {
-				t.Error(err)
-			}
-			if r.Sent == 0 && len(a.want) > 0 && a.name != "client: no response" {
-				t.Error("the attackers have sent nothing")
-			}
-		})
-	}
-}
 
 // TestDocumented: the table in SECURITY.md has each attack, in this order, and no other.
 func TestDocumented(t *testing.T) {
@@ -53,8 +26,8 @@ func TestDocumented(t *testing.T) {
 			documented = append(documented, name)
 		}
 	}
-	for _, a := range attacks() {
-		names = append(names, a.name)
+	for _, a := range attacks.All() {
+		names = append(names, a.Name())
 	}
 	documented = documented[1:] // what is left of the line below the columns
 	if !slices.Equal(documented, names) {

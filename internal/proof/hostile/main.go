@@ -1,7 +1,8 @@
 // Hostile shows what hostile peers cost. The endpoint under attack, a server or a
 // client, runs in a process of its own, so that its memory and its goroutines are
 // all that is measured; the attackers are plain sockets on loopback that share no
-// code with the library.
+// code with the library. Tests of http2 and http3 carry the attacks that are made of
+// frames out over HTTP/2 and HTTP/3.
 //
 //	go run ./internal/proof/hostile             # all attacks, a table in Markdown
 //	go run ./internal/proof/hostile -json
@@ -15,26 +16,27 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/closeonce/websocket/internal/proof/hostile/attacks"
 )
 
 func main() {
-	if os.Getenv(subjectEnv) != "" {
-		beSubject()
+	if attacks.Subject(nil) {
 		return
 	}
 	asJSON := flag.Bool("json", false, "print JSON, not Markdown")
 	only := flag.String("only", "", "run the attacks whose name contains this")
 	flag.Parse()
 
-	var results []result
+	var results []attacks.Result
 	failed := false
-	for _, a := range attacks() {
-		if !strings.Contains(a.name, *only) {
+	for _, a := range attacks.All() {
+		if !strings.Contains(a.Name(), *only) {
 			continue
 		}
-		fmt.Fprintf(os.Stderr, "%-60s", a.name)
+		fmt.Fprintf(os.Stderr, "%-60s", a.Name())
 		start := time.Now()
-		r, err := a.measure(scale{unit: time.Second, conns: a.conns})
+		r, err := a.Measure()
 		fmt.Fprintf(os.Stderr, " %5.1f s\n", time.Since(start).Seconds())
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "   ", err)

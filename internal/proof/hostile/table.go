@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/closeonce/websocket/internal/proof/hostile/attacks"
 )
 
 // table prints the results as Markdown.
-func table(results []result) string {
+func table(results []attacks.Result) string {
 	var b strings.Builder
 	b.WriteString("| attack | connections × bytes sent | answer | KiB of heap + stacks, peak RSS | goroutines | gone after | CPU |\n")
 	b.WriteString("| --- | --- | --- | --- | --- | --- | --- |\n")
@@ -44,7 +46,7 @@ func listed(answers map[string]int) string {
 }
 
 // perConnection is the CPU time that one connection cost.
-func perConnection(r result) string {
+func perConnection(r attacks.Result) string {
 	return fmt.Sprintf("%.1f ms", float64(r.CPU.Microseconds())/1000/float64(r.Connections))
 }
 

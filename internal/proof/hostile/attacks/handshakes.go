@@ -1,4 +1,4 @@
-package main
+package attacks
 
 import (
 	"fmt"
@@ -10,10 +10,12 @@ import (
 )
 
 // handshakeAttacks come before there is a WebSocket.
-func handshakeAttacks() []attack {
+func handshakeAttacks() []Attack {
+	const why = "they are bytes of HTTP/1.1. Over HTTP/2 and HTTP/3, net/http and quic-go parse requests and bound their " +
+		"size and time; the same functions check the fields; and TestBadPeer of http2 and http3 has the peers that break those protocols"
 	// Who was refused may ask again, for as long as net/http lets him.
 	refusing := settings{App: "echo", IdleTimeout: time.Second}
-	return []attack{
+	return onlyHTTP1(why, []Attack{
 		{
 			name:    "10,000 half-open connections, half of them silent",
 			subject: settings{App: "echo", ReadHeaderTimeout: 5 * time.Second},
@@ -98,7 +100,7 @@ func handshakeAttacks() []attack {
 			want: []string{"400", "426"},
 			run:  func(f *field) error { return f.requests(wrongFields) },
 		},
-	}
+	})
 }
 
 const silentPeers = "KeepAlive finds it silent, 30 s by default"

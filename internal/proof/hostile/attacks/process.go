@@ -1,4 +1,4 @@
-package main
+package attacks
 
 import (
 	"bufio"
@@ -22,6 +22,7 @@ type order struct {
 	URL      string
 	Counter  string
 	Count    int
+	Honest   bool // the dialled are to echo, whatever the settings
 	Within   time.Duration
 }
 

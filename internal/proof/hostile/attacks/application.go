@@ -1,4 +1,4 @@
-package main
+package attacks
 
 import (
 	"context"
@@ -11,13 +11,14 @@ import (
 // connection is the application's side of one connection.
 type connection struct {
 	endpoint *endpoint
+	app      string
 	reading  context.Context // of the Read that is given up
 	giveUp   context.CancelFunc
 }
 
 // run is what the application does with a connection.
 func (a *connection) run(ctx context.Context, c *websocket.Conn) {
-	switch a.endpoint.settings.App {
+	switch a.app {
 	case "echo":
 		for m, err := range c.Messages(ctx) {
 			if err != nil {

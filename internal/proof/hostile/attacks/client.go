@@ -1,7 +1,8 @@
-package main
+package attacks
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,10 +12,11 @@ import (
 	"github.com/closeonce/websocket"
 )
 
-// clientAttacks are made by servers.
-func clientAttacks() []attack {
-	const application = "the application reads or closes"
-	return []attack{
+// answerAttacks are made by servers that open no WebSocket.
+func answerAttacks() []Attack {
+	const why = "they are bytes of HTTP/1.1. Over HTTP/2 and HTTP/3, net/http's and quic-go's clients parse and bound the response, " +
+		"and what is checked of it is the same"
+	return onlyHTTP1(why, []Attack{
 		{
 			name:    "client: endless response header",
 			subject: settings{App: "echo", MaxResponseHeaderBytes: 64 << 10},
@@ -39,7 +41,7 @@ func clientAttacks() []attack {
 		{
 			name:    "client: no response",
 			subject: settings{App: "echo", HandshakeTimeout: 2 * time.Second},
-			conns:   200, few: 20, want: []string{"deadline exceeded"},
+			conns:   200, few: 20, want: []string{"deadline exceeded"}, silent: true,
 			run: func(f *field) error { return f.lure(func(int, *peer, string) {}) },
 		},
 		{
@@ -62,11 +64,18 @@ func clientAttacks() []attack {
 					io.WriteString(p, []string{
 						strings.Replace(acceptance(head, ""), "Accept: ", "Accept: A", 1),
 						acceptance(head, "Sec-WebSocket-Protocol: chat"+strings.Repeat("!", 256<<10)+"\r\n"),
-						acceptance(head, offer),
+						acceptance(head, extensionField(offer)),
 					}[i%3])
 				})
 			},
 		},
+	})
+}
+
+// clientAttacks are made by servers that have accepted a WebSocket.
+func clientAttacks() []Attack {
+	const application = "the application reads or closes"
+	return []Attack{
 		{
 			name:    "client: masked frames",
 			subject: settings{App: "echo"},
@@ -142,11 +151,10 @@ func (f *field) lure(serve func(i int, p *peer, head string)) error {
 }
 
 // deceive opens WebSockets to clients and sends them b.
-func (f *field) deceive(extra string, b []byte) error {
-	err := f.dialled(func(i int, p *peer, head string) {
-		io.WriteString(p, acceptance(head, extra))
+func (f *field) deceive(extensions string, b []byte) error {
+	err := f.trapped(extensions, func(p *peer) {
 		done := make(chan struct{})
-		go func() { p.flood(b, len(b)); close(done) }()
+		go func() { p.floodFor(b, len(b), patience); close(done) }()
 		f.answered(p.verdict())
 		<-done
 	})
@@ -162,8 +170,7 @@ func (f *field) deceive(extra string, b []byte) error {
 // pester opens WebSockets to clients, sends them b until they take no more, and
 // reads nothing.
 func (f *field) pester(b []byte) error {
-	err := f.dialled(func(i int, p *peer, head string) {
-		io.WriteString(p, acceptance(head, ""))
+	err := f.trapped("", func(p *peer) {
 		p.narrow()
 		p.flood(b, 1<<20)
 	})
@@ -171,6 +178,39 @@ func (f *field) pester(b []byte) error {
 		err = f.worst()
 	}
 	return err
+}
+
+// trapped has the clients open WebSockets to a server, and waits until it has dealt
+// with all.
+func (f *field) trapped(extensions string, serve func(p *peer)) error {
+	if f.road == nil {
+		return f.dialled(func(_ int, p *peer, head string) {
+			io.WriteString(p, acceptance(head, extensionField(extensions)))
+			serve(p)
+		})
+	}
+	trap, err := f.road.Lure(extensions)
+	if err != nil {
+		return err
+	}
+	f.traps = append(f.traps, trap)
+	beside, err := f.beginHonestServer(trap)
+	if err != nil {
+		return err
+	}
+	if _, err := f.subject.ask(order{Do: "dial", URL: trap.URL, Count: f.conns}); err != nil {
+		return err
+	}
+	err = f.each(func(int) error {
+		nc, err := trap.Accept()
+		if err == nil {
+			serve(f.peer(nc))
+		}
+		return err
+	})
+	waited, honestErr := beside.end()
+	f.waited = max(f.waited, waited)
+	return errors.Join(err, honestErr)
 }
 
 // dialled has the clients dial a server, and waits until it has dealt with all.

@@ -1,4 +1,4 @@
-package main
+package attacks
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -76,8 +75,23 @@ func (s settings) scaled(unit time.Duration) settings {
 	return s
 }
 
+// over are the settings for an attack over a road.
+func (s settings) over(a Attack) settings {
+	if a.queue > 0 {
+		s.QueueLimit = a.queue
+	}
+	if a.ends != "" && s.KeepAlive > 0 { // on a slow machine an attacker must not pass for a silent one
+		s.Notice = notice
+	}
+	return s
+}
+
+// notice is a time after which a peer that is gone is noticed, and one that is slow is not.
+const notice = 2 * time.Second
+
 // endpoint is what runs in the process under attack.
 type endpoint struct {
+	road     *Road // nil: HTTP/1.1
 	settings settings
 	peaks    peaks
 
@@ -88,8 +102,8 @@ type endpoint struct {
 }
 
 // beSubject obeys orders until there are no more.
-func beSubject() {
-	e := &endpoint{counts: map[string]int{}}
+func beSubject(road *Road) {
+	e := &endpoint{road: road, counts: map[string]int{}}
 	e.grew = sync.NewCond(&e.mu)
 	go e.peaks.watch()
 	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
@@ -112,8 +126,12 @@ func (e *endpoint) obey(o order) (r reply, err error) {
 		e.settings = o.Settings
 		r.Addr, err = e.serve()
 	case "dial":
+		s := e.settings
+		if o.Honest {
+			s = settings{App: "echo"}
+		}
 		for range o.Count {
-			go e.dial(o.URL)
+			go e.dial(o.URL, s)
 		}
 	case "begin":
 		r.Sample = e.peaks.begin()
@@ -123,10 +141,7 @@ func (e *endpoint) obey(o order) (r reply, err error) {
 	case "peaks":
 		r.Sample = e.peaks.end()
 	case "quiet":
-		for start := time.Now(); runtime.NumGoroutine() > o.Count && time.Since(start) < o.Within; {
-			time.Sleep(time.Millisecond)
-		}
-		r.Sample = collected()
+		r.Sample = quiet(o.Count, o.Within)
 	case "await":
 		err = e.await(o.Counter, o.Count, o.Within)
 	case "counts":
@@ -176,13 +191,13 @@ func (e *endpoint) await(what string, n int, within time.Duration) error {
 
 // serve starts a server.
 func (e *endpoint) serve() (addr string, err error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	handler := websocket.Handler
+	if e.road != nil {
+		handler = e.road.Handler
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		c := &connection{endpoint: e}
+		c := &connection{endpoint: e, app: e.settings.App}
 		opts := &websocket.AcceptOptions{
 			Subprotocols:    e.settings.Subprotocols,
 			CompressionMode: e.settings.Compression,
@@ -195,9 +210,18 @@ func (e *endpoint) serve() (addr string, err error) {
 			c.reading, c.giveUp = context.WithCancel(context.Background())
 			opts.OnPingReceived = c.pinged
 		}
-		websocket.Handler(opts, c.run).ServeHTTP(w, r)
+		handler(opts, c.run).ServeHTTP(w, r)
 	})
+	honest := &connection{endpoint: e, app: "echo"}
+	mux.Handle("/honest", handler(nil, honest.run))
 	mux.HandleFunc("/admin", func(w http.ResponseWriter, r *http.Request) { e.count("admin") })
+	if e.road != nil {
+		return e.road.Serve(mux)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
 	server := &http.Server{
 		Handler:           mux,
 		ErrorLog:          log.New(io.Discard, "", 0),
@@ -222,8 +246,11 @@ func (e *endpoint) shrink(nc net.Conn) {
 const smallSocket = 16 << 10
 
 // dial is one client under attack.
-func (e *endpoint) dial(url string) {
-	s := e.settings
+func (e *endpoint) dial(url string, s settings) {
+	dial := websocket.Dial
+	if e.road != nil {
+		dial = e.road.Dial
+	}
 	transport := &http.Transport{MaxResponseHeaderBytes: s.MaxResponseHeaderBytes}
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		nc, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -238,7 +265,7 @@ func (e *endpoint) dial(url string) {
 		ctx, cancel = context.WithTimeout(ctx, s.HandshakeTimeout)
 	}
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+	c, _, err := dial(ctx, url, &websocket.DialOptions{
 		HTTPClient:      &http.Client{Transport: transport},
 		CompressionMode: s.Compression,
 		ReadLimit:       s.readLimit(),
@@ -249,7 +276,7 @@ func (e *endpoint) dial(url string) {
 	var failed *websocket.HandshakeError
 	switch {
 	case err == nil:
-		(&connection{endpoint: e}).run(c.Context(), c)
+		(&connection{endpoint: e, app: s.App}).run(c.Context(), c)
 		c.CloseNow()
 	case errors.As(err, &failed):
 		e.count("HandshakeError")

@@ -1,4 +1,4 @@
-package main
+package attacks
 
 import (
 	"bytes"
@@ -62,6 +62,19 @@ func steady(pause time.Duration) (largest, last sample) {
 		}
 	}
 	return largest, last
+}
+
+// quiet waits until there are no more goroutines than that, and do not come back.
+func quiet(goroutines int, within time.Duration) sample {
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		late := time.Since(start) >= within
+		if runtime.NumGoroutine() > goroutines && !late {
+			continue
+		}
+		if s := collected(); s.Goroutines <= goroutines || late {
+			return s
+		}
+	}
 }
 
 // near reports whether two amounts differ by less than one in two hundred.

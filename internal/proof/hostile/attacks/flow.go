@@ -1,4 +1,4 @@
-package main
+package attacks
 
 import (
 	"bytes"
@@ -7,12 +7,12 @@ import (
 )
 
 // flowAttacks make one side wait for the other.
-func flowAttacks() []attack {
+func flowAttacks() []Attack {
 	const application = "the application reads or closes"
 	stuck := settings{App: "stuck", SmallSockets: true}
 	stalled := stuck
 	stalled.KeepAlive = time.Second // it notices the end of the attack
-	return []attack{
+	return []Attack{
 		{
 			name:    "data to an application that never reads",
 			subject: stalled, conns: 50, few: 20, ends: application,
@@ -42,6 +42,9 @@ func flowAttacks() []attack {
 			subject: settings{App: "impatient", SmallSockets: true, WriteTimeout: 5 * time.Second},
 			conns:   50, few: 20,
 			want: []string{"end", "reset"},
+			// What is under way to an attacker must come to less than his stream's window. A server of net/http's does not enlarge
+			// that while a response waits (TestBothBlocked in http2), so a queue that is not full then is never filled.
+			queue: 16 << 10,
 			run: func(f *field) error {
 				return f.forsake(bytes.Repeat(frame(nil, fin|binaryFrame, make([]byte, 1000), true), 20))
 			},
@@ -50,12 +53,12 @@ func flowAttacks() []attack {
 			name:    "updates are never read, and the queue is full",
 			subject: settings{App: "feed", SmallSockets: true, WriteTimeout: 3 * time.Second},
 			conns:   200, few: 20,
-			want: []string{"end", "reset"},
-			run:  neverRead,
+			want: []string{"end", "reset"}, silent: true,
+			run: neverRead,
 		},
 		{
 			name:    "everything at once: half a message, full queue, full read-ahead",
-			subject: settings{App: "worst", SmallSockets: true, WriteTimeout: time.Second, Notice: 2 * time.Second},
+			subject: settings{App: "worst", SmallSockets: true, WriteTimeout: time.Second, Notice: notice},
 			conns:   100, few: 30, ends: application,
 			run: everything,
 		},

@@ -1,4 +1,4 @@
-package main
+package attacks
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 )
 
 // deflateAttacks are made of compressed messages (RFC 7692).
-func deflateAttacks() []attack {
+func deflateAttacks() []Attack {
 	takeover := settings{App: "echo", Compression: websocket.CompressionContextTakeover}
 	alone := settings{App: "echo", Compression: websocket.CompressionNoContextTakeover}
 	tooBig, bad := []string{"Close 1009"}, []string{"Close 1007"}
-	return []attack{
+	return []Attack{
 		{name: "deflate bomb of 64 MiB, with context takeover", subject: takeover, conns: 50, few: 20, want: tooBig, run: bomb},
 		{name: "deflate bomb of 64 MiB, no context takeover", subject: alone, conns: 50, few: 20, want: tooBig, run: bomb},
 		{
@@ -36,7 +36,7 @@ func deflateAttacks() []attack {
 	}
 }
 
-const offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+const offer = "permessage-deflate"
 
 // inflatesTo compresses size zeros, flushed.
 func inflatesTo(size int) []byte {
@@ -91,7 +91,7 @@ func (f *field) stream(b []byte) error {
 			return err
 		}
 		done := make(chan struct{})
-		go func() { peers[i].flood(fragment, 1<<20); close(done) }()
+		go func() { peers[i].floodFor(fragment, 1<<20, patience); close(done) }()
 		f.answered(peers[i].verdict())
 		<-done
 		return nil

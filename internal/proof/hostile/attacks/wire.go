@@ -1,4 +1,4 @@
-package main
+package attacks
 
 import (
 	"bufio"
@@ -86,12 +86,19 @@ func handshake(extra string) string {
 }
 
 // openOne opens a WebSocket.
-func (f *field) openOne(extra string) (*peer, error) {
+func (f *field) openOne(path, extensions string) (*peer, error) {
+	if f.road != nil {
+		nc, err := f.streams.Open(path, extensions)
+		if err != nil {
+			return nil, err
+		}
+		return f.peer(nc), nil
+	}
 	p, err := f.dial()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.WriteString(p, handshake(extra)); err != nil {
+	if _, err := io.WriteString(p, strings.Replace(handshake(extensionField(extensions)), "/ws", path, 1)); err != nil {
 		return nil, err
 	}
 	if status := p.status(); status != "101" {
@@ -195,16 +202,26 @@ func (p *peer) awaitPong() error {
 }
 
 // narrow makes the attacker's own kernel buffer little: what is sent has arrived.
-func (p *peer) narrow() { p.Conn.(*net.TCPConn).SetWriteBuffer(smallSocket) }
+// A stream has a window instead.
+func (p *peer) narrow() {
+	if tcp, ok := p.Conn.(*net.TCPConn); ok {
+		tcp.SetWriteBuffer(smallSocket)
+	}
+}
 
 // flood writes b again and again, until size bytes are written, or the endpoint
 // takes no more. It reports whether it took all. It can be called again, with the
 // same b, and goes on where it stopped.
 func (p *peer) flood(b []byte, size int) bool {
-	return p.floodFor(b, size, max(p.field.unit/2, 50*time.Millisecond))
+	wait := max(p.field.unit/2, 50*time.Millisecond)
+	if p.field.road != nil { // no kernel takes it, but a process that has to come to it
+		wait = time.Second / 2
+	}
+	return p.floodFor(b, size, wait)
 }
 
-// floodFor is flood with the time that the endpoint may take for a piece.
+// floodFor is flood with the time that the endpoint may take for a piece: patience, if
+// it is to end the connection.
 func (p *peer) floodFor(b []byte, size int, wait time.Duration) bool {
 	for size > 0 {
 		p.SetWriteDeadline(time.Now().Add(wait))
@@ -215,6 +232,14 @@ func (p *peer) floodFor(b []byte, size int, wait time.Duration) bool {
 		size -= n
 	}
 	return true
+}
+
+// extensionField is the header field that offers extensions, or agrees on them.
+func extensionField(extensions string) string {
+	if extensions == "" {
+		return ""
+	}
+	return "Sec-WebSocket-Extensions: " + extensions + "\r\n"
 }
 
 // acceptance is a server's proper answer to a client's handshake.

@@ -1,4 +1,4 @@
-package main
+package attacks
 
 import (
 	"bytes"
@@ -6,8 +6,8 @@ import (
 )
 
 // frameAttacks are made of frames.
-func frameAttacks() []attack {
-	return []attack{
+func frameAttacks() []Attack {
+	return []Attack{
 		{
 			name:    "length fields from the limit to 2^63-1",
 			subject: settings{App: "echo"},
@@ -98,15 +98,17 @@ func frameAttacks() []attack {
 			name:    "our Close is never answered",
 			subject: settings{App: "goodbye", CloseTimeout: 2 * time.Second},
 			conns:   200, few: 40,
-			want: []string{"Close 1000", "end"}, // the end, if the machine is so slow that it comes first
-			run:  mute,
+			want:   []string{"Close 1000", "end"}, // the end, if the machine is so slow that it comes first
+			silent: true,
+			run:    mute,
 		},
 		{
 			name:    "silence after the handshake",
 			subject: settings{App: "echo", KeepAlive: 2 * time.Second},
 			conns:   1000, few: 40,
-			want: []string{"end"},
-			run:  mute,
+			want:   []string{"end"},
+			silent: true,
+			run:    mute,
 		},
 	}
 }
@@ -150,8 +152,8 @@ func announced(f *field, length uint64) error {
 	}
 	b := append(header(nil, fin|binaryFrame, length, true), "payload"...)
 	if err := f.each(func(i int) error {
-		_, err := peers[i].Write(b)
-		return err
+		peers[i].Write(b) // it fails if the attacker was so slow that he is gone; the verdict says so
+		return nil
 	}); err != nil {
 		return err
 	}
@@ -209,7 +211,7 @@ func (f *field) floods(first, b []byte, times int) error {
 			return err
 		}
 		done := make(chan struct{})
-		go func() { peers[i].flood(b, times*len(b)); close(done) }()
+		go func() { peers[i].floodFor(b, times*len(b), patience); close(done) }()
 		f.answered(peers[i].verdict())
 		<-done
 		return nil
