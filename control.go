@@ -261,20 +261,32 @@ func (c *Conn) sendControl(op opcode, payload []byte) error {
 	return nil
 }
 
-// Flush waits until the kernel has taken all that was accepted before: messages in the queue, answers to Pings, and the frames of
-// SendPing, SendPong and CloseWrite. Messages behind a Writer that is open are not waited for. When ctx is done, Flush returns
+// Flush waits until the kernel has taken all that was accepted before: messages in the queue and of groups, answers to Pings, and the frames
+// of SendPing, SendPong and CloseWrite. Messages behind a Writer that is open are not waited for. When ctx is done, Flush returns
 // ctx.Err(), the connection stays open in any case, and the frames are sent in the background. If ctx is done already, Flush
 // does not wait. If the connection has ended without a closing handshake, it returns the reason.
 func (c *Conn) Flush(ctx context.Context) error {
+	if c.has(subscribed) {
+		c.pull()
+	}
 	c.mu.Lock()
 	c.sender.corked = false
 	c.unlock()
-	for pending := true; pending; {
+	frames, mark := int64(-1), uint64(0) // that had left, and that had come to the backlog
+	for left := false; !left; {
 		if !c.writeTurn.Await(ctx.Done(), nil) {
 			return ctx.Err()
 		}
-		pending = c.has(hasPending) // and nothing is under way
-		c.leaveWrite()              // starts the writer goroutine if frames are pending
+		c.mu.Lock() // with the turn, nothing is under way
+		s, now := &c.sender, c.sender.counters.get(framesWritten)
+		if frames < 0 {
+			frames, mark = now, s.backlog.mark()
+		}
+		// The first batch has all that was pending, but for what was far behind in the backlog.
+		left = !s.pending(&c.closing) ||
+			now > frames && s.rest == nil && c.closing.ours != due && !(s.backlogLeaves(&c.closing) && s.backlog.waitsBefore(mark))
+		c.mu.Unlock()
+		c.leaveWrite() // starts the writer goroutine if frames are pending
 	}
 	c.mu.Lock()
 	lost := c.closing.noWrites || c.closing.over && !c.closing.handshakeDone

@@ -242,14 +242,15 @@ func (c *Conn) wakeWriter() {
 	}
 }
 
-// writeOut is the writer goroutine. It has the write turn, and ends when nothing is pending.
+// writeOut is the writer goroutine. It has the write turn, and ends when nothing is pending, or when somebody waits for the turn: calls
+// that queue more all the time must not keep it for ever.
 func (c *Conn) writeOut() {
 	for {
 		if c.has(ending) {
 			c.lastWords(untilGone)
 			break
 		}
-		if wrote, err := c.flush(nil, nil, untilContext); err != nil || !wrote {
+		if wrote, err := c.flush(nil, nil, untilContext); err != nil || !wrote || c.writeTurn.Awaited() {
 			break
 		}
 	}

@@ -43,6 +43,14 @@ func (c *Conn) takePosted() bool {
 	}
 }
 
+// mark is what waitsBefore takes for all that has come until now.
+func (b *backlog) mark() uint64 {
+	if b == nil {
+		return 0
+	}
+	return b.pushed
+}
+
 // clearBacklog writes, with the write turn, what is in the backlog now; what comes meanwhile is not waited for. It gives the
 // turn back if it fails.
 func (c *Conn) clearBacklog(ctx context.Context) error {
@@ -50,7 +58,7 @@ func (c *Conn) clearBacklog(ctx context.Context) error {
 		return nil
 	}
 	c.mu.Lock()
-	mark := c.sender.backlog.pushed
+	mark := c.sender.backlog.mark()
 	c.mu.Unlock()
 	for {
 		c.mu.Lock()

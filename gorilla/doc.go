@@ -54,6 +54,7 @@
 //   - Upgrade refuses a request whose Sec-WebSocket-Version names other versions beside 13, with the status 400.
 //   - The name of a subprotocol has no space, no comma, and only printable ASCII. Upgrade refuses a request that offers another one, with
 //     the status 400. If its own header has another one, such as the client's whole list, the status is 500. Dial returns an error.
+//   - Dial needs a host in the URL, even if NetDial does not use it, and refuses a Host or another header field with a control character.
 //   - Dial returns the error "invalid compression negotiation" if the server answers with an extension that was not offered.
 //
 // # Other differences

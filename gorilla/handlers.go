@@ -62,15 +62,19 @@ func (c *Conn) interrupt(t *trouble) {
 	c.reads.interrupt()
 }
 
-// panicOn goes on with the panic of a handler, if there was one. What the call has read is not lost: hold keeps it.
-func (c *Conn) panicOn(hold func()) {
+// panicOn goes on with the panic of a handler, if there was one. What the call has read is not lost: hold keeps it. Without a panic it
+// returns the error that a handler has left, if any.
+func (c *Conn) panicOn(hold func()) *trouble {
 	t := c.trouble.Load()
 	if t == nil || t.panicked == nil {
-		return
+		return t
 	}
 	hold()
 	c.trouble.Store(nil)
 	c.reads.resume()
+	if c.trouble.Load() != nil { // with AutoControl another handler may have run just now
+		c.reads.interrupt()
+	}
 	panic(t.panicked)
 }
 

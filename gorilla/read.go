@@ -21,13 +21,13 @@ func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 		return typ, p, err
 	}
 	typ, p, err := c.c.Read(c.reads.context())
-	c.panicOn(func() {
+	t := c.panicOn(func() {
 		if err == nil {
 			c.held = &messageReader{c: c, typ: int(typ), core: bytes.NewReader(p)}
 		}
 	})
-	if err != nil || c.trouble.Load() != nil {
-		return noFrame, nil, c.readFailed(err)
+	if err != nil || t != nil {
+		return noFrame, nil, c.readFailed(t, err)
 	}
 	return int(typ), p, nil
 }
@@ -43,13 +43,13 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 		return c.reader.typ, c.reader, nil
 	}
 	typ, core, err := c.c.Reader(c.reads.context())
-	c.panicOn(func() {
+	t := c.panicOn(func() {
 		if err == nil {
 			c.held = &messageReader{c, int(typ), core}
 		}
 	})
-	if err != nil || c.trouble.Load() != nil {
-		return noFrame, nil, c.readFailed(err)
+	if err != nil || t != nil {
+		return noFrame, nil, c.readFailed(t, err)
 	}
 	c.reader = &messageReader{c, int(typ), core}
 	return int(typ), c.reader, nil
@@ -72,26 +72,27 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		return 0, c.readErr
 	}
 	n, err := r.core.Read(p)
-	c.panicOn(func() {
+	t := c.panicOn(func() {
 		if n > 0 {
 			r.core = io.MultiReader(bytes.NewReader(bytes.Clone(p[:n])), r.core)
 		}
 	})
 	switch {
-	case c.trouble.Load() != nil:
-		return 0, c.readFailed(err)
+	case t != nil:
+		return 0, c.readFailed(t, err)
 	case err == io.EOF:
 		c.reader = nil
 		return n, err
 	case err != nil:
-		return n, c.readFailed(err)
+		return n, c.readFailed(t, err)
 	}
 	return n, nil
 }
 
-// readFailed returns the error of a call that reads, and of all that follow. err is that of the core, if any.
-func (c *Conn) readFailed(err error) error {
-	if t := c.trouble.Load(); t != nil {
+// readFailed returns the error of a call that reads, and of all that follow. t is what a handler has left, and err the error
+// of the core, if any.
+func (c *Conn) readFailed(t *trouble, err error) error {
+	if t != nil {
 		c.readErr = t.err
 		return c.readErr
 	}

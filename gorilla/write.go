@@ -58,6 +58,9 @@ func (c *Conn) WriteMessage(messageType int, data []byte) error {
 // message sends a message whole, or a control frame. The caller has the write turn.
 func (c *Conn) message(messageType int, data []byte) error {
 	if isControl(messageType) {
+		if err := c.writeContext().Err(); err != nil && len(data) <= maxControlPayload {
+			return c.writeFailed(err)
+		}
 		return c.control(messageType, data, func() (context.Context, context.CancelFunc) { return c.writeContext(), func() {} })
 	}
 	if err := c.c.Write(c.writeContext(), websocket.MessageType(messageType), data); err != nil {

@@ -22,7 +22,13 @@ var connectionFields = []string{"Connection", "Upgrade", "Keep-Alive", "Proxy-Co
 
 // isOneOf reports whether a name, in any spelling, is one of names.
 func isOneOf(names []string, name string) bool {
-	return slices.ContainsFunc(names, func(one string) bool { return len(one) == len(name) && strings.EqualFold(one, name) })
+	return slices.ContainsFunc(names, func(one string) bool { return equalFold(one, name) })
+}
+
+// equalFold reports whether two strings differ at most in the case of ASCII letters. For [strings.EqualFold] the Kelvin sign is a k.
+func equalFold(a, b string) bool {
+	isASCII := func(s string) bool { return !strings.ContainsFunc(s, func(c rune) bool { return c > 0x7F }) }
+	return a == b || isASCII(a) && isASCII(b) && strings.EqualFold(a, b)
 }
 
 // deleteAnswer deletes the answer's own fields from h.

@@ -72,9 +72,7 @@ func newConn(ctx context.Context, s *stream, resp *http.Response, offered string
 		return nil, fail("expected handshake response status code 200 but got %d", resp.StatusCode)
 	}
 	subprotocol := resp.Header.Get("Sec-WebSocket-Protocol")
-	if len(resp.Header.Values("Sec-WebSocket-Protocol")) > 1 || subprotocol != "" && !slices.ContainsFunc(offeredSubprotocols(opts), func(p string) bool {
-		return strings.EqualFold(p, subprotocol)
-	}) {
+	if len(resp.Header.Values("Sec-WebSocket-Protocol")) > 1 || subprotocol != "" && !isOneOf(offeredSubprotocols(opts), subprotocol) {
 		return nil, fail("the server chose the subprotocol %q, which was not offered", subprotocol)
 	}
 	extensions := strings.Join(resp.Header.Values("Sec-WebSocket-Extensions"), ", ")

@@ -36,6 +36,9 @@ func (t *Turn) Try() bool { return t.state.CompareAndSwap(free, held) }
 // Held reports whether somebody has the turn at this moment.
 func (t *Turn) Held() bool { return t.state.Load() != free }
 
+// Awaited reports whether somebody waits for the turn at this moment.
+func (t *Turn) Awaited() bool { return t.state.Load() == contended }
+
 // Release hands the turn to the waiter that has waited longest, or frees it.
 func (t *Turn) Release() {
 	if t.state.CompareAndSwap(held, free) {

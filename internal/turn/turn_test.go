@@ -17,6 +17,9 @@ func TestTurn(t *testing.T) {
 		if u.Held() || !u.Try() || !u.Held() || u.Try() {
 			t.Fatal("one holder at a time")
 		}
+		if u.Awaited() {
+			t.Fatal("nobody waits yet")
+		}
 		var order []int
 		for i := range 3 {
 			go func() {
@@ -27,6 +30,9 @@ func TestTurn(t *testing.T) {
 				u.Release()
 			}()
 			synctest.Wait()
+			if !u.Awaited() {
+				t.Fatal("somebody waits")
+			}
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
