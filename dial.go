@@ -40,6 +40,8 @@ import (
 //
 // Over HTTP/2 (see DialOptions.HTTP2) a request that the server refuses without having processed it, by REFUSED_STREAM or
 // GOAWAY, is sent again up to some ten times, with growing pauses of three seconds in all. Then the error says what the server said.
+// If many Dials at once need more streams than the server allows on a connection, they open more connections, one after the other;
+// they fail if three seconds of pauses bring a stream to none of them.
 //
 // In a browser (GOOS=js) Dial opens one of the browser's WebSockets, and u may be relative to the page. The Conn behaves as on
 // any other system, except for what programs in a browser can't do:
