@@ -126,7 +126,8 @@ func (opts *DialOptions) newConn(nc net.Conn, cfg config) *Conn {
 	return newConn(nc, cfg)
 }
 
-// dialStream dials over HTTP/2. With an error, unsent says that this is not possible, and that no server has been sent a request.
+// dialStream dials over HTTP/2. With an error, unsent says that this is not possible, and that no server has been sent a request, or that
+// it has asked for it over HTTP/1.1.
 func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client http.Client, o offer) (c *Conn, resp *http.Response, unsent bool, err error) {
 	if opts.HTTP2 != HTTP2Try && opts.HTTP2 != HTTP2Only {
 		return nil, nil, false, fmt.Errorf("websocket: the option HTTP2 is %d; use HTTP2Off, HTTP2Try or HTTP2Only", int(opts.HTTP2))

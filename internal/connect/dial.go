@@ -17,7 +17,8 @@ import (
 	"github.com/closeonce/websocket/internal/streamconn"
 )
 
-// ErrUnsupported is what errors wrap that say that WebSockets over HTTP/2 are not possible. Nothing of the request was sent.
+// ErrUnsupported is what errors wrap that say that WebSockets over HTTP/2 are not possible. Nothing of the request was sent, or the
+// server has asked for it over HTTP/1.1.
 var ErrUnsupported error = unsupported{}
 
 type unsupported struct{}
@@ -28,6 +29,7 @@ func (unsupported) Unwrap() error { return errors.ErrUnsupported }
 var (
 	errNotHTTP2    = fmt.Errorf("%w: the server does not speak HTTP/2, or the HTTPClient's Transport does not", ErrUnsupported)
 	errNotAllowed  = fmt.Errorf("%w: the server does not allow it (it sends no SETTINGS_ENABLE_CONNECT_PROTOCOL)", ErrUnsupported)
+	errNeedsHTTP1  = fmt.Errorf("%w: the server requires HTTP/1.1 (it sent HTTP_1_1_REQUIRED)", ErrUnsupported)
 	errNoTransport = fmt.Errorf("%w: the HTTPClient's Transport is not an *http.Transport", ErrUnsupported)
 	errNotPlain    = fmt.Errorf("%w: for a ws URL the HTTPClient's Transport must have Protocols with UnencryptedHTTP2 and without HTTP1, and no HTTP proxy", ErrUnsupported)
 )
@@ -145,6 +147,28 @@ func refusedBecause(err error) string {
 	return "the server refuses the stream: " + why
 }
 
+// A streamError is what errors.As makes of the error with which net/http says that the server has reset the stream: it looks at the
+// fields' names, since the error's own type has none that could be used.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (streamError) Error() string { return "the stream was reset" }
+
+// needsHTTP1 reports whether an error says that the server has reset the stream, or closed the connection, with the error code
+// HTTP_1_1_REQUIRED (RFC 9113, section 7). net/http has no names for the errors of a connection.
+func needsHTTP1(err error) bool {
+	var reset streamError
+	if errors.As(err, &reset) {
+		return reset.Code == 0xd
+	}
+	text, _, _ := strings.Cut(err.Error(), ", debug=") // which the server chooses
+	return strings.HasSuffix(text, "received GOAWAY from server ErrCode:HTTP_1_1_REQUIRED") ||
+		strings.HasPrefix(text, "http2: server sent GOAWAY and closed the connection") && strings.HasSuffix(text, ", ErrCode=HTTP_1_1_REQUIRED")
+}
+
 // send sends the request once, and returns when it had a connection to send it on. t is nil without a turn, which ends when the
 // request has a stream.
 //
@@ -203,6 +227,8 @@ func (rt *RoundTripper) send(req *http.Request, t *turn) (resp *http.Response, a
 			err = errNoneFree
 		case strings.Contains(err.Error(), "extended connect not supported by peer"): // net/http has no name for it
 			err = errNotAllowed
+		case needsHTTP1(err):
+			err = errNeedsHTTP1
 		}
 		cancel(nil)
 		return nil, asked, err
