@@ -22,7 +22,17 @@ var connectionFields = []string{"Connection", "Upgrade", "Keep-Alive", "Proxy-Co
 
 // isOneOf reports whether a name, in any spelling, is one of names.
 func isOneOf(names []string, name string) bool {
-	return slices.ContainsFunc(names, func(one string) bool { return len(one) == len(name) && strings.EqualFold(one, name) })
+	return slices.ContainsFunc(names, func(one string) bool { return equalFold(one, name) })
+}
+
+// equalFold reports whether s differs from ascii at most in the case of ASCII letters. strings.EqualFold also has the Kelvin sign
+// equal k and the long s equal s, which take more bytes than those.
+func equalFold(ascii, s string) bool { return len(ascii) == len(s) && strings.EqualFold(ascii, s) }
+
+// isSubprotocol reports whether s can be the name of a subprotocol. RFC 6455, section 4.1, wants a token, but others are in wide use.
+// A comma would make two of one.
+func isSubprotocol(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c >= 0x7F || c == ',' })
 }
 
 // deleteAnswer deletes the answer's own fields from h.
@@ -83,8 +93,7 @@ func presetSubprotocol(h http.Header) (string, error) {
 			preset = value
 		}
 	}
-	// Names that are no tokens are in wide use. A comma would make two of one.
-	if strings.ContainsFunc(preset, func(c rune) bool { return c <= ' ' || c >= 0x7F || c == ',' }) {
+	if !isSubprotocol(preset) {
 		return "", fmt.Errorf("websocket: the handler has set Sec-WebSocket-Protocol to %.64q, which can't be the name of a subprotocol", preset)
 	}
 	return preset, nil
