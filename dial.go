@@ -40,6 +40,8 @@ import (
 //
 // Over HTTP/2 (see DialOptions.HTTP2) a request that the server refuses without having processed it, by REFUSED_STREAM or
 // GOAWAY, is sent again up to some ten times, with growing pauses of three seconds in all. Then the error says what the server said.
+// If many Dials at once need more streams than the server allows on a connection, they open more connections, one after the other;
+// they fail if three seconds of pauses bring a stream to none of them.
 //
 // In a browser (GOOS=js) Dial opens one of the browser's WebSockets, and u may be relative to the page. The Conn behaves as on
 // any other system, except for what programs in a browser can't do:
@@ -124,7 +126,8 @@ func (opts *DialOptions) newConn(nc net.Conn, cfg config) *Conn {
 	return newConn(nc, cfg)
 }
 
-// dialStream dials over HTTP/2. With an error, unsent says that this is not possible, and that no server has been sent a request.
+// dialStream dials over HTTP/2. With an error, unsent says that this is not possible, and that no server has been sent a request, or that
+// it has asked for it over HTTP/1.1.
 func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client http.Client, o offer) (c *Conn, resp *http.Response, unsent bool, err error) {
 	if opts.HTTP2 != HTTP2Try && opts.HTTP2 != HTTP2Only {
 		return nil, nil, false, fmt.Errorf("websocket: the option HTTP2 is %d; use HTTP2Off, HTTP2Try or HTTP2Only", int(opts.HTTP2))

@@ -277,7 +277,8 @@ const (
 	// HTTP2Off opens WebSockets over HTTP/1.1 alone.
 	HTTP2Off HTTP2Mode = iota
 	// HTTP2Try uses HTTP/1.1 if the Transport does not speak HTTP/2, or the server does not allow WebSockets over it. Nothing was
-	// sent then, but a server of HTTP/1.1 alone costs each Dial another TLS connection. A refusal over HTTP/2 is returned.
+	// sent then, but a server of HTTP/1.1 alone costs each Dial another TLS connection. It also does so if the server demands it with
+	// the error code HTTP_1_1_REQUIRED (RFC 9113, section 7). Any other refusal over HTTP/2 is returned.
 	HTTP2Try
 	// HTTP2Only makes Dial return an error that wraps [errors.ErrUnsupported] in these cases.
 	HTTP2Only

@@ -31,6 +31,12 @@ func equalFold(a, b string) bool {
 	return a == b || isASCII(a) && isASCII(b) && strings.EqualFold(a, b)
 }
 
+// isSubprotocol reports whether s can be the name of a subprotocol. RFC 6455, section 4.1, wants a token, but others are in wide use.
+// A comma would make two of one.
+func isSubprotocol(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c >= 0x7F || c == ',' })
+}
+
 // deleteAnswer deletes the answer's own fields from h.
 func deleteAnswer(h http.Header) {
 	maps.DeleteFunc(h, func(name string, _ []string) bool { return isOneOf(answerFields, name) })
@@ -89,8 +95,7 @@ func presetSubprotocol(h http.Header) (string, error) {
 			preset = value
 		}
 	}
-	// Names that are no tokens are in wide use. A comma would make two of one.
-	if strings.ContainsFunc(preset, func(c rune) bool { return c <= ' ' || c >= 0x7F || c == ',' }) {
+	if !isSubprotocol(preset) {
 		return "", fmt.Errorf("websocket: the handler has set Sec-WebSocket-Protocol to %.64q, which can't be the name of a subprotocol", preset)
 	}
 	return preset, nil

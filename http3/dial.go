@@ -71,9 +71,9 @@ func newConn(ctx context.Context, s *stream, resp *http.Response, offered string
 	if resp.StatusCode != http.StatusOK {
 		return nil, fail("expected handshake response status code 200 but got %d", resp.StatusCode)
 	}
-	subprotocol := resp.Header.Get("Sec-WebSocket-Protocol")
-	if len(resp.Header.Values("Sec-WebSocket-Protocol")) > 1 || subprotocol != "" && !isOneOf(offeredSubprotocols(opts), subprotocol) {
-		return nil, fail("the server chose the subprotocol %q, which was not offered", subprotocol)
+	subprotocol, err := chosenSubprotocol(resp.Header, opts)
+	if err != nil {
+		return nil, fail("%v", err)
 	}
 	extensions := strings.Join(resp.Header.Values("Sec-WebSocket-Extensions"), ", ")
 	if extensions != "" && offered == "" {
@@ -156,8 +156,8 @@ func newRequest(ctx context.Context, rawURL string, opts *websocket.DialOptions)
 	h.Set("Sec-WebSocket-Version", "13")
 	subprotocols := offeredSubprotocols(opts)
 	for _, p := range subprotocols {
-		if strings.ContainsAny(p, ", \t") {
-			return nil, "", fmt.Errorf("websocket: the subprotocol %q has a comma or a space", p)
+		if !isSubprotocol(p) {
+			return nil, "", fmt.Errorf("websocket: the subprotocol %q has a comma, a space, or a character that is not printable ASCII", p)
 		}
 	}
 	if len(subprotocols) > 0 {
@@ -183,18 +183,38 @@ func newRequest(ctx context.Context, rawURL string, opts *websocket.DialOptions)
 func offeredSubprotocols(opts *websocket.DialOptions) []string {
 	offered := slices.DeleteFunc(slices.Clone(opts.Subprotocols), func(p string) bool { return p == "" })
 	for name := range maps.Keys(opts.HTTPHeader) {
-		if http.CanonicalHeaderKey(name) != "Sec-Websocket-Protocol" {
+		if !equalFold("Sec-WebSocket-Protocol", name) {
 			continue
 		}
 		for _, line := range opts.HTTPHeader[name] {
 			for p := range strings.SplitSeq(line, ",") {
-				if p = strings.TrimSpace(p); p != "" && !slices.Contains(offered, p) {
+				if p = strings.Trim(p, " \t"); p != "" && !slices.Contains(offered, p) {
 					offered = append(offered, p)
 				}
 			}
 		}
 	}
 	return offered
+}
+
+// chosenSubprotocol returns the subprotocol that the server chose of those that were offered, as websocket.Dial does: the case of
+// ASCII letters does not matter, and some servers send an empty field if they choose none.
+func chosenSubprotocol(h http.Header, opts *websocket.DialOptions) (string, error) {
+	var chosen []string
+	for _, line := range h.Values("Sec-WebSocket-Protocol") {
+		if line = strings.TrimSpace(line); line != "" {
+			chosen = append(chosen, line)
+		}
+	}
+	switch {
+	case len(chosen) == 0:
+		return "", nil
+	case len(chosen) > 1:
+		return "", fmt.Errorf("the answer has %d subprotocols", len(chosen))
+	case !slices.ContainsFunc(offeredSubprotocols(opts), func(p string) bool { return equalFold(p, chosen[0]) }):
+		return "", fmt.Errorf("the answer has the subprotocol %.64q, which was not offered", chosen[0])
+	}
+	return chosen[0], nil
 }
 
 func jarOf(opts *websocket.DialOptions) http.CookieJar {

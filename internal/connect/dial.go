@@ -17,7 +17,8 @@ import (
 	"github.com/closeonce/websocket/internal/streamconn"
 )
 
-// ErrUnsupported is what errors wrap that say that WebSockets over HTTP/2 are not possible. Nothing of the request was sent.
+// ErrUnsupported is what errors wrap that say that WebSockets over HTTP/2 are not possible. Nothing of the request was sent, or the
+// server has asked for it over HTTP/1.1.
 var ErrUnsupported error = unsupported{}
 
 type unsupported struct{}
@@ -28,12 +29,13 @@ func (unsupported) Unwrap() error { return errors.ErrUnsupported }
 var (
 	errNotHTTP2    = fmt.Errorf("%w: the server does not speak HTTP/2, or the HTTPClient's Transport does not", ErrUnsupported)
 	errNotAllowed  = fmt.Errorf("%w: the server does not allow it (it sends no SETTINGS_ENABLE_CONNECT_PROTOCOL)", ErrUnsupported)
+	errNeedsHTTP1  = fmt.Errorf("%w: the server requires HTTP/1.1 (it sent HTTP_1_1_REQUIRED)", ErrUnsupported)
 	errNoTransport = fmt.Errorf("%w: the HTTPClient's Transport is not an *http.Transport", ErrUnsupported)
 	errNotPlain    = fmt.Errorf("%w: for a ws URL the HTTPClient's Transport must have Protocols with UnencryptedHTTP2 and without HTTP1, and no HTTP proxy", ErrUnsupported)
 )
 
 // A request that is refused is sent again after a pause, which begins with firstPause and doubles. All pauses and all waiting for
-// refusals, from the first one on, take at most refusedFor. Dialling does not count.
+// refusals, from the first one on, take at most refusedFor. Dialling does not count. Requests that get no stream wait in a line.
 const (
 	firstPause = 10 * time.Millisecond
 	refusedFor = 3 * time.Second
@@ -77,9 +79,9 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	var refused time.Duration
 	pause := firstPause
 	for n := 1; ; n++ {
-		resp, asked, err := rt.send(req)
-		for taken := 0; err == errTaken && taken < maxTaken; taken++ {
-			resp, asked, err = rt.send(req)
+		resp, asked, err := rt.send(req, nil)
+		if err == errNoneFree {
+			resp, asked, err = rt.sendInLine(req)
 		}
 		why := refusedBecause(err)
 		switch {
@@ -88,71 +90,107 @@ func (rt *RoundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		case strings.Contains(why, "PROTOCOL_ERROR"): // it has been looked at; net/http sends it again all the same before Go 1.27
 			return nil, errors.New(why)
 		}
-		if n > 1 && why != errNoneFree.Error() {
+		if n > 1 {
 			refused += time.Since(asked)
 		}
 		jittered := pause/2 + rand.N(pause)
 		if refused += jittered; refused > refusedFor {
 			return nil, fmt.Errorf("%s (tried %d times)", why, n)
 		}
-		again := time.NewTimer(jittered)
-		select {
-		case <-again.C:
-		case <-req.Context().Done():
-			again.Stop()
-			return nil, req.Context().Err()
+		if err := sleep(req.Context(), jittered); err != nil {
+			return nil, err
 		}
 		pause *= 2
 	}
 }
 
-// errNoneFree is the error of a request that was not sent: others have taken the connection's last streams since it was chosen.
+// sendInLine sends the request once others have sent theirs, until it gets a stream.
+func (rt *RoundTripper) sendInLine(req *http.Request) (resp *http.Response, asked time.Time, err error) {
+	l := rt.serverOf(req).join()
+	defer l.leave()
+	for {
+		t, err := l.await(req.Context())
+		if err != nil {
+			return nil, asked, err
+		}
+		resp, asked, err = rt.send(req, t)
+		if err == errNoneFree {
+			err = l.gotNone(req.Context())
+		}
+		t.release()
+		if resp != nil || err != nil {
+			return resp, asked, err
+		}
+	}
+}
+
+func (rt *RoundTripper) serverOf(req *http.Request) server {
+	return server{rt.Transport, req.URL.Scheme, req.URL.Host}
+}
+
+// errNoneFree is the error of a request that was not sent: the connections that it was about to get had no stream left.
 var errNoneFree = errors.New("no connection has a free stream (SETTINGS_MAX_CONCURRENT_STREAMS)")
 
-// errTaken is the same, when it was found out with a connection at hand. Another attempt may come first at once; maxTaken is how many
-// follow without a pause.
-var errTaken = errors.New("another request has taken the connection's last stream")
-
-const maxTaken = 50
-
-// maxChosen is how many connections a request may be about to get before there is a pause.
+// maxChosen is how many connections a request may be about to get in vain.
 const maxChosen = 3
 
-// refusedBecause returns why a request may be sent again, or "". net/http has no names for these errors.
+// refusedBecause returns why a request may be sent again, or "". net/http has no name for the error.
 func refusedBecause(err error) string {
 	if err == nil {
 		return ""
 	}
-	if _, why, ok := strings.Cut(err.Error(), "cannot retry err ["); ok {
-		why, _, _ = strings.Cut(why, "] after Request.Body was written")
-		return "the server refuses the stream: " + why
+	_, why, ok := strings.Cut(err.Error(), "cannot retry err [")
+	if !ok {
+		return ""
 	}
-	if err == errNoneFree || err == errTaken || strings.HasSuffix(err.Error(), "cannot rewind body after connection loss") {
-		return errNoneFree.Error()
-	}
-	return ""
+	why, _, _ = strings.Cut(why, "] after Request.Body was written")
+	return "the server refuses the stream: " + why
 }
 
-// send sends the request once. It returns when it had a connection to send it on.
+// A streamError is what errors.As makes of the error with which net/http says that the server has reset the stream: it looks at the
+// fields' names, since the error's own type has none that could be used.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (streamError) Error() string { return "the stream was reset" }
+
+// needsHTTP1 reports whether an error says that the server has reset the stream, or closed the connection, with the error code
+// HTTP_1_1_REQUIRED (RFC 9113, section 7). net/http has no names for the errors of a connection.
+func needsHTTP1(err error) bool {
+	var reset streamError
+	if errors.As(err, &reset) {
+		return reset.Code == 0xd
+	}
+	text, _, _ := strings.Cut(err.Error(), ", debug=") // which the server chooses
+	return strings.HasSuffix(text, "received GOAWAY from server ErrCode:HTTP_1_1_REQUIRED") ||
+		strings.HasPrefix(text, "http2: server sent GOAWAY and closed the connection") && strings.HasSuffix(text, ", ErrCode=HTTP_1_1_REQUIRED")
+}
+
+// send sends the request once, and returns when it had a connection to send it on. t is nil without a turn, which ends when the
+// request has a stream.
 //
 // The request has no GetBody. With one, net/http would send a refused request again itself, and if that takes a new connection, at
 // once and without end.
-func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time.Time, err error) {
+func (rt *RoundTripper) send(req *http.Request, t *turn) (resp *http.Response, asked time.Time, err error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })
 	body := new(requestBody)
 	body.PipeReader, body.w = io.Pipe()
+	at := rt.serverOf(req)
 	chosen := 0 // connections, none of which had a stream left when it was there
 	var out *http.Request
 	// The Transport refuses a header field with a colon, but does not look again after it has called GotConn.
 	trace := &httptrace.ClientTrace{GetConn: func(string) {
-		if chosen++; chosen > maxChosen { // net/http would go on without end
+		if chosen++; chosen > maxChosen && !t.another() { // net/http would go on without end
 			cancel(errNoneFree)
 		}
 	}, GotConn: func(info httptrace.GotConnInfo) {
 		chosen = 0
 		if body.closed.Load() { // the connection before had no stream left when it came to that; see requestBody
-			cancel(errTaken)
+			cancel(errNoneFree)
 			return
 		}
 		if s, ok := info.Conn.(*tls.Conn); req.URL.Scheme == "https" && (!ok || s.ConnectionState().NegotiatedProtocol != "h2") {
@@ -164,6 +202,9 @@ func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time
 		}
 		out.Header[":protocol"] = []string{"websocket"}
 		rt.last, asked = info.Conn, time.Now()
+	}, WroteHeaders: func() {
+		at.gotStream()
+		t.release()
 	}}
 	out = req.Clone(httptrace.WithClientTrace(ctx, trace))
 	out.Method, out.Body, out.GetBody, out.ContentLength = http.MethodConnect, body, nil, -1
@@ -180,10 +221,14 @@ func (rt *RoundTripper) send(req *http.Request) (resp *http.Response, asked time
 		switch {
 		case req.Context().Err() != nil: // not ctx's, which has no deadline
 			err = req.Context().Err()
-		case context.Cause(ctx) == errNotHTTP2 || context.Cause(ctx) == errNoneFree || context.Cause(ctx) == errTaken:
+		case context.Cause(ctx) == errNotHTTP2 || context.Cause(ctx) == errNoneFree:
 			err = context.Cause(ctx)
+		case strings.HasSuffix(err.Error(), "cannot rewind body after connection loss"): // that one had no stream left, and there is no other
+			err = errNoneFree
 		case strings.Contains(err.Error(), "extended connect not supported by peer"): // net/http has no name for it
 			err = errNotAllowed
+		case needsHTTP1(err):
+			err = errNeedsHTTP1
 		}
 		cancel(nil)
 		return nil, asked, err
