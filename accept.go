@@ -71,7 +71,7 @@ func Subprotocols(r *http.Request) []string {
 //
 // The Conn must be closed. It may outlive the handler, but r.Context() is cancelled when the
 // handler returns: use [Conn.Context] in goroutines that continue. While a handler runs,
-// net/http keeps some 12 KiB for it; [Handler] avoids that.
+// net/http keeps some 4 KiB for it, or 12 KiB if w is wrapped by middleware; [Handler] avoids that.
 //
 // # HTTP/2
 //
@@ -121,15 +121,15 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		nc.Close()
 		return nil, fmt.Errorf("websocket: the bytes behind the handshake were not read: %w", err)
 	}
-	cfg := opts.config(early, r, &agreed)
-	c := readyConn(nc, &cfg)
+	c := opts.readyConn(nc, early, r, &agreed)
 	if h != nil { // as late as possible: the client may expect that the application knows of the connection when it reads this
+		shed(rw)
 		if err := writeAnswer(nc, h, &agreed); err != nil {
 			nc.Close()
 			return nil, fmt.Errorf("websocket: the handshake's answer was not sent: %w", err)
 		}
 	}
-	c.begin(&cfg)
+	c.begin()
 	return joined(r.Context(), c)
 }
 
@@ -165,19 +165,19 @@ func (opts *AcceptOptions) agree(w http.ResponseWriter, r *http.Request) (agreed
 	return agreed, err
 }
 
-// config returns what the connection is made with.
-func (opts *AcceptOptions) config(early []byte, r *http.Request, agreed *agreement) config {
+// readyConn makes the connection, which does nothing by itself before begin.
+func (opts *AcceptOptions) readyConn(nc net.Conn, early []byte, r *http.Request, agreed *agreement) *Conn {
 	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
 	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
 	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
-	return config{
+	return readyConn(nc, config{
 		subprotocol: agreed.Subprotocol,
 		deflate:     agreed.deflate,
 		early:       early,
 		parent:      r.Context(),
 		readLimit:   orDefault(opts.ReadLimit, defaultReadLimit, -1),
 		settings:    s,
-	}
+	})
 }
 
 // takeOver takes the connection over. h are the fields to send with the answer, or nil if net/http has sent it; rw has the
@@ -216,7 +216,8 @@ func (opts *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, 
 	case err != nil:
 		return nil, fmt.Errorf("websocket: %w", err)
 	}
-	c := newConn(nc, opts.config(nil, r, agreed))
+	c := opts.readyConn(nc, nil, r, agreed)
+	c.begin()
 	if _, err := joined(r.Context(), c); err != nil {
 		c.Close(StatusGoingAway, "") // it is being closed; the handler must not return before
 		return nil, err
@@ -259,6 +260,14 @@ func buffered(r *bufio.Reader) ([]byte, error) {
 	return b, err
 }
 
+// shed frees the buffers, of 4 KiB each, that net/http keeps until the handler returns, though it does not use them after Hijack. Those of
+// others may go back to a pool.
+func shed(rw *bufio.ReadWriter) {
+	const least = 16 // of package bufio
+	*rw.Reader = *bufio.NewReaderSize(http.NoBody, least)
+	*rw.Writer = *bufio.NewWriterSize(io.Discard, least)
+}
+
 // refuse answers a request that is refused, and returns why.
 func (opts *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refused *handshake.Refusal) error {
 	err := refusal(w.Header(), refused)
@@ -290,8 +299,8 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 
 // Handler returns a handler that accepts WebSockets and runs serve for each in
 // a goroutine of its own. The HTTP handler returns at once, so that net/http frees
-// the buffers that it keeps for a running handler: a waiting connection costs
-// less than half of what it costs inside a handler.
+// what it keeps for a running handler: a waiting connection costs
+// about half of what it costs inside a handler.
 //
 // ctx is c.Context(). With the option EndOnShutdown, it is also cancelled at the
 // server's Shutdown. When serve returns, the connection is closed with 1000

@@ -48,13 +48,13 @@ func newSettings(queueLimit int, closeTimeout, keepAlive time.Duration) settings
 
 // newConn makes a connection whose handshake is done.
 func newConn(nc net.Conn, cfg config) *Conn {
-	c := readyConn(nc, &cfg)
-	c.begin(&cfg)
+	c := readyConn(nc, cfg)
+	c.begin()
 	return c
 }
 
 // readyConn makes a connection that does nothing by itself yet. If its handshake fails, it is forgotten.
-func readyConn(nc net.Conn, cfg *config) *Conn {
+func readyConn(nc net.Conn, cfg config) *Conn {
 	s := &cfg.settings
 	if s.passive {
 		s.keepAlive = 0
@@ -80,26 +80,26 @@ func readyConn(nc net.Conn, cfg *config) *Conn {
 		c.supervisor.Unread.Store(supervisor.FramesUnread)
 	}
 	c.supervisor.Init((*background)(c))
+	c.keepalive.Init(now(), s.keepAlive)
 	return c
 }
 
 // begin starts what the connection does by itself.
-func (c *Conn) begin(cfg *config) {
-	s, t := &cfg.settings, now()
-	c.keepalive.Init(t, s.keepAlive)
+func (c *Conn) begin() {
+	t := now()
 	c.mu.Lock()
 	c.sender.counters.opened = time.Now().UnixNano()
 	c.unlock()
-	tell := s.trace != nil && s.trace.HandshakeDone != nil
+	tell := c.hooks != nil && c.hooks.trace.onHandshakeDone != nil
 	if tell {
 		c.supervisor.Turn.Await(nil, nil) // so that nothing is read before HandshakeDone; the turn is free
 	}
 	c.alarms.Init(c.ring, t, alarmReader, supervisor.ReaderDelay)
-	if s.keepAlive > 0 {
-		c.alarms.Set(t, alarmKeepAlive, s.keepAlive)
+	if period := c.keepalive.Period(); period > 0 {
+		c.alarms.Set(t, alarmKeepAlive, period)
 	}
 	if tell {
-		c.call("Trace.HandshakeDone", func() { s.trace.HandshakeDone(c, HandshakeInfo{cfg.client, cfg.deflate != nil}) })
+		c.hooks.trace.onHandshakeDone()
 		c.releaseRead()
 	}
 }
@@ -113,6 +113,11 @@ func (c *Conn) setHooks(s *settings) {
 	trace, t := s.trace, &c.hooks.trace
 	if trace == nil {
 		return
+	}
+	if f := trace.HandshakeDone; f != nil {
+		t.onHandshakeDone = func() {
+			c.call("Trace.HandshakeDone", func() { f(c, HandshakeInfo{c.sender.client, c.deflate != nil}) })
+		}
 	}
 	if f := trace.FrameRead; f != nil {
 		t.onFrameRead = func(i FrameInfo) { c.call("Trace.FrameRead", func() { f(c, i) }) }

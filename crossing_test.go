@@ -85,10 +85,10 @@ func (m meddler) Value(key any) any {
 
 func (m meddler) AfterFunc(f func()) (stop func() bool) {
 	m.meddle()
-	stop = context.AfterFunc(m.Context, f)
+	below := context.AfterFunc(m.Context, f)
 	return func() bool {
 		m.meddle()
-		return stop()
+		return below()
 	}
 }
 

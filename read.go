@@ -21,13 +21,10 @@ import (
 // closes the connection with 1009, see [Conn.SetReadLimit]. Text that is not UTF-8 closes it with 1007.
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	typ, p, err := c.AppendRead(ctx, nil)
-	if err != nil {
-		return 0, nil, err
-	}
-	if p == nil {
+	if p == nil && err == nil {
 		p = []byte{}
 	}
-	return typ, p, nil
+	return typ, p, err
 }
 
 // AppendRead does what [Conn.Read] does, but appends the message to buf and returns the extended buffer. It allocates only
@@ -128,7 +125,10 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
 	}
-	err := c.beginMessage(ctx)
+	_, _, err := c.awaitFrame(ctx, nil)
+	if err == nil {
+		err = c.beginMessage(ctx)
+	}
 	if err == nil && c.receiver.message.appending {
 		err = c.inflateRest(ctx)
 	}

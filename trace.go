@@ -61,6 +61,7 @@ type hooks struct {
 
 // tracing is a Trace bound to a connection, and the state that it needs. A nil function is not called.
 type tracing struct {
+	onHandshakeDone                 func()
 	onFrameRead, onFrameWritten     func(FrameInfo)
 	onMessageRead, onMessageWritten func(MessageInfo)
 	onPingAnswered                  func(rtt time.Duration)

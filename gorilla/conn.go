@@ -11,15 +11,19 @@ import (
 	"time"
 
 	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/turn"
 )
 
 // A Conn is a WebSocket connection with the methods of gorilla/websocket. One goroutine may read from it. Any number may call
 // WriteMessage, WriteJSON, WritePreparedMessage, WriteControl and Close. While a writer of NextWriter is open, only its own goroutine
 // may call WriteMessage, WriteJSON and NextWriter: they end its message.
 type Conn struct {
-	c      *websocket.Conn
-	size   int // what a writer of NextWriter keeps
-	closed atomic.Bool
+	c    *websocket.Conn
+	size int // what a writer of NextWriter keeps
+
+	closed       atomic.Bool
+	uncompressed atomic.Bool // EnableWriteCompression(false) was called
+
 	// unasked is the subprotocol that the server has chosen though the client did not offer it.
 	unasked string
 
@@ -34,13 +38,11 @@ type Conn struct {
 	mu       sync.Mutex // guards handlers
 	handlers handlers
 
-	writes    deadline
-	deadlined atomic.Bool                    // writes was used
-	writeErr  atomic.Pointer[permanentError] // nil: there is none
+	writes   atomic.Pointer[deadline]       // nil: nobody has needed it
+	writeErr atomic.Pointer[permanentError] // nil: there is none
 
-	turn         turn           // the right to write
-	writer       *messageWriter // belongs to the write turn; nil: none is open
-	uncompressed atomic.Bool    // EnableWriteCompression(false) was called
+	turn   turn.Turn      // the right to write: what is written leaves whole, one after the other
+	writer *messageWriter // belongs to the write turn; nil: none is open
 }
 
 // A permanentError is the error of everything that is written from now on.
@@ -50,7 +52,7 @@ type permanentError struct{ error }
 // the peer's Close are answered by the connection itself, and options keep their values: text is checked for UTF-8, and there is a read
 // limit, unless [Conn.SetReadLimit] lifts it.
 func From(c *websocket.Conn) *Conn {
-	return &Conn{c: c, size: defaultWriteBuffer, turn: newTurn()}
+	return &Conn{c: c, size: defaultWriteBuffer}
 }
 
 // Modern returns the connection that c is made of. Both may be used at once: messages of both stay whole. After the connection
@@ -64,7 +66,9 @@ func (c *Conn) Close() error {
 		return c.opError("close", net.ErrClosed)
 	}
 	c.reads.stop()
-	c.writes.stop()
+	if d := c.writes.Load(); d != nil {
+		d.stop()
+	}
 	return c.c.CloseNow()
 }
 
@@ -125,7 +129,7 @@ func closeTimeout(autoControl bool) time.Duration {
 
 // prepare returns a Conn that waits for its connection, and the functions that the connection calls.
 func prepare(o options) (c *Conn, onPing func(context.Context, []byte) bool, onPong func(context.Context, []byte), mode websocket.CompressionMode) {
-	c = &Conn{size: o.writeBuffer, turn: newTurn()}
+	c = &Conn{size: o.writeBuffer}
 	if c.size <= 0 {
 		c.size = defaultWriteBuffer
 	}

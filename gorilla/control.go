@@ -25,16 +25,14 @@ func (c *Conn) WriteControl(messageType int, data []byte, deadline time.Time) er
 	case !deadline.IsZero() && time.Until(deadline) < 0:
 		return errWriteTimeout
 	}
-	if !c.turn.tryTake() {
+	if !c.turn.Try() {
 		ctx, cancel := until(deadline)
 		defer cancel()
-		select {
-		case c.turn <- struct{}{}:
-		case <-ctx.Done():
+		if !c.turn.Await(ctx.Done(), nil) {
 			return errWriteTimeout
 		}
 	}
-	defer c.turn.release()
+	defer c.turn.Release()
 	if err := c.permanent(); err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ type period struct {
 	over atomic.Bool // done is closed, or will be at once
 
 	mu    sync.Mutex
-	after map[*func()]struct{}
+	after *waiter
 }
 
 var _ context.Context = (*period)(nil)
@@ -118,8 +118,8 @@ func (p *period) end() {
 		return
 	}
 	close(p.done)
-	for f := range p.after {
-		go (*f)()
+	for w := p.after; w != nil; w = w.next {
+		go w.f()
 	}
 	p.after = nil
 }
@@ -141,24 +141,37 @@ func (p *period) Err() error {
 	return nil
 }
 
-// AfterFunc has f called when the deadline passes; package context asks for it, and needs no goroutine then.
+// A waiter is a function that is to be called when the deadline passes.
+type waiter struct {
+	of   *period
+	f    func()
+	next *waiter
+}
+
+// AfterFunc has f called when the deadline passes. It is what context.AfterFunc looks for.
 func (p *period) AfterFunc(f func()) (stop func() bool) {
+	w := &waiter{of: p, f: f}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.over.Load() {
+	over := p.over.Load()
+	if !over {
+		w.next, p.after = p.after, w
+	}
+	p.mu.Unlock()
+	if over {
 		go f()
-		return func() bool { return false }
 	}
-	if p.after == nil {
-		p.after = map[*func()]struct{}{}
+	return w.stop
+}
+
+// stop takes a waiter back. It reports whether it was not called, nor taken back before.
+func (w *waiter) stop() bool {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	for at := &w.of.after; *at != nil; at = &(*at).next {
+		if *at == w {
+			*at = w.next
+			return true
+		}
 	}
-	key := &f
-	p.after[key] = struct{}{}
-	return func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		_, waits := p.after[key]
-		delete(p.after, key)
-		return waits
-	}
+	return false
 }

@@ -37,7 +37,7 @@ func (c *Conn) WritePreparedMessage(pm *PreparedMessage) error {
 	if err := c.takeTurn(); err != nil {
 		return err
 	}
-	defer c.turn.release()
+	defer c.turn.Release()
 	if err := c.permanent(); err != nil {
 		return err
 	}

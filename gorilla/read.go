@@ -21,13 +21,8 @@ func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 		return typ, p, err
 	}
 	typ, p, err := c.c.Read(c.reads.context())
-	t := c.panicOn(func() {
-		if err == nil {
-			c.held = &messageReader{c: c, typ: int(typ), core: bytes.NewReader(p)}
-		}
-	})
-	if err != nil || t != nil {
-		return noFrame, nil, c.readFailed(t, err)
+	if err != nil || c.trouble.Load() != nil {
+		return noFrame, nil, c.readTroubled(int(typ), bytes.NewReader(p), err)
 	}
 	return int(typ), p, nil
 }
@@ -43,16 +38,22 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 		return c.reader.typ, c.reader, nil
 	}
 	typ, core, err := c.c.Reader(c.reads.context())
-	t := c.panicOn(func() {
-		if err == nil {
-			c.held = &messageReader{c, int(typ), core}
-		}
-	})
-	if err != nil || t != nil {
-		return noFrame, nil, c.readFailed(t, err)
+	if err != nil || c.trouble.Load() != nil {
+		return noFrame, nil, c.readTroubled(int(typ), core, err)
 	}
 	c.reader = &messageReader{c, int(typ), core}
 	return int(typ), c.reader, nil
+}
+
+// readTroubled is readFailed for a call that has brought a message if err is nil. It goes on with the panic of a handler, if there was
+// one; the next call gets the message then.
+func (c *Conn) readTroubled(typ int, core io.Reader, err error) error {
+	t := c.panicOn(func() {
+		if err == nil {
+			c.held = &messageReader{c, typ, core}
+		}
+	})
+	return c.readFailed(t, err)
 }
 
 // A messageReader reads one message.
@@ -72,9 +73,18 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		return 0, c.readErr
 	}
 	n, err := r.core.Read(p)
+	if err != nil || c.trouble.Load() != nil {
+		return r.stopped(p[:n], err)
+	}
+	return n, nil
+}
+
+// stopped returns what Read returns if its message has ended, or something has gone wrong. got are the bytes that came.
+func (r *messageReader) stopped(got []byte, err error) (int, error) {
+	c := r.c
 	t := c.panicOn(func() {
-		if n > 0 {
-			r.core = io.MultiReader(bytes.NewReader(bytes.Clone(p[:n])), r.core)
+		if len(got) > 0 {
+			r.core = io.MultiReader(bytes.NewReader(bytes.Clone(got)), r.core)
 		}
 	})
 	switch {
@@ -82,11 +92,9 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		return 0, c.readFailed(t, err)
 	case err == io.EOF:
 		c.reader = nil
-		return n, err
-	case err != nil:
-		return n, c.readFailed(t, err)
+		return len(got), err
 	}
-	return n, nil
+	return len(got), c.readFailed(nil, err)
 }
 
 // readFailed returns the error of a call that reads, and of all that follow. t is what a handler has left, and err the error

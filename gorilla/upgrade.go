@@ -58,42 +58,64 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, responseHeade
 	if status, reason := u.check(r, responseHeader); reason != "" {
 		return nil, u.refuse(w, r, status, reason)
 	}
-	answer := withHeader(w)
-	header := maps.Clone(answer.Header())
-	u.addFields(answer.Header(), r, responseHeader)
+	h := u.begin(w, r, responseHeader)
+	var err error
+	h.c.c, err = websocket.Accept(h.answer, r, &h.options)
+	switch {
+	case h.refusal != nil:
+		return nil, h.refusal
+	case err != nil:
+		return nil, err
+	}
+	return h.c, nil
+}
+
+// An upgrade is a handshake under way. It is not on the stack of Upgrade: a handler often waits for messages afterwards, and its goroutine
+// would keep 4 KiB more.
+type upgrade struct {
+	u       *Upgrader
+	c       *Conn
+	w       http.ResponseWriter
+	answer  http.ResponseWriter // w, or one with a header
+	header  http.Header         // what answer's was before
+	options websocket.AcceptOptions
+	refusal error // what Upgrade returns; nil: the core has not refused
+}
+
+// begin prepares the answer.
+func (u *Upgrader) begin(w http.ResponseWriter, r *http.Request, responseHeader http.Header) *upgrade {
+	h := &upgrade{u: u, w: w, answer: withHeader(w)}
+	h.header = maps.Clone(h.answer.Header())
+	u.addFields(h.answer.Header(), r, responseHeader)
 	if u.HandshakeTimeout > 0 {
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(u.HandshakeTimeout)) // where it has one; Accept lifts it
 	}
 	c, onPing, onPong, mode := prepare(options{u.AutoControl, u.EnableCompression, u.WriteBufferSize})
-	var refusal error
-	core, err := websocket.Accept(answer, r, &websocket.AcceptOptions{
+	h.c = c
+	h.options = websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the Origin was checked
-		OnRefuse: func(_ http.ResponseWriter, r *http.Request, status int, err error) {
-			clear(answer.Header())
-			maps.Copy(answer.Header(), header)
-			reason := err.Error()
-			if status == http.StatusNotImplemented {
-				status, reason = http.StatusInternalServerError, "websocket: response does not implement http.Hijacker"
-			}
-			refusal = u.refuse(w, r, status, reason)
-		},
-		CompressionMode: mode,
-		ReadLimit:       -1,
-		KeepAlive:       -1,
-		CloseTimeout:    closeTimeout(u.AutoControl),
-		Passive:         !u.AutoControl,
-		AnyText:         true,
-		OnPingReceived:  onPing,
-		OnPongReceived:  onPong,
-	})
-	switch {
-	case refusal != nil:
-		return nil, refusal
-	case err != nil:
-		return nil, err
+		OnRefuse:           h.refuse,
+		CompressionMode:    mode,
+		ReadLimit:          -1,
+		KeepAlive:          -1,
+		CloseTimeout:       closeTimeout(u.AutoControl),
+		Passive:            !u.AutoControl,
+		AnyText:            true,
+		OnPingReceived:     onPing,
+		OnPongReceived:     onPong,
 	}
-	c.c = core
-	return c, nil
+	return h
+}
+
+// refuse answers a request that the core refuses.
+func (h *upgrade) refuse(_ http.ResponseWriter, r *http.Request, status int, err error) {
+	clear(h.answer.Header())
+	maps.Copy(h.answer.Header(), h.header)
+	reason := err.Error()
+	if status == http.StatusNotImplemented {
+		status, reason = http.StatusInternalServerError, "websocket: response does not implement http.Hijacker"
+	}
+	h.refusal = h.u.refuse(h.w, r, status, reason)
 }
 
 // check returns why a request is refused, and with which status.

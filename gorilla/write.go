@@ -14,33 +14,12 @@ import (
 	"github.com/closeonce/websocket"
 )
 
-// A turn is the right to write: what is written leaves whole, one after the other.
-type turn chan struct{}
-
-func newTurn() turn { return make(turn, 1) }
-
-func (t turn) tryTake() bool {
-	select {
-	case t <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (t turn) release() { <-t }
-
 // takeTurn waits for the write turn, until the write deadline.
 func (c *Conn) takeTurn() error {
-	if c.turn.tryTake() {
+	if c.turn.Try() || c.turn.Await(c.writeContext().Done(), nil) {
 		return nil
 	}
-	select {
-	case c.turn <- struct{}{}:
-		return nil
-	case <-c.writeContext().Done():
-		return c.writeFailed(os.ErrDeadlineExceeded)
-	}
+	return c.writeFailed(os.ErrDeadlineExceeded)
 }
 
 // WriteMessage sends a message, or a control frame. A writer of NextWriter that is open is closed first.
@@ -48,11 +27,19 @@ func (c *Conn) WriteMessage(messageType int, data []byte) error {
 	if err := c.takeTurn(); err != nil {
 		return err
 	}
-	defer c.turn.release()
-	if err := c.beginMessage(messageType); err != nil {
+	defer c.turn.Release()
+	err := c.beginMessage(messageType)
+	switch {
+	case err != nil:
 		return err
+	case isControl(messageType):
+		return c.message(messageType, data)
 	}
-	return c.message(messageType, data)
+	// What message does, one call less deep: the goroutine may wait for messages, and would keep 2 KiB more of stack.
+	if err = c.c.Write(c.writeContext(), websocket.MessageType(messageType), data); err != nil {
+		err = c.writeFailed(err)
+	}
+	return err
 }
 
 // message sends a message whole, or a control frame. The caller has the write turn.
@@ -91,10 +78,19 @@ func (c *Conn) permanent() error {
 // writeContext is the context of a call that writes. It is one that is never done as long as there is no deadline: then the
 // core has nothing to watch.
 func (c *Conn) writeContext() context.Context {
-	if c.deadlined.Load() {
-		return c.writes.context()
+	if d := c.writes.Load(); d != nil {
+		return d.context()
 	}
 	return context.Background()
+}
+
+// writeDeadline returns the write deadline, which most connections never need.
+func (c *Conn) writeDeadline() *deadline {
+	if d := c.writes.Load(); d != nil {
+		return d
+	}
+	c.writes.CompareAndSwap(nil, new(deadline))
+	return c.writes.Load()
 }
 
 // writeFailed returns the error of a call that writes. After a time-out, and after the end of the connection, it is that of all
@@ -110,9 +106,12 @@ func (c *Conn) writeFailed(err error) error {
 
 // SetWriteDeadline sets the time after which calls that write fail, for good. The zero time is never.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	if !t.IsZero() || c.deadlined.Load() {
-		c.deadlined.Store(true)
-		c.writes.set(t)
+	if t.IsZero() && c.writes.Load() == nil {
+		return nil
+	}
+	d := c.writeDeadline()
+	if d.set(t); c.closed.Load() {
+		d.stop()
 	}
 	return nil
 }
@@ -122,7 +121,7 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 	if err := c.takeTurn(); err != nil {
 		return nil, err
 	}
-	defer c.turn.release()
+	defer c.turn.Release()
 	if err := c.beginMessage(messageType); err != nil {
 		return nil, err
 	}
@@ -156,7 +155,7 @@ func (w *messageWriter) Write(p []byte) (int, error) {
 	if err := w.c.takeTurn(); err != nil {
 		return 0, err
 	}
-	defer w.c.turn.release()
+	defer w.c.turn.Release()
 	if w.err != nil {
 		return 0, w.err
 	}
@@ -198,7 +197,7 @@ func (w *messageWriter) choose() (back func()) {
 // open makes the core's writer, and writes what is kept to it.
 func (w *messageWriter) open() error {
 	if w.core == nil {
-		core, err := w.c.c.Writer(w.c.writes.context(), websocket.MessageType(w.typ))
+		core, err := w.c.c.Writer(w.c.writeDeadline().context(), websocket.MessageType(w.typ))
 		if err != nil {
 			return err
 		}
@@ -243,7 +242,7 @@ func (w *messageWriter) Close() error {
 	if err := w.c.takeTurn(); err != nil {
 		return err
 	}
-	defer w.c.turn.release()
+	defer w.c.turn.Release()
 	return w.close()
 }
 

@@ -22,8 +22,8 @@ func stuck(t *testing.T, c, peer *Conn) (unstick func()) {
 	t.Helper()
 	written := make(chan error, 1)
 	go func() { written <- c.WriteMessage(BinaryMessage, make([]byte, tooMuch)) }()
-	for c.turn.tryTake() {
-		c.turn.release()
+	for c.turn.Try() {
+		c.turn.Release()
 		<-time.After(time.Millisecond)
 	}
 	return func() {

@@ -28,6 +28,17 @@ func gorillaLibrary() *library {
 	}
 }
 
+// gorilla/websocket as it comes: with the buffers that an Upgrader gives each connection. It takes part only where it is named.
+func gorillaDefaultLibrary() *library {
+	return &library{
+		name: "gorilla-default", kind: readyMade, deflate: true,
+		server: func(o order) service {
+			return &gorillaServer{order: o, upgrader: websocket.Upgrader{EnableCompression: o.Deflate}}
+		},
+		client: gorillaVisit,
+	}
+}
+
 type gorillaServer struct {
 	order    order
 	upgrader websocket.Upgrader
@@ -41,22 +52,19 @@ func (s *gorillaServer) serve(ln net.Listener) error {
 			fatal(err)
 		}
 		s.conns.add(s.order, c)
+		echo := s.echo
+		if s.order.Fresh || s.order.Lean {
+			echo = s.echoFresh
+		}
 		s.order.detach(func() {
 			defer c.Close()
-			for s.echo(c) == nil {
+			for echo(c) == nil {
 			}
 		})
 	})
 }
 
 func (s *gorillaServer) echo(c *websocket.Conn) error {
-	if s.order.Fresh {
-		typ, message, err := c.ReadMessage()
-		if err != nil {
-			return err
-		}
-		return c.WriteMessage(typ, message)
-	}
 	typ, r, err := c.NextReader()
 	if err != nil {
 		return err
@@ -70,6 +78,15 @@ func (s *gorillaServer) echo(c *websocket.Conn) error {
 		return c.WriteMessage(typ, answer)
 	}
 	return nil
+}
+
+// echoFresh keeps nothing between messages, and little on its stack.
+func (s *gorillaServer) echoFresh(c *websocket.Conn) error {
+	typ, message, err := c.ReadMessage()
+	if err != nil {
+		return err
+	}
+	return c.WriteMessage(typ, message)
 }
 
 func (s *gorillaServer) broadcast(message []byte) error {

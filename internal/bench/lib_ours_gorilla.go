@@ -34,22 +34,19 @@ func (s *ourGorillaServer) serve(ln net.Listener) error {
 			fatal(err)
 		}
 		s.conns.add(s.order, c)
+		echo := s.echo
+		if s.order.Fresh || s.order.Lean {
+			echo = s.echoFresh
+		}
 		s.order.detach(func() {
 			defer c.Close()
-			for s.echo(c) == nil {
+			for echo(c) == nil {
 			}
 		})
 	})
 }
 
 func (s *ourGorillaServer) echo(c *websocket.Conn) error {
-	if s.order.Fresh {
-		typ, message, err := c.ReadMessage()
-		if err != nil {
-			return err
-		}
-		return c.WriteMessage(typ, message)
-	}
 	typ, r, err := c.NextReader()
 	if err != nil {
 		return err
@@ -63,6 +60,15 @@ func (s *ourGorillaServer) echo(c *websocket.Conn) error {
 		return c.WriteMessage(typ, answer)
 	}
 	return nil
+}
+
+// echoFresh keeps nothing between messages, and little on its stack.
+func (s *ourGorillaServer) echoFresh(c *websocket.Conn) error {
+	typ, message, err := c.ReadMessage()
+	if err != nil {
+		return err
+	}
+	return c.WriteMessage(typ, message)
 }
 
 func (s *ourGorillaServer) broadcast(message []byte) error {

@@ -97,8 +97,11 @@ func libraries() []*library {
 	}
 }
 
+// namedLibraries take part only where they are named.
+func namedLibraries() []*library { return []*library{gorillaDefaultLibrary(), ourGorillaLibrary()} }
+
 func findLibrary(name string) (*library, error) {
-	all := append(libraries(), ourGorillaLibrary())
+	all := append(libraries(), namedLibraries()...)
 	name = strings.TrimSuffix(name, beforeSuffix) // to the program from that checkout it is the only version
 	i := slices.IndexFunc(all, func(l *library) bool { return l.name == name })
 	if i < 0 {

@@ -134,8 +134,10 @@ func (f flags) plan(all []int, files int) (plan, error) {
 			p.libraries = append(p.libraries, l)
 		}
 	}
-	if l := ourGorillaLibrary(); f.libraries != "" && wanted(f.libraries, l.name) {
-		p.libraries = append(p.libraries, l)
+	for _, l := range namedLibraries() {
+		if f.libraries != "" && wanted(f.libraries, l.name) {
+			p.libraries = append(p.libraries, l)
+		}
 	}
 	for _, c := range cases(sc, f.procs, underTest, all) {
 		if wanted(f.cases, c.name) {

@@ -90,6 +90,9 @@ func (k *State) Init(t int64, period time.Duration) {
 	k.heard.Store(t)
 }
 
+// Period returns the time after which a silent peer is pinged; 0: never.
+func (k *State) Period() time.Duration { return k.period }
+
 // Came notes that bytes have come. It costs a message next to nothing.
 func (k *State) Came() {
 	if !k.hearing.Load() {
