@@ -84,7 +84,7 @@ func (i *interruption) watch(ctx context.Context, ask func()) {
 	done := ctx.Done()
 	var stop func() bool
 	if c, ok := ctx.(afterFuncer); ok {
-		stop = c.AfterFunc(ask)
+		stop = c.AfterFunc(func() { go ask() }) // it may be called with who knows what held
 	} else {
 		stop = context.AfterFunc(ctx, ask)
 	}
