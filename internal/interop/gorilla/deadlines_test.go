@@ -3,7 +3,6 @@ package gorilla
 import (
 	"fmt"
 	"io"
-	"net"
 	"testing"
 	"time"
 )
@@ -17,9 +16,12 @@ type deadlineConn interface {
 	WriteControl(int, []byte, time.Time) error
 }
 
-// failing describes an error without its text, if it is a net.Error.
+// failing describes an error without its text, if it has the methods of a net.Error.
 func failing(err error) string {
-	if e, ok := err.(net.Error); ok {
+	if e, ok := err.(interface {
+		Timeout() bool
+		Temporary() bool
+	}); ok {
 		return fmt.Sprintf("timeout=%v temporary=%v;", e.Timeout(), e.Temporary())
 	}
 	return fmt.Sprint(err) + ";"
