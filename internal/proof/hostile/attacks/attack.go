@@ -92,6 +92,9 @@ func (a Attack) measure(road *Road, s scale) (Result, error) {
 		a.subject = a.subject.over(a)
 	}
 	r := Result{Attack: a.name, Connections: s.conns, Bound: a.subject.bound() + road.holds(strings.HasPrefix(a.name, "client: ")), Ends: a.ends}
+	if s.brief {
+		r.Bound += borrowed
+	}
 	subject, err := startSubject()
 	if err != nil {
 		return r, err

@@ -50,6 +50,10 @@ func (s settings) bound() int {
 	return n
 }
 
+// borrowed is what a connection borrows while it reads or writes, 32 KiB at most for each. Few attackers may all do so when they are
+// looked at; of many, few do.
+const borrowed = 2 * 32 << 10
+
 func (s settings) readLimit() int64 {
 	if s.ReadLimit != 0 {
 		return s.ReadLimit
