@@ -25,8 +25,9 @@ type kind struct {
 
 var kinds = []kind{
 	{name: "yamux", open: yamuxStream, server: temporaryBelowTLS},
-	{name: "smux", open: func(t *testing.T) (net.Conn, net.Conn) { return smuxStream(t, 1) }},
-	{name: "smux version 2", open: func(t *testing.T) (net.Conn, net.Conn) { return smuxStream(t, 2) }},
+	// Not version 2 of its protocol: its Write counts bytes once they are sent, so on a busy machine the peer's window update may come first,
+	// and v1.5.58 fails the stream with "peer consumed more than sent".
+	{name: "smux", open: smuxStream},
 	{name: "ssh direct-tcpip", open: sshDirect, server: copied},
 	{name: "ssh forwarded-tcpip", open: sshForwarded, server: copied},
 	{name: "netstack", open: netstackConn},
@@ -79,10 +80,9 @@ func yamuxStream(t *testing.T) (dialled, accepted net.Conn) {
 	return dialled, must(server.Accept())(t)
 }
 
-func smuxStream(t *testing.T, version int) (dialled, accepted net.Conn) {
+func smuxStream(t *testing.T) (dialled, accepted net.Conn) {
 	a, b := tcpPair(t)
 	config := smux.DefaultConfig()
-	config.Version = version
 	config.MaxReceiveBuffer = 1 << 20
 	client, server := must(smux.Client(a, config))(t), must(smux.Server(b, config))(t)
 	t.Cleanup(func() { client.Close(); server.Close() })
