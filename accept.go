@@ -123,7 +123,9 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	c := opts.readyConn(nc, early, r, &agreed)
 	if h != nil { // as late as possible: the client may expect that the application knows of the connection when it reads this
-		shed(rw)
+		if hijack.Own(w) {
+			shed(rw)
+		}
 		if err := writeAnswer(nc, h, &agreed); err != nil {
 			nc.Close()
 			return nil, fmt.Errorf("websocket: the handshake's answer was not sent: %w", err)

@@ -133,10 +133,14 @@ func (t *turn) another() bool {
 // gotNone is called when a request had the turn, and got no stream. It pauses, or returns an error.
 func (l *line) gotNone(ctx context.Context) error {
 	lines.mu.Lock()
+	if lines.at[l.at] != l { // all give up
+		lines.mu.Unlock()
+		return errNoneFree
+	}
 	jittered := l.pause/2 + rand.N(l.pause)
 	l.pause *= 2
 	l.refused += jittered
-	if l.refused > refusedFor && lines.at[l.at] == l {
+	if l.refused > refusedFor {
 		l.endLocked()
 		close(l.over)
 	}
