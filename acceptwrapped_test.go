@@ -498,3 +498,46 @@ func TestAcceptMeddled(t *testing.T) {
 		})
 	}
 }
+
+// lender keeps the status to itself, hands out buffers of its own, and has no method Unwrap.
+type lender struct {
+	http.ResponseWriter
+	rw *bufio.ReadWriter
+}
+
+func (*lender) WriteHeader(int) {}
+
+func (o *lender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	nc, _, err := http.NewResponseController(o.ResponseWriter).Hijack()
+	return nc, o.rw, err
+}
+
+// TestAcceptOwnBuffers: buffers that a wrapper of the ResponseWriter hands out stay as they are, since they may go back to a pool. There may
+// be none to write to.
+func TestAcceptOwnBuffers(t *testing.T) {
+	for name, writer := range map[string]*bufio.Writer{"both": bufio.NewWriterSize(io.Discard, 5000), "to read": nil} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				result := make(chan error, 1)
+				rw := &bufio.ReadWriter{Reader: bufio.NewReaderSize(http.NoBody, 5000), Writer: writer}
+				p := rawClient(t, serverInMemory(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					c, err := websocket.Accept(&lender{w, rw}, r, nil)
+					if err == nil {
+						c.CloseNow()
+					}
+					result <- err
+				})}))
+				p.SendRaw([]byte(withField("X: y")))
+				if err := <-result; err != nil {
+					t.Fatal(err)
+				}
+				if size := rw.Reader.Size(); size != 5000 {
+					t.Errorf("the Reader has %d bytes", size)
+				}
+				if writer != nil && writer.Size() != 5000 {
+					t.Errorf("the Writer has %d bytes", writer.Size())
+				}
+			})
+		})
+	}
+}

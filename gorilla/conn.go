@@ -35,7 +35,7 @@ type Conn struct {
 	// trouble is what a handler has left for the call that reads.
 	trouble atomic.Pointer[trouble]
 
-	mu       sync.Mutex // guards handlers
+	mu       sync.Mutex // guards handlers; held where trouble and the interruption of reads change together
 	handlers handlers
 
 	writes   atomic.Pointer[deadline]       // nil: nobody has needed it

@@ -58,6 +58,8 @@ func (c *Conn) handle(h func() error) {
 
 // interrupt ends the call that reads.
 func (c *Conn) interrupt(t *trouble) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.trouble.CompareAndSwap(nil, t)
 	c.reads.interrupt()
 }
@@ -70,11 +72,10 @@ func (c *Conn) panicOn(hold func()) *trouble {
 		return t
 	}
 	hold()
+	c.mu.Lock() // with AutoControl another handler may run just now
 	c.trouble.Store(nil)
 	c.reads.resume()
-	if c.trouble.Load() != nil { // with AutoControl another handler may have run just now
-		c.reads.interrupt()
-	}
+	c.mu.Unlock()
 	panic(t.panicked)
 }
 
