@@ -336,7 +336,7 @@ func (c *Conn) control(op opcode, payload []byte) error {
 func (c *Conn) pong(payload []byte) {
 	c.mu.Lock()
 	s := &c.sender
-	corked := !c.receiver.inbox.Empty() && (s.corked || !s.pongsWait() && s.queue == nil)
+	corked := !c.receiver.inbox.Empty() && (s.corked || !s.pongsWait() && s.queue == nil && !s.backlog.waits())
 	s.addPong(payload)
 	s.corked = corked
 	c.unlock()
