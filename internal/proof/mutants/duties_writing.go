@@ -31,6 +31,7 @@ var writingDuties = []Duty{
 	{Mutant{"writer-never-steps-aside", "the writer goroutine keeps the write turn for as long as others queue more", []Edit{{"Conn.writeOut", " || c.writeTurn.Awaited()", ""}}}, By{".", "TestOvertakenWriters"}},
 	{Mutant{"flush-waits-for-more", "Flush waits for what comes after it, too", []Edit{{"Conn.Flush", "now > frames && s.rest == nil", "false && s.rest == nil"}}}, By{".", "TestOvertakenWriters"}},
 	{Mutant{"flush-forgets-groups", "Flush does not wait for what groups have posted", []Edit{{"Conn.Flush", "c.pull()", ""}}}, By{".", "TestFlushBroadcast"}},
+	{Mutant{"pong-corks-backlog", "a Ping corks what waits in the backlog", []Edit{{"Conn.pong", " && !s.backlog.waits()", ""}}}, By{".", "TestFlushCorked"}},
 	{Mutant{"open-writer-keeps-turn", "a Write that finds a Writer open keeps the write turn", []Edit{{"Conn.tryTakeWrite", "c.leaveWrite()", ""}}}, By{".", "TestWriter"}},
 	{Mutant{"line-keeps-turn", "a Write that was handed the turn while a Writer is open keeps it", []Edit{{"Conn.takeWrite", "c.leaveWrite()", ""}}}, By{".", "TestWriter"}},
 	{Mutant{"fragment-keeps-turn", "a fragment that the compressor keeps has the write turn for ever", []Edit{{"messageWriter.fragment", "c.leaveWrite() // the compressor", "_ = c // the compressor"}}}, By{".", "TestDeflateWrite"}},
