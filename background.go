@@ -96,7 +96,7 @@ func (c *Conn) begin() {
 	}
 	c.alarms.Init(c.ring, t, alarmReader, supervisor.ReaderDelay)
 	if period := c.keepalive.Period(); period > 0 {
-		c.alarms.Set(t, alarmKeepAlive, period)
+		c.alarms.Set(t, alarmKeepAlive, c.keepalive.Together(time.Now().UnixNano(), period))
 	}
 	if tell {
 		c.hooks.trace.onHandshakeDone()
@@ -251,7 +251,7 @@ func (c *Conn) checkAlive(t int64) {
 		c.sendPing(c.keepalive.Next(nil))
 		c.startReader()
 	}
-	c.alarms.Set(t, alarmKeepAlive, again)
+	c.alarms.Set(t, alarmKeepAlive, c.keepalive.Together(time.Now().UnixNano(), again))
 }
 
 // background is a Conn in its role as the supervisor's Owner.

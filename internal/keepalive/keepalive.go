@@ -4,6 +4,7 @@ package keepalive
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ import (
 // guards itself.
 type State struct {
 	period time.Duration // 0: off
+	tick   time.Duration // see Together
 
 	hearing atomic.Bool   // bytes have come since heard; who looks next asks for the time
 	rtt     atomic.Uint32 // the last round trip, in microseconds; 0: none was measured
@@ -73,21 +75,33 @@ func AppendPayload(b []byte, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(b, number|mark)
 }
 
-// Spread returns a connection's own period: the one that was asked for, or up to a quarter less. So connections that began
-// together, after a restart, are not pinged together, and less so from Ping to Ping. The seed says how much less; similar
-// seeds, such as the moments at which connections begin, are as good as random ones.
+// Spread returns a connection's own period: the one that was asked for, or up to a quarter less, with room for a tick at both
+// ends. So connections that began together, after a restart, are not pinged together, and less so from Ping to Ping. The seed
+// says how much less; similar seeds, such as the moments at which connections begin, are as good as random ones.
 func Spread(period time.Duration, seed int64) time.Duration {
 	z := uint64(seed) * 0x9E3779B97F4A7C15 // an odd number, so no two seeds become one
 	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
 	z = (z ^ z>>27) * 0x94D049BB133111EB
-	few := uint64(period) >> 18 // the largest period times 2 to the power of 16 fits
-	return period - time.Duration(few*(z>>48))
+	few := uint64(period) >> 18 // the largest period times 2 to the power of 16, times 7, fits
+	return period - period/64 - time.Duration(few*(z>>48)*7/8)
 }
 
 // Init begins at t, which is now, with the time after which a silent peer is pinged; 0: never.
 func (k *State) Init(t int64, period time.Duration) {
 	k.period = period
+	k.tick = 1 << bits.Len64(uint64(period)/128) >> 1
 	k.heard.Store(t)
+}
+
+// Together returns d, or up to a tick more: so long from now, which is nanoseconds of a clock that all connections share, that
+// connections are looked at together. A processor that wakes up for one then serves the others too, and their Pongs
+// come together as well. That halves what the Pings of idle connections cost. A tick is at most a 128th of the period, and a
+// power of two, so that connections of different periods meet too.
+func (k *State) Together(now int64, d time.Duration) time.Duration {
+	if k.tick == 0 || d > math.MaxInt64/2 {
+		return d
+	}
+	return d + time.Duration(-(now+int64(d))&int64(k.tick-1))
 }
 
 // Period returns the time after which a silent peer is pinged; 0: never.
@@ -122,7 +136,8 @@ const (
 
 // Check looks for signs of life, and says when to look again. t is now, taken how many bytes the peer's system has taken,
 // and outstanding how many it has not yet. A peer that was silent for a period is pinged; one that is silent for another,
-// from when the Ping has left, is dead. deaf says that nobody can hear it, because the application leaves so much unread:
+// from when the Ping has left, is dead. A period that is over but for a tick is over, so that the Pong that came a moment after
+// its Ping costs no look of its own. deaf says that nobody can hear it, because the application leaves so much unread:
 // then the silence is ours, and the peer is dead only if its system takes nothing for a period while the Ping waits to leave.
 func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again time.Duration) {
 	k.Listened(t)
@@ -150,7 +165,7 @@ func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again 
 		since = t - max(p.asked, p.left)
 	}
 	switch {
-	case since < period:
+	case since < period-int64(k.tick):
 		if p.asked == 0 && outstanding == 0 {
 			k.probe = nil
 		}

@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// TestSpread: no period is longer than what was asked for, nor shorter by more than a quarter, and the periods of connections
-// that began one right after another are spread evenly between.
+// TestSpread: no period is longer than what was asked for, nor shorter by more than a quarter, with room for a tick at both
+// ends, and the periods of connections that began one right after another are spread evenly between.
 func TestSpread(t *testing.T) {
 	for _, period := range []time.Duration{0, 1, time.Millisecond, 30 * time.Second, math.MaxInt64} {
 		for seed := range int64(1000) {
 			for _, seed := range []int64{seed, -seed, math.MaxInt64 - seed, 1_700_000_000_000_000_000 + seed*100_000} {
-				if p := Spread(period, seed); p > period || p < period-period/4-1 {
+				p := Spread(period, seed)
+				if most := p + p/128; most > period || most < 0 || p-p/128 < period-period/4-1 {
 					t.Fatalf("%v becomes %v", period, p)
 				}
 			}
@@ -22,12 +23,12 @@ func TestSpread(t *testing.T) {
 		var some [16]int
 		const all = 16_000
 		for i := range int64(all) {
-			p := Spread(32*time.Second, 1_700_000_000_000_000_000+i*apart)
-			some[min(int((32*time.Second-p)/(time.Second/2)), 15)]++
+			shorter := 64*time.Second - Spread(64*time.Second, 1_700_000_000_000_000_000+i*apart)
+			some[(shorter-time.Second)*16/(14*time.Second)]++ // 1 s to 15 s
 		}
 		for i, n := range some {
 			if n < all/16*8/10 || n > all/16*12/10 {
-				t.Errorf("%d ns apart: %d of %d are shorter by %v to %v", apart, n, all, time.Duration(i)*time.Second/2, time.Duration(i+1)*time.Second/2)
+				t.Errorf("%d ns apart: %d of %d are in the range %d of %d", apart, n, all, i, len(some))
 			}
 		}
 	}

@@ -21,7 +21,7 @@ var connDuties = []Duty{
 	{Mutant{"cork-unwritten", "what waited for company is not written when its time is up", []Edit{{"Conn.ring", "c.flushNow()", ""}}}, By{".", "TestCorkIsShort"}},
 	{Mutant{"cork-without-alarm", "a message that waits for company sets no alarm", []Edit{{"Conn.enqueueCorked", "c.alarms.SetOnce(now(), alarmCork, corkDelay)", ""}}}, By{".", "TestCorkIsShort"}},
 	{Mutant{"pong-cork-without-alarm", "a Pong that waits for company sets no alarm", []Edit{{"Conn.pong", "c.alarms.SetOnce(now(), alarmCork, corkDelay)", ""}}}, By{".", "TestPongBesideMessages"}},
-	{Mutant{"keepalive-once", "the peer's signs of life are looked for only once", []Edit{{"Conn.checkAlive", "c.alarms.Set(t, alarmKeepAlive, again)", "_ = again"}}}, By{".", "TestKeepAlive"}},
+	{Mutant{"keepalive-once", "the peer's signs of life are looked for only once", []Edit{{"Conn.checkAlive", "c.alarms.Set(t, alarmKeepAlive, c.keepalive.Together(time.Now().UnixNano(), again))", "_ = again"}}}, By{".", "TestKeepAlive"}},
 	{Mutant{"keepalive-looks-on", "a silent peer is not pinged", []Edit{{"Conn.checkAlive", "c.sendPing(c.keepalive.Next(nil))", ""}}}, By{".", "TestKeepAlive"}},
 	{Mutant{"keepalive-stalled", "a peer that our application does not read is dead", []Edit{{"Conn.checkAlive", "deaf := c.supervisor.Stalled.Load()", "deaf := false"}}}, By{".", "TestKeepAliveStalled"}},
 	{Mutant{"ping-unwritten", "a Ping waits for somebody to write", []Edit{{"Conn.sendPing", "c.flushNow()", ""}}}, By{".", "TestPingAtOnce"}},
