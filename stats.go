@@ -15,7 +15,7 @@ type Stats struct {
 	// Read counts received data, Written sent data.
 	Read, Written Traffic
 
-	// RTT is the last measured round trip, in whole microseconds: the time from a Ping of the connection's own (sent by
+	// RTT is the last measured round trip, in whole microseconds, at least one: the time from a Ping of the connection's own (sent by
 	// the option KeepAlive or by [Conn.Ping]) to its Pong. It is 0 if none was measured.
 	RTT time.Duration
 

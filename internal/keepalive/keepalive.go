@@ -55,12 +55,13 @@ func (w *Wait) wrote(number uint64, t int64) {
 }
 
 // roundTrip returns how long the Pong with that number, which has come at t, took to come, if it is the answer to just this
-// Ping. A Pong that comes before the Ping is known to be written is taken to have been asked for.
+// Ping. One that comes before its Ping is known to be written counts from when the Ping was asked for. None takes less than a
+// microsecond: a Pong can come while the call that writes its Ping has yet to return.
 func (w *Wait) roundTrip(number uint64, t int64) (d time.Duration, ok bool) {
 	if w.number != number {
 		return 0, false
 	}
-	return time.Duration(max(t-max(w.Asked, w.written), 0)), true
+	return max(time.Duration(t-max(w.Asked, w.written)), time.Microsecond), true
 }
 
 // PayloadSize is the size of the number that our Pings carry.

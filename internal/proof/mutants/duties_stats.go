@@ -10,6 +10,7 @@ var statsDuties = []Duty{
 	{Mutant{"resumed-counts-twice", "a message that a Reader goes on with counts twice", []Edit{{"Conn.inflateRest", "counted: true, ", ""}}}, By{".", "TestStatsResumed"}},
 	{Mutant{"saved-uncounted", "the size of a Writer's message is what was left of it by compression", []Edit{{"messageWriter.fragment", "payload, w.kept+size", "payload, len(payload)"}}}, By{".", "TestStatsOfBothEnds"}},
 	{Mutant{"carry-forgets", "a count that outgrows 32 bits twice forgets the first time", []Edit{{"counters.carry", "c.carried[i] += sum", "c.carried[i] = sum"}}}, By{".", "TestCounters"}},
+	{Mutant{"round-trip-zero", "a Pong that was fast was not measured", []Edit{{"internal/keepalive.Wait.roundTrip", "time.Microsecond), true", "0), true"}}}, By{"./internal/keepalive", "TestFastPong"}},
 	{Mutant{"round-trip-from-asked", "the round trip has the time in it that the Ping waited behind others", []Edit{{"internal/keepalive.Wait.roundTrip", "max(w.Asked, w.written)", "w.Asked"}}}, By{".", "TestStatsRTTBehindOthers"}},
 
 	{Mutant{"trace-simple-untold", "a frame that comes alone is not told of", []Edit{{"Conn.takeSimple", "c.hooks.frameRead(dataFrame, r.frame.opcode, 0, &r.frame)", ""}}}, By{".", "TestTraceAndStats"}},
