@@ -14,7 +14,6 @@ import (
 // guards itself.
 type State struct {
 	period time.Duration // 0: off
-	tick   time.Duration // see Together
 
 	hearing atomic.Bool   // bytes have come since heard; who looks next asks for the time
 	rtt     atomic.Uint32 // the last round trip, in microseconds; 0: none was measured
@@ -90,19 +89,22 @@ func Spread(period time.Duration, seed int64) time.Duration {
 // Init begins at t, which is now, with the time after which a silent peer is pinged; 0: never.
 func (k *State) Init(t int64, period time.Duration) {
 	k.period = period
-	k.tick = 1 << bits.Len64(uint64(period)/128) >> 1
 	k.heard.Store(t)
 }
 
+// tick is how far apart the moments of Together are. It is at most a 128th of the period, and a power of two, so that
+// connections of different periods meet too; 0 if the period is too short for that.
+func (k *State) tick() int64 { return 1 << bits.Len64(uint64(k.period)/128) >> 1 }
+
 // Together returns d, or up to a tick more: so long from now, which is nanoseconds of a clock that all connections share, that
 // connections are looked at together. A processor that wakes up for one then serves the others too, and their Pongs
-// come together as well. That halves what the Pings of idle connections cost. A tick is at most a 128th of the period, and a
-// power of two, so that connections of different periods meet too.
+// come together as well. That halves what the Pings of idle connections cost.
 func (k *State) Together(now int64, d time.Duration) time.Duration {
-	if k.tick == 0 || d > math.MaxInt64/2 {
+	tick := k.tick()
+	if tick == 0 || d > math.MaxInt64/2 {
 		return d
 	}
-	return d + time.Duration(-(now+int64(d))&int64(k.tick-1))
+	return d + time.Duration(-(now+int64(d))&(tick-1))
 }
 
 // Period returns the time after which a silent peer is pinged; 0: never.
@@ -166,7 +168,7 @@ func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again 
 		since = t - max(p.asked, p.left)
 	}
 	switch {
-	case since < period-int64(k.tick):
+	case since < period-k.tick():
 		if p.asked == 0 && outstanding == 0 {
 			k.probe = nil
 		}

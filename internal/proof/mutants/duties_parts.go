@@ -17,8 +17,8 @@ var partsDuties = []Duty{
 
 	// Keepalive.
 	{Mutant{"taken-not-counted", "bytes that the peer takes are no sign of life", []Edit{{"internal/keepalive.State.Check", "if taken > p.taken {", "if taken < 0 {"}}}, By{"./internal/keepalive", "TestSlowTransferNeverDies"}},
-	{Mutant{"pings-apart", "each connection is pinged at a moment of its own", []Edit{{"internal/keepalive.State.Together", "k.tick == 0 ||", "k.tick >= 0 ||"}}}, By{"./internal/keepalive", "TestTogether"}},
-	{Mutant{"pong-looked-at", "a Pong costs a look of its own", []Edit{{"internal/keepalive.State.Check", "period-int64(k.tick):", "period:"}}}, By{"./internal/keepalive", "TestTogether"}},
+	{Mutant{"pings-apart", "each connection is pinged at a moment of its own", []Edit{{"internal/keepalive.State.Together", "tick == 0 ||", "tick >= 0 ||"}}}, By{"./internal/keepalive", "TestTogether"}},
+	{Mutant{"pong-looked-at", "a Pong costs a look of its own", []Edit{{"internal/keepalive.State.Check", "period-k.tick():", "period:"}}}, By{"./internal/keepalive", "TestTogether"}},
 	{Mutant{"never-overflows", "a moment that is never is soon", []Edit{{"internal/keepalive.State.Together", "|| d > math.MaxInt64/2 {", "{"}}}, By{"./internal/keepalive", "TestTogether"}},
 	{Mutant{"sign-not-reset", "a sign of life after a Ping does not count", []Edit{{"internal/keepalive.State.Check", "p.asked, p.left = 0, 0", "p.left = 0"}}}, By{"./internal/keepalive", "TestCheck"}},
 	{Mutant{"ping-left-when-asked", "a Ping has left when it was asked for", []Edit{{"internal/keepalive.State.PingLeft", "p.left = t", "p.left = p.asked"}}}, By{"./internal/keepalive", "TestCheck"}},
