@@ -27,10 +27,6 @@ const (
 	limitReadAllocs = 2.0  // per Read of a large message
 	limitReadBytes  = 1.25 // allocated by it, per byte of the message
 
-	limitServerIdle  = 4.4 * 1024 // heap and stack of a connection that waits, accepted through Handler
-	limitClientIdle  = 3.8 * 1024 // of one from Dial
-	limitHandlerIdle = 9 * 1024   // and of one in an HTTP handler that goes on; one step more of stack is 4 KiB there, and 2 KiB elsewhere
-
 	limitWritesPerMessage = 1.0  // system calls of a Write that finds room in the socket
 	limitWritesPerBurst   = 1.25 // and of all answers to what came at once; they wait a millisecond for each other, and on a busy machine it passes
 	limitReadsPerMessage  = 2.0  // one that finds nothing, one that finds the message
