@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/closeonce/websocket/internal/alarm"
 	"github.com/closeonce/websocket/internal/handshake"
 	"github.com/closeonce/websocket/internal/keepalive"
 	"github.com/closeonce/websocket/internal/supervisor"
@@ -204,8 +205,11 @@ func newCompression(agreed handshake.Params, client bool, threshold int) *compre
 // ring handles the alarms that are due. The alarms' timer calls it.
 func (c *Conn) ring() {
 	t := now()
-	due := c.alarms.Take(t)
+	due, late := c.alarms.Take(t)
 	c.keepalive.Listened(t)
+	if late > asleep {
+		due = c.judgeLater(t, due)
+	}
 	if due.Has(alarmCork) {
 		c.mu.Lock()
 		c.sender.corked = false
@@ -230,6 +234,21 @@ func (c *Conn) ring() {
 		}
 		(*background)(c).Look(t)
 	}
+}
+
+// asleep is how late an alarm is if the process could not run: it was stopped, its machine slept, or others had the processors.
+const asleep = 100 * time.Millisecond
+
+// judgeLater puts off the alarms that end the connection for a peer's silence: who reads gets time to read what has come while
+// the process could not run. It returns what is due still.
+func (c *Conn) judgeLater(t int64, due alarm.Due) alarm.Due {
+	for _, k := range [...]alarm.Kind{alarmKeepAlive, alarmClose} {
+		if due.Has(k) {
+			c.alarms.SetOnce(t, k, asleep)
+			due = due.Without(k)
+		}
+	}
+	return due
 }
 
 // checkAlive looks for signs of life of the peer, and sends a Ping or ends the connection if there are none.

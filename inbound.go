@@ -116,6 +116,9 @@ func (c *Conn) receive(ctx context.Context, dst []byte) (int, error) {
 		if c.receiver.fresh != (fresh{}) {
 			c.publish()
 		}
+		if ctx != nil && c.receiver.midway() && c.keepalive.Hearing() {
+			c.keepalive.Listened(now()) // the supervisor, which looks after messages, does not
+		}
 		n, err := c.transport.Read(c.lifetime.Foreign(ctx), dst)
 		if n > 0 {
 			c.receiver.fresh.bytes += uint32(n)

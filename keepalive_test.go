@@ -1,7 +1,9 @@
 package websocket
 
 import (
+	"errors"
 	"io"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -83,4 +85,65 @@ func answerPings(nc io.ReadWriteCloser, ping func()) {
 			return
 		}
 	}
+}
+
+// TestKeepAliveMidway: the time runs from the last byte, wherever in a message or a header it was.
+func TestKeepAliveMidway(t *testing.T) {
+	const asked = 2 * time.Second
+	s := newSettings(0, 0, asked)
+	for name, send := range map[string]func(t *connTest){
+		"in a message": func(t *connTest) { t.p.Send(wiretest.Frame{Opcode: wiretest.OpText, Payload: []byte("begun")}) },
+		"in a frame": func(t *connTest) {
+			if t.c.sender.client {
+				t.p.Conn.Write([]byte{0x82, 0x05, 'x'})
+			} else {
+				t.p.Conn.Write([]byte{0x82, 0x85, 0, 0, 0, 0, 'x'})
+			}
+		},
+		"in a header": func(t *connTest) { t.p.Conn.Write([]byte{0x82}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			runConnTest(t, config{settings: s}, func(t *connTest) {
+				if t.real {
+					return
+				}
+				go t.c.Read(bg)
+				time.Sleep(asked / 4)
+				send(t)
+				begun := time.Now()
+				f := t.p.ReadFrame("a Ping")
+				if took := time.Since(begun); f.Opcode != wiretest.OpPing || !aboutAPeriod(took, s.keepAlive) {
+					t.Errorf("%v after %v, period %v", f, took, s.keepAlive)
+				}
+				<-t.c.Context().Done()
+				if took := time.Since(begun); !aboutAPeriod(took/2, s.keepAlive) {
+					t.Errorf("dead after %v, period %v", took, s.keepAlive)
+				}
+			})
+		})
+	}
+}
+
+// TestAlarmLate: an alarm that rings late, because the process could not run, is put off, and comes.
+func TestAlarmLate(t *testing.T) {
+	runConnTest(t, config{settings: newSettings(0, time.Hour, time.Hour)}, func(t *connTest) {
+		if t.real {
+			return
+		}
+		closing := start(func() error { return t.c.Close(1000, "") })
+		t.p.WantClose("ours", 1000)
+		t.settle()
+		due, late := t.c.alarms.Take(now() + int64(2*time.Hour))
+		if late < time.Hour/2 || !due.Has(alarmClose) || !due.Has(alarmKeepAlive) {
+			t.Fatalf("%b is due, %v late", due, late)
+		}
+		if due = t.c.judgeLater(now(), due); due.Has(alarmClose) || due.Has(alarmKeepAlive) {
+			t.Errorf("%b is left", due)
+		}
+		begun := time.Now()
+		err := t.want("Close", closing)
+		if took := time.Since(begun); took != asleep || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after %v: %v", took, err)
+		}
+	})
 }

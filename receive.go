@@ -260,6 +260,9 @@ func (r *receiver) skipBuffered() {
 	r.left -= n
 }
 
+// midway reports whether a frame or a message has begun, and its end has not come.
+func (r *receiver) midway() bool { return r.left > 0 || r.inMessage || !r.inbox.Empty() }
+
 // announced returns how much payload of the message's current frame is still to be read.
 func (r *receiver) announced() int64 {
 	f := &r.message.frame

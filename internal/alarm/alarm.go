@@ -19,6 +19,9 @@ type Due uint8
 // Has reports whether the kind is in the set.
 func (d Due) Has(k Kind) bool { return d&(1<<k) != 0 }
 
+// Without returns the set without the kind.
+func (d Due) Without(k Kind) Due { return d &^ (1 << k) }
+
 // A Set is up to one alarm of each kind over one timer, which is armed for the earliest. Setting an alarm later than
 // the timer goes off touches no timer, so an alarm may be moved for each message. It guards itself.
 type Set struct {
@@ -80,12 +83,15 @@ func (s *Set) armLocked(t, at int64) {
 	s.timer.Reset(time.Duration(at - t))
 }
 
-// Take returns the alarms that are due at t, which is now, and arms the timer for the others.
-func (s *Set) Take(t int64) (due Due) {
+// Take returns the alarms that are due at t, which is now, and arms the timer for the others. It says how late the timer is.
+func (s *Set) Take(t int64) (due Due, late time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.armed == ended {
-		return 0
+		return 0, 0
+	}
+	if s.armed != 0 {
+		late = time.Duration(t - s.armed)
 	}
 	s.armed = 0
 	var next int64
@@ -102,7 +108,7 @@ func (s *Set) Take(t int64) (due Due) {
 	if next != 0 {
 		s.armLocked(t, next)
 	}
-	return due
+	return due, late
 }
 
 // End stops the timer for good.

@@ -38,7 +38,7 @@ func newBell(k Kind, after time.Duration) *bell {
 
 func (s *bell) ring() {
 	t := Now()
-	due := s.Take(t)
+	due, _ := s.Take(t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rings++
@@ -170,7 +170,7 @@ func TestEnd(t *testing.T) {
 		s.SetEarlier(Now(), c, time.Second)
 		time.Sleep(time.Minute)
 		s.want(t, "nothing can be set after the end")
-		if due := s.Take(Now() + int64(time.Hour)); due != 0 {
+		if due, _ := s.Take(Now() + int64(time.Hour)); due != 0 {
 			t.Errorf("after the end %b is due", due)
 		}
 		s.End()
@@ -184,7 +184,8 @@ func TestEndWhileRinging(t *testing.T) {
 		looked := make(chan Due, 1)
 		s.Init(func() {
 			time.Sleep(time.Second)
-			looked <- s.Take(Now())
+			due, _ := s.Take(Now())
+			looked <- due
 		}, Now(), a, time.Second)
 		time.Sleep(1500 * time.Millisecond)
 		s.End()

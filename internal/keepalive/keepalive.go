@@ -117,6 +117,9 @@ func (k *State) Came() {
 	}
 }
 
+// Hearing reports whether bytes have come that nobody has noted the time of.
+func (k *State) Hearing() bool { return k.hearing.Load() }
+
 // Listened notes what hearing says, at t, which is now.
 func (k *State) Listened(t int64) {
 	if k.hearing.Load() {
