@@ -133,6 +133,73 @@ func TestContextThatCallsBack(t *testing.T) {
 	})
 }
 
+// A locked context wants a lock of the application's to be asked for its end, and to be told that nobody asks any more.
+type locked struct {
+	context.Context
+	mu    *sync.Mutex
+	asked chan struct{} // gets something when it was asked
+}
+
+func (l locked) AfterFunc(f func()) (stop func() bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	below := context.AfterFunc(l.Context, f)
+	select {
+	case l.asked <- struct{}{}:
+	default:
+	}
+	return func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return below()
+	}
+}
+
+// TestContextUnderLock: CloseNow never blocks, nor do Close and Read, whatever lock their caller has that the context of another
+// call wants, which is under way or over.
+func TestContextUnderLock(t *testing.T) {
+	t.Parallel()
+	for name, over := range map[string]bool{"of a Read that waits": false, "of a Read before": true} {
+		for end, call := range map[string]func(c *Conn){
+			"CloseNow": func(c *Conn) { c.CloseNow() },
+			"Close":    func(c *Conn) { c.Close(1000, "") },
+			"Read": func(c *Conn) {
+				ctx, cancel := context.WithTimeout(bg, 10*time.Millisecond)
+				defer cancel()
+				c.Read(ctx)
+				c.CloseNow()
+			},
+		} {
+			t.Run(end+", with the lock of the context "+name, func(t *testing.T) {
+				runConnTest(t, config{settings: newSettings(0, 100*time.Millisecond, -1)}, func(t *connTest) {
+					if !t.real {
+						return // in a bubble all would wait for the lock for ever
+					}
+					var mu sync.Mutex
+					ctx, cancel := context.WithCancel(bg)
+					defer cancel()
+					foreign := locked{ctx, &mu, make(chan struct{}, 1)}
+					read := start(func() error { _, _, err := t.c.Read(foreign); return err })
+					if over {
+						t.p.SendText("first")
+						if err := t.want("Read", read); err != nil {
+							t.Fatal(err)
+						}
+						read = nil
+					}
+					<-foreign.asked
+					mu.Lock()
+					defer mu.Unlock()
+					t.want(end, start(func() error { call(t.c); return nil }))
+					if read != nil {
+						t.want("Read", read)
+					}
+				})
+			})
+		}
+	}
+}
+
 // A halfRead net.Conn has read bytes, and has yet to return them, when something else happens.
 type halfRead struct {
 	*memconn.Conn

@@ -84,7 +84,10 @@ func (i *interruption) watch(ctx context.Context, ask func()) {
 	done := ctx.Done()
 	var stop func() bool
 	if c, ok := ctx.(afterFuncer); ok {
-		stop = c.AfterFunc(func() { go ask() }) // it may be called with who knows what held
+		// Both directions go to another goroutine: it may call with who knows what held, and be called while our caller
+		// holds what it wants.
+		takeBack := c.AfterFunc(func() { go ask() })
+		stop = func() bool { go takeBack(); return true }
 	} else {
 		stop = context.AfterFunc(ctx, ask)
 	}
