@@ -3,6 +3,8 @@ package websocket
 import (
 	"cmp"
 	"context"
+	"runtime"
+	"time"
 
 	"github.com/closeonce/websocket/internal/supervisor"
 )
@@ -32,7 +34,7 @@ func (c *Conn) takePosted() bool {
 		case at.pack != nil:
 			at.pack.pack(z)
 		case at.full:
-			c.flushNow()
+			c.makeRoom()
 			tried = true
 		case at.lags != nil:
 			c.tellSlow()
@@ -41,6 +43,30 @@ func (c *Conn) takePosted() bool {
 			return c.has(backlogged)
 		}
 	}
+}
+
+// roomPatience is how long makeRoom waits for who writes: not for long, since that may be a callback under which a group's
+// message is broadcast.
+const roomPatience = 10 * time.Millisecond
+
+// makeRoom writes what waits, as much as the kernel takes. A member for which there is no room then is slow: so if somebody
+// else is writing, makeRoom waits until he has done so, or waits for the kernel himself.
+func (c *Conn) makeRoom() {
+	if !c.transport.Tries() {
+		c.wakeWriter()
+		return
+	}
+	for begun := now(); !c.writeTurn.Try(); runtime.Gosched() {
+		if c.writeTurn.Blocked.Load() || now()-begun > int64(roomPatience) {
+			return
+		}
+	}
+	for {
+		if wrote, err := c.flush(nil, nil, tryOnce); err != nil || !wrote || c.writeTurn.Awaited() {
+			break
+		}
+	}
+	c.leaveWrite()
 }
 
 // mark is what waitsBefore takes for all that has come until now.

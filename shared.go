@@ -117,16 +117,16 @@ type topic struct {
 	fullSince int64  // when a message did not fit; 0: all have, since the backlog was half empty
 }
 
-// SlowPolicy says what a [Group] does with a member that has no room for a message. What is dropped is counted.
+// SlowPolicy says what a [Group] does with a member that has no room for a message: its queue is full, and its kernel takes no
+// more. On Windows, and over a net.Conn that is not TCP, a Unix socket or TLS over one, a goroutine writes, and nobody knows
+// what the kernel takes: there the queue must hold a burst. What is dropped is counted.
 type SlowPolicy int
 
 const (
 	// CloseAfterGrace drops messages for the member until half of what waits for it has left. If that takes longer than
 	// Grace, the member is closed with 1013 (StatusTryAgainLater), and is no member any more.
 	CloseAfterGrace SlowPolicy = iota
-	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more. On Windows, and over
-	// a net.Conn that is not TCP, a Unix socket or TLS over one, a goroutine writes, so that a burst of more than MaxQueued
-	// messages may close a member that reads well: use CloseAfterGrace there.
+	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more.
 	CloseSlow
 	// DropNewest drops the message. The member stays.
 	DropNewest

@@ -13,6 +13,8 @@ import (
 // The zero value is free.
 type Turn struct {
 	state atomic.Int32
+	// Blocked says that the holder waits for the other end, and so may have the turn for long. The holder sets it.
+	Blocked atomic.Bool
 
 	mu    sync.Mutex // guards the line, and the transitions to and from contended
 	first *waiter

@@ -20,6 +20,7 @@ var partsDuties = []Duty{
 	{Mutant{"pings-apart", "each connection is pinged at a moment of its own", []Edit{{"internal/keepalive.State.Together", "tick == 0 ||", "tick >= 0 ||"}}}, By{"./internal/keepalive", "TestTogether"}},
 	{Mutant{"pong-looked-at", "a Pong costs a look of its own", []Edit{{"internal/keepalive.State.Check", "period-k.tick():", "period:"}}}, By{"./internal/keepalive", "TestTogether"}},
 	{Mutant{"never-overflows", "a moment that is never is soon", []Edit{{"internal/keepalive.State.Together", "|| d > math.MaxInt64/2 {", "{"}}}, By{"./internal/keepalive", "TestTogether"}},
+	{Mutant{"stop-under-lock", "a foreign context's stop function is called by whoever ends the connection", []Edit{{"internal/transport.interruption.watch", "go takeBack(); return true", "return takeBack()"}}}, By{".", "TestContextUnderLock"}},
 	{Mutant{"sign-not-reset", "a sign of life after a Ping does not count", []Edit{{"internal/keepalive.State.Check", "p.asked, p.left = 0, 0", "p.left = 0"}}}, By{"./internal/keepalive", "TestCheck"}},
 	{Mutant{"ping-left-when-asked", "a Ping has left when it was asked for", []Edit{{"internal/keepalive.State.PingLeft", "p.left = t", "p.left = p.asked"}}}, By{"./internal/keepalive", "TestCheck"}},
 	{Mutant{"ping-left-behind-much", "a Ping has left though much is outstanding", []Edit{{"internal/keepalive.State.PingLeft", "if outstanding <= littleOutstanding {", "if outstanding >= 0 {"}}}, By{"./internal/keepalive", "TestCheck"}},

@@ -1,0 +1,87 @@
+package websocket
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestGroupBurstFits: what a burst has more than a member's queue holds is no reason to call the member slow, as long as its kernel
+// takes it: by no policy is anything dropped, or anybody closed. It is broadcast by one goroutine and by several, so that
+// those who deliver meet.
+func TestGroupBurstFits(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there a goroutine writes, and whether it waits for the kernel is not known")
+	}
+	const members = 3
+	for wire, pair := range map[string]func(t *testing.T) (a, b net.Conn){
+		"tcp": tcpPair,
+		"tls": tlsOverTCP,
+	} {
+		for _, policy := range []SlowPolicy{CloseAfterGrace, CloseSlow, DropNewest, DropOldest} {
+			for _, b := range []struct{ callers, messages, size, limit int }{ // a kernel's buffers hold it
+				{1, 40, 4 << 10, 48 << 10}, // the queue more than one system call takes
+				{4, 40, 4 << 10, 48 << 10},
+				{1, 16, 10 << 10, 24 << 10}, // each message has its own
+				{4, 16, 10 << 10, 24 << 10},
+			} {
+				if !t.Run(fmt.Sprintf("%s, %v, %v", wire, policy, b), func(t *testing.T) {
+					g := Group{Policy: policy}
+					var far []net.Conn
+					for range members {
+						near, peer := pair(t)
+						c := newConn(near, config{parent: bg, readLimit: defaultReadLimit, settings: newSettings(b.limit, 0, -1)})
+						t.Cleanup(func() { c.CloseNow(); peer.Close() })
+						if err := g.Add(c); err != nil {
+							t.Fatal(err)
+						}
+						far = append(far, peer)
+					}
+					var all sync.WaitGroup
+					for range b.callers {
+						all.Go(func() {
+							p := make([]byte, b.size)
+							for range b.messages / b.callers {
+								if err := g.Broadcast(MessageBinary, p); err != nil {
+									t.Error(err)
+								}
+							}
+						})
+					}
+					all.Wait()
+					for _, nc := range far {
+						nc.SetReadDeadline(time.Now().Add(5 * time.Second))
+						if _, err := io.ReadFull(nc, make([]byte, b.messages*(b.size+4))); err != nil {
+							t.Fatalf("not all came: %v; %+v", err, g.Stats())
+						}
+					}
+					if s := g.Stats(); s.Dropped != 0 || s.Closed != 0 {
+						t.Errorf("%+v", s)
+					}
+				}) {
+					return // the others wait for what does not come, too
+				}
+			}
+		}
+	}
+}
+
+// tlsOverTCP is a pair whose first end is the server's.
+func tlsOverTCP(t *testing.T) (a, b net.Conn) {
+	a, b = tcpPair(t)
+	server := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{testCertificate()}})
+	client := tls.Client(b, &tls.Config{InsecureSkipVerify: true})
+	done := start(server.Handshake)
+	if err := client.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	return server, client
+}
