@@ -16,6 +16,7 @@ type handlers struct {
 type trouble struct {
 	err      error
 	panicked any
+	then     *trouble // what came behind a panic that nobody has seen yet; an error stays. Guarded by Conn.mu
 }
 
 // writeWait is how long an answer by a default handler may wait.
@@ -60,7 +61,11 @@ func (c *Conn) handle(h func() error) {
 func (c *Conn) interrupt(t *trouble) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trouble.CompareAndSwap(nil, t)
+	if first := c.trouble.Load(); first == nil {
+		c.trouble.Store(t)
+	} else if first.panicked != nil && (first.then == nil || first.then.panicked != nil) {
+		first.then = t
+	}
 	c.reads.interrupt()
 }
 
@@ -73,8 +78,10 @@ func (c *Conn) panicOn(hold func()) *trouble {
 	}
 	hold()
 	c.mu.Lock() // with AutoControl another handler may run just now
-	c.trouble.Store(nil)
-	c.reads.resume()
+	c.trouble.Store(t.then)
+	if t.then == nil {
+		c.reads.resume()
+	}
 	c.mu.Unlock()
 	panic(t.panicked)
 }

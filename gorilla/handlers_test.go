@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"errors"
 	"sync"
 	"testing"
 )
@@ -21,5 +22,25 @@ func TestPanicsMeet(t *testing.T) {
 		if told, interrupted := c.trouble.Load() != nil, c.reads.interrupted.Load(); told != interrupted {
 			t.Fatalf("something to tell: %t; interrupted: %t", told, interrupted)
 		}
+	}
+}
+
+// TestErrorBehindPanic: an error ends reading also if it came behind panics that nobody has seen yet.
+func TestErrorBehindPanic(t *testing.T) {
+	var c Conn
+	bad := errors.New("the handler's error")
+	for _, left := range []trouble{{panicked: "first"}, {panicked: "second"}, {err: bad}, {panicked: "after it"}} {
+		c.interrupt(&left)
+	}
+	func() {
+		defer func() {
+			if v := recover(); v != "first" {
+				t.Errorf("panicked with %v", v)
+			}
+		}()
+		c.panicOn(func() {})
+	}()
+	if left := c.panicOn(func() {}); left == nil || left.err != bad || !c.reads.interrupted.Load() {
+		t.Errorf("then: %+v; interrupted: %t", left, c.reads.interrupted.Load())
 	}
 }

@@ -47,7 +47,8 @@ type Upgrader struct {
 	EnableCompression bool
 
 	// AutoControl has the connection answer Pings and the peer's Close by itself, even while nobody reads. Handlers then run in
-	// a goroutine of the connection's own if nobody reads, and the close handler only tells of the Close. It is an addition to
+	// a goroutine of the connection's own if nobody reads, and the close handler only tells of the Close. An error that a
+	// handler returns ends reading at once, before messages that came earlier and were not read yet. It is an addition to
 	// gorilla/websocket.
 	AutoControl bool
 }
