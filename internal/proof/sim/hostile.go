@@ -143,7 +143,9 @@ func (w *world) hostile(role string) {
 	}
 	time.Sleep(w.draw.upTo(one(w.draw, time.Millisecond, time.Second, 3*time.Minute)))
 	p.bounded(r, drains)
-	if p.over().IsZero() && !p.closed() && !p.noReads() && r.reads == "always" && p.heard.seen().breach == nil && p.heard.seen().close() == nil && p.wire.seen().close() == nil && drains {
+	s := p.heard.seen()
+	refused := s.breach != nil || s.largest > p.opts.limit() // the Close may be on its way behind the Pong
+	if p.over().IsZero() && !p.closed() && !p.noReads() && r.reads == "always" && !refused && s.close() == nil && p.wire.seen().close() == nil && drains {
 		p.answered("in the end")
 	}
 	if p.over().IsZero() {
