@@ -15,8 +15,9 @@ import (
 // the peer's Close frame, and closes TCP. A client waits for the server to close TCP first.
 //
 // Close returns nil if both Close frames were exchanged, whichever side began. It waits for at most the option CloseTimeout,
-// 5 s by default, and then ends the connection. If a Close frame is missing then, it returns an error. Messages that Write
-// has accepted are sent before the Close frame. Messages that were not read, and data that the peer still sends, are dropped.
+// 5 s by default, and then ends the connection. If a Close frame is missing then, it returns an error, which is
+// [os.ErrDeadlineExceeded] after that time. Messages that Write has accepted are sent before the Close frame. Messages that
+// were not read, and data that the peer still sends, are dropped.
 //
 // Blocked calls return the reason for the connection's end, and so do all later calls. The reason is [net.ErrClosed] if this
 // Close began the end. Blocked calls return when the Close frame has left, after at most a second, or when their context is
@@ -24,8 +25,8 @@ import (
 // every call returns the same result. Only the error for a code or reason that can't be sent is returned by its own call alone.
 //
 // A reason has at most 123 bytes of UTF-8. The code is 1000 to 1003, 1007 to 1014, 3000 to 4999, or StatusNoStatusRcvd
-// for a Close frame without a code. For any other code or reason, Close uses the nearest one that is allowed, and returns
-// an error.
+// for a Close frame without a code. In place of any other code, Close uses 1011 without a reason; in place of any other reason,
+// its beginning, or none if it is not UTF-8. It then returns an error.
 func (c *Conn) Close(code StatusCode, reason string) error {
 	return c.CloseContext(context.Background(), code, reason)
 }

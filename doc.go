@@ -58,4 +58,9 @@
 //     stream ended without a Close frame.
 //   - The peer broke the protocol: [errors.As] finds a [ProtocolError]. The peer was
 //     sent the Close frame that the RFC asks for.
+//   - A message was larger than the read limit: [errors.Is] finds [ErrMessageTooBig]. The
+//     peer was sent 1009.
+//   - The peer did not answer a keepalive Ping: it is [ErrPingTimeout].
+//   - A callback panicked, or a Group's [SlowPolicy] closed the connection: the error says
+//     so. The second is also [net.ErrClosed].
 package websocket

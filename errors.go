@@ -15,9 +15,10 @@ var (
 	ErrMessageTooBig = errors.New("websocket: message too big")
 
 	// ErrQueueFull is returned by [Conn.TryWrite], [Conn.TryWritePrepared],
-	// [Conn.SendPing] and [Conn.SendPong] when the message or frame does not fit into the queue,
-	// because the peer reads more slowly than the application writes. Nothing
-	// of it was sent. Drop the message, or close the connection.
+	// [Conn.SendPing] and [Conn.SendPong] when the message or frame does not fit into the queue:
+	// the peer reads more slowly than the application writes, or the message is larger than
+	// the option QueueLimit. Nothing of it was sent. Drop the message, or close the
+	// connection; send one that is larger with Write.
 	ErrQueueFull = errors.New("websocket: the write queue is full")
 
 	// ErrPingTimeout is returned by calls on a connection that has ended because

@@ -315,11 +315,11 @@ func checkClose(code StatusCode, reason string) (StatusCode, string, error) {
 	case code == StatusNoStatusRcvd && reason == "":
 		return code, "", nil
 	case code == StatusNoStatusRcvd:
-		return StatusInternalError, "", fmt.Errorf("websocket: the status code 1005 (StatusNoStatusRcvd) means a Close frame without a code, which can't have a reason; 1011 was sent instead")
+		return StatusInternalError, "", fmt.Errorf("websocket: the status code 1005 (StatusNoStatusRcvd) means a Close frame without a code, which can't have a reason; Close uses 1011 without a reason instead")
 	case !code.sendable():
-		return StatusInternalError, "", fmt.Errorf("websocket: the status code %d may not be sent in a Close frame (RFC 6455, section 7.4); 1011 was sent instead", int(code))
+		return StatusInternalError, "", fmt.Errorf("websocket: the status code %d may not be sent in a Close frame (RFC 6455, section 7.4); Close uses 1011 without a reason instead", int(code))
 	case !utf8.ValidString(reason):
-		return code, "", fmt.Errorf("websocket: the reason for Close is not UTF-8; the Close frame was sent without it")
+		return code, "", fmt.Errorf("websocket: the reason for Close is not UTF-8; Close uses none")
 	case len(reason) > maxCloseReason:
 		cut := maxCloseReason
 		for !utf8.RuneStart(reason[cut]) {
