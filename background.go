@@ -205,11 +205,8 @@ func newCompression(agreed handshake.Params, client bool, threshold int) *compre
 // ring handles the alarms that are due. The alarms' timer calls it.
 func (c *Conn) ring() {
 	t := now()
-	due, late := c.alarms.Take(t)
+	due := c.alarms.Take(t, judges, asleep)
 	c.keepalive.Listened(t)
-	if late > asleep {
-		due = c.judgeLater(t, due)
-	}
 	if due.Has(alarmCork) {
 		c.mu.Lock()
 		c.sender.corked = false
@@ -236,20 +233,11 @@ func (c *Conn) ring() {
 	}
 }
 
-// asleep is how late an alarm is if the process could not run: it was stopped, its machine slept, or others had the processors.
-const asleep = 100 * time.Millisecond
+// judges are the alarms that end the connection for the peer's silence. If they are so late that we were asleep (the process
+// was stopped, its machine slept, or others had the processors) who reads gets time to read what has come meanwhile.
+var judges = alarm.Of(alarmKeepAlive, alarmClose)
 
-// judgeLater puts off the alarms that end the connection for a peer's silence: who reads gets time to read what has come while
-// the process could not run. It returns what is due still.
-func (c *Conn) judgeLater(t int64, due alarm.Due) alarm.Due {
-	for _, k := range [...]alarm.Kind{alarmKeepAlive, alarmClose} {
-		if due.Has(k) {
-			c.alarms.SetOnce(t, k, asleep)
-			due = due.Without(k)
-		}
-	}
-	return due
-}
+const asleep = 100 * time.Millisecond
 
 // checkAlive looks for signs of life of the peer, and sends a Ping or ends the connection if there are none.
 func (c *Conn) checkAlive(t int64) {

@@ -1,9 +1,7 @@
 package websocket
 
 import (
-	"errors"
 	"io"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -122,28 +120,4 @@ func TestKeepAliveMidway(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestAlarmLate: an alarm that rings late, because the process could not run, is put off, and comes.
-func TestAlarmLate(t *testing.T) {
-	runConnTest(t, config{settings: newSettings(0, time.Hour, time.Hour)}, func(t *connTest) {
-		if t.real {
-			return
-		}
-		closing := start(func() error { return t.c.Close(1000, "") })
-		t.p.WantClose("ours", 1000)
-		t.settle()
-		due, late := t.c.alarms.Take(now() + int64(2*time.Hour))
-		if late < time.Hour/2 || !due.Has(alarmClose) || !due.Has(alarmKeepAlive) {
-			t.Fatalf("%b is due, %v late", due, late)
-		}
-		if due = t.c.judgeLater(now(), due); due.Has(alarmClose) || due.Has(alarmKeepAlive) {
-			t.Errorf("%b is left", due)
-		}
-		begun := time.Now()
-		err := t.want("Close", closing)
-		if took := time.Since(begun); took != asleep || !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("after %v: %v", took, err)
-		}
-	})
 }

@@ -19,8 +19,13 @@ type Due uint8
 // Has reports whether the kind is in the set.
 func (d Due) Has(k Kind) bool { return d&(1<<k) != 0 }
 
-// Without returns the set without the kind.
-func (d Due) Without(k Kind) Due { return d &^ (1 << k) }
+// Of returns the set of these kinds.
+func Of(kinds ...Kind) (d Due) {
+	for _, k := range kinds {
+		d |= 1 << k
+	}
+	return d
+}
 
 // A Set is up to one alarm of each kind over one timer, which is armed for the earliest. Setting an alarm later than
 // the timer goes off touches no timer, so an alarm may be moved for each message. It guards itself.
@@ -83,19 +88,22 @@ func (s *Set) armLocked(t, at int64) {
 	s.timer.Reset(time.Duration(at - t))
 }
 
-// Take returns the alarms that are due at t, which is now, and arms the timer for the others. It says how late the timer is.
-func (s *Set) Take(t int64) (due Due, late time.Duration) {
+// Take returns the alarms that are due at t, which is now, and arms the timer for the others. Those of the patient kinds that are
+// more than asleep late are put off by as much, once: the process could not run, and what they would judge by may have
+// happened and be yet to be seen.
+func (s *Set) Take(t int64, patient Due, asleep time.Duration) (due Due) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.armed == ended {
-		return 0, 0
-	}
-	if s.armed != 0 {
-		late = time.Duration(t - s.armed)
+		return 0
 	}
 	s.armed = 0
 	var next int64
 	for k, at := range s.at {
+		if at != 0 && patient.Has(Kind(k)) && at&wasPutOff == 0 && t-at > int64(asleep) {
+			at = later(t, asleep) | wasPutOff
+			s.at[k] = at
+		}
 		switch {
 		case at == 0:
 		case at <= t:
@@ -108,7 +116,7 @@ func (s *Set) Take(t int64) (due Due, late time.Duration) {
 	if next != 0 {
 		s.armLocked(t, next)
 	}
-	return due, late
+	return due
 }
 
 // End stops the timer for good.
@@ -119,12 +127,15 @@ func (s *Set) End() {
 	s.timer.Stop()
 }
 
+// wasPutOff is the bit of an alarm's time that says that it was put off. Other times are even.
+const wasPutOff = 1
+
 // later returns t + d, or the end of time: "never" is a duration of math.MaxInt64 for many.
 func later(t int64, d time.Duration) int64 {
-	if d > 0 && t > math.MaxInt64-int64(d) {
-		return math.MaxInt64
+	if d > 0 && t >= math.MaxInt64-int64(d) {
+		return math.MaxInt64 &^ wasPutOff
 	}
-	return t + int64(d)
+	return (t + int64(d) + wasPutOff) &^ wasPutOff
 }
 
 // epoch is what Now counts from. Only differences matter.

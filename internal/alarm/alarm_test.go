@@ -38,7 +38,7 @@ func newBell(k Kind, after time.Duration) *bell {
 
 func (s *bell) ring() {
 	t := Now()
-	due, _ := s.Take(t)
+	due := s.Take(t, 0, 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rings++
@@ -170,7 +170,7 @@ func TestEnd(t *testing.T) {
 		s.SetEarlier(Now(), c, time.Second)
 		time.Sleep(time.Minute)
 		s.want(t, "nothing can be set after the end")
-		if due, _ := s.Take(Now() + int64(time.Hour)); due != 0 {
+		if due := s.Take(Now()+int64(time.Hour), 0, 0); due != 0 {
 			t.Errorf("after the end %b is due", due)
 		}
 		s.End()
@@ -184,8 +184,7 @@ func TestEndWhileRinging(t *testing.T) {
 		looked := make(chan Due, 1)
 		s.Init(func() {
 			time.Sleep(time.Second)
-			due, _ := s.Take(Now())
-			looked <- due
+			looked <- s.Take(Now(), 0, 0)
 		}, Now(), a, time.Second)
 		time.Sleep(1500 * time.Millisecond)
 		s.End()
@@ -202,7 +201,7 @@ func TestAgainstMemory(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			s := newBell(a, time.Second)
-			at := [Kinds]int64{a: s.began + int64(time.Second)}
+			at := [Kinds]int64{a: later(s.began, time.Second)}
 			var want []string
 			pass := func(until int64) { // what rings until then, in order
 				for {
@@ -227,7 +226,7 @@ func TestAgainstMemory(t *testing.T) {
 				k := Kind(random.IntN(Kinds))
 				after := time.Duration(1 + random.Int64N(int64(time.Second)))
 				now := Now()
-				switch when := now + int64(after); random.IntN(4) {
+				switch when := later(now, after); random.IntN(4) {
 				case 0:
 					s.Set(now, k, after)
 					at[k] = when
@@ -269,4 +268,29 @@ func TestNow(t *testing.T) {
 			t.Errorf("an hour has %d ns", passed)
 		}
 	})
+}
+
+// TestPutOff: what is late is put off once if its kind is patient, and comes then, however late. An alarm that is set anew may be
+// put off again.
+func TestPutOff(t *testing.T) {
+	const asleep, hour = 100 * time.Millisecond, int64(time.Hour)
+	var s Set
+	s.Init(func() {}, Now(), a, time.Minute)
+	defer s.End()
+	now := Now()
+	s.Set(now, b, time.Minute)
+	s.Set(now, c, 3*time.Hour)
+	take := func(why string, at int64, want Due) {
+		t.Helper()
+		if due := s.Take(at, Of(b, c), asleep); due != want {
+			t.Errorf("%s: %b is due, want %b", why, due, want)
+		}
+	}
+	take("late", now+hour, Of(a))
+	take("not yet", now+hour+int64(asleep)/2, 0)
+	take("late again", now+2*hour, Of(b))
+	take("a little late", now+3*hour+int64(asleep), Of(c))
+	s.Set(now, b, time.Minute)
+	take("set anew", now+4*hour, 0)
+	take("in time", now+4*hour+int64(asleep)+2, Of(b))
 }
