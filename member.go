@@ -19,13 +19,16 @@ func (c *Conn) pull() {
 	}
 }
 
+// manyTries is how often takePosted makes room that others take.
+const manyTries = 1000
+
 // takePosted moves what the groups have posted to the backlog, and reports whether something waits there.
 func (c *Conn) takePosted() bool {
 	z, threshold := c.compressor(), 0
 	if z != nil {
 		threshold = int(c.deflate.threshold.Load())
 	}
-	for tried := false; ; {
+	for tries, tried := 0, false; ; {
 		c.mu.Lock()
 		at := c.sender.take(&c.closing, z, threshold, tried)
 		c.unlock()
@@ -34,8 +37,8 @@ func (c *Conn) takePosted() bool {
 		case at.pack != nil:
 			at.pack.pack(z)
 		case at.full:
-			c.makeRoom()
-			tried = true
+			tries++
+			tried = !c.makeRoom() || tries > manyTries // others may fill the room at once
 		case at.lags != nil:
 			c.tellSlow()
 			at.lags.of.lags()
@@ -45,28 +48,46 @@ func (c *Conn) takePosted() bool {
 	}
 }
 
-// roomPatience is how long makeRoom waits for who writes: not for long, since that may be a callback under which a group's
-// message is broadcast.
-const roomPatience = 10 * time.Millisecond
-
-// makeRoom writes what waits, as much as the kernel takes. A member for which there is no room then is slow: so if somebody
-// else is writing, makeRoom waits until he has done so, or waits for the kernel himself.
-func (c *Conn) makeRoom() {
+// makeRoom writes what waits, as much as the kernel takes. It reports whether that may have made room: if not, the kernel takes no
+// more, or nobody knows what it takes, or what waits may not leave now. If somebody else is writing, makeRoom waits until he
+// has done so, or waits for the kernel himself.
+func (c *Conn) makeRoom() bool {
 	if !c.transport.Tries() {
 		c.wakeWriter()
-		return
+		return false
 	}
-	for begun := now(); !c.writeTurn.Try(); runtime.Gosched() {
-		if c.writeTurn.Blocked.Load() || now()-begun > int64(roomPatience) {
-			return
-		}
+	if !c.awaitWriting() {
+		return false
 	}
+	defer c.leaveWrite()
 	for {
-		if wrote, err := c.flush(nil, nil, tryOnce); err != nil || !wrote || c.writeTurn.Awaited() {
-			break
+		if wrote, err := c.flush(nil, nil, tryOnce); err != nil {
+			return false
+		} else if !wrote {
+			return !c.has(backlogged)
+		} else if c.writeTurn.Awaited() {
+			return true
 		}
 	}
-	c.leaveWrite()
+}
+
+// awaitWriting waits for the write turn, and reports whether the caller has it now. It does not wait for a holder who waits for
+// the kernel, nor for one who keeps the turn for long: that may be a callback, under which a group's message is broadcast.
+// Such a holder is waited for once.
+func (c *Conn) awaitWriting() bool {
+	const long, often = 10 * time.Millisecond, 100 // looked often: we may not have run ourselves
+	begun := now()
+	for looked := 0; !c.writeTurn.Try(); looked++ {
+		if c.writeTurn.Blocked.Load() {
+			return false
+		}
+		if looked > often && now()-begun > int64(long) {
+			c.writeTurn.Blocked.Store(true) // until it is given back
+			return false
+		}
+		runtime.Gosched()
+	}
+	return true
 }
 
 // mark is what waitsBefore takes for all that has come until now.

@@ -118,8 +118,9 @@ type topic struct {
 }
 
 // SlowPolicy says what a [Group] does with a member that has no room for a message: its queue is full, and its kernel takes no
-// more. On Windows, and over a net.Conn that is not TCP, a Unix socket or TLS over one, a goroutine writes, and nobody knows
-// what the kernel takes: there the queue must hold a burst. What is dropped is counted.
+// more, or somebody else keeps it from being written, as a [Conn.Writer] that is open does. Where a goroutine writes nobody knows
+// what the kernel takes, and the queue must hold a burst: on Windows, over a net.Conn that is not TCP, a Unix socket or TLS
+// over one, and over TLS but on Linux with amd64 or arm64. What is dropped is counted.
 type SlowPolicy int
 
 const (

@@ -13,7 +13,7 @@ import (
 // The zero value is free.
 type Turn struct {
 	state atomic.Int32
-	// Blocked says that the holder waits for the other end, and so may have the turn for long. The holder sets it.
+	// Blocked says that the holder may have the turn for long: it waits for the other end, or it has had it for long already.
 	Blocked atomic.Bool
 
 	mu    sync.Mutex // guards the line, and the transitions to and from contended
@@ -43,6 +43,9 @@ func (t *Turn) Awaited() bool { return t.state.Load() == contended }
 
 // Release hands the turn to the waiter that has waited longest, or frees it.
 func (t *Turn) Release() {
+	if t.Blocked.Load() {
+		t.Blocked.Store(false)
+	}
 	if t.state.CompareAndSwap(held, free) {
 		return
 	}
