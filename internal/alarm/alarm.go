@@ -144,5 +144,5 @@ var epoch = time.Now()
 // start is Now's value at the epoch: in a bubble of testing/synctest the clock shows an earlier time, and no time is 0.
 const start = 1 << 62
 
-// Now is the monotonic clock in nanoseconds. It is positive.
-func Now() int64 { return start + int64(time.Since(epoch)) }
+// Now is the monotonic clock in nanoseconds. It is positive, and even, as times of alarms are.
+func Now() int64 { return start + int64(time.Since(epoch))&^1 }
