@@ -64,7 +64,7 @@ func (c *Conn) makeRoom() bool {
 		if wrote, err := c.flush(nil, nil, tryOnce); err != nil {
 			return false
 		} else if !wrote {
-			return !c.has(backlogged)
+			return c.has(hasPending) || !c.has(backlogged) // others may have left something meanwhile
 		} else if c.writeTurn.Awaited() {
 			return true
 		}
@@ -75,7 +75,7 @@ func (c *Conn) makeRoom() bool {
 // the kernel, nor for one who keeps the turn for long: that may be a callback, under which a group's message is broadcast.
 // Such a holder is waited for once.
 func (c *Conn) awaitWriting() bool {
-	const long, often = 10 * time.Millisecond, 100 // looked often: we may not have run ourselves
+	const long, often = 100 * time.Millisecond, 100 // looked often: we may not have run ourselves
 	begun := now()
 	for looked := 0; !c.writeTurn.Try(); looked++ {
 		if c.writeTurn.Blocked.Load() {
