@@ -25,7 +25,6 @@ var connDuties = []Duty{
 	{Mutant{"asleep-for-ever", "what is late each time is put off for ever", []Edit{{"internal/alarm.Set.Take", "at&wasPutOff == 0", "true"}}}, By{"./internal/alarm", "TestPutOff"}},
 	{Mutant{"midway-unheard", "bytes inside a message are heard when they are looked for", []Edit{{"receiver.midway", "r.left > 0 || r.inMessage || !r.inbox.Empty()", "false"}}}, By{".", "TestKeepAliveMidway"}},
 	{Mutant{"room-not-awaited", "who finds somebody writing makes no room", []Edit{{"Conn.awaitWriting", "if looked > often && now()-begun > int64(long) {", "if begun > 0 {"}}}, By{".", "TestGroupBurstFits"}},
-	{Mutant{"room-taken", "room that others took at once was not made", []Edit{{"Conn.takePosted", "!c.makeRoom() || tries > manyTries", "!c.makeRoom() || tries > 0"}}}, By{".", "TestGroupBurstBySome"}},
 	{Mutant{"long-for-ever", "who had the write turn for long is taken to have it for ever", []Edit{{"internal/turn.Turn.Release", "t.Blocked.Store(false)", ""}}}, By{".", "TestGroupLongHolder"}},
 	{Mutant{"keepalive-once", "the peer's signs of life are looked for only once", []Edit{{"Conn.checkAlive", "c.alarms.Set(t, alarmKeepAlive, c.keepalive.Together(time.Now().UnixNano(), again))", "_ = again"}}}, By{".", "TestKeepAlive"}},
 	{Mutant{"keepalive-looks-on", "a silent peer is not pinged", []Edit{{"Conn.checkAlive", "c.sendPing(c.keepalive.Next(nil))", ""}}}, By{".", "TestKeepAlive"}},
