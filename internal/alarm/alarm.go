@@ -32,7 +32,7 @@ func Of(kinds ...Kind) (d Due) {
 type Set struct {
 	mu    sync.Mutex
 	timer *time.Timer
-	at    [Kinds]int64 // by Now; 0: not set
+	at    [Kinds]int64 // by Now; 0: not set; negative: put off until then
 	armed int64        // when the timer goes off; 0: it is not armed; ended: it never will
 }
 
@@ -68,7 +68,7 @@ func (s *Set) SetOnce(t int64, k Kind, d time.Duration) {
 func (s *Set) SetEarlier(t int64, k Kind, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := later(t, d); s.at[k] == 0 || at < s.at[k] {
+	if at := later(t, d); s.at[k] == 0 || at < max(s.at[k], -s.at[k]) {
 		s.setLocked(t, k, at)
 	}
 }
@@ -100,10 +100,11 @@ func (s *Set) Take(t int64, patient Due, asleep time.Duration) (due Due) {
 	s.armed = 0
 	var next int64
 	for k, at := range s.at {
-		if at != 0 && patient.Has(Kind(k)) && at&wasPutOff == 0 && t-at > int64(asleep) {
-			at = later(t, asleep) | wasPutOff
+		if at > 0 && patient.Has(Kind(k)) && t-at > int64(asleep) {
+			at = -later(t, asleep)
 			s.at[k] = at
 		}
+		at = max(at, -at)
 		switch {
 		case at == 0:
 		case at <= t:
@@ -127,15 +128,12 @@ func (s *Set) End() {
 	s.timer.Stop()
 }
 
-// wasPutOff is the bit of an alarm's time that says that it was put off. Other times are even.
-const wasPutOff = 1
-
 // later returns t + d, or the end of time: "never" is a duration of math.MaxInt64 for many.
 func later(t int64, d time.Duration) int64 {
-	if d > 0 && t >= math.MaxInt64-int64(d) {
-		return math.MaxInt64 &^ wasPutOff
+	if d > 0 && t > math.MaxInt64-int64(d) {
+		return math.MaxInt64
 	}
-	return (t + int64(d) + wasPutOff) &^ wasPutOff
+	return t + int64(d)
 }
 
 // epoch is what Now counts from. Only differences matter.
@@ -144,5 +142,5 @@ var epoch = time.Now()
 // start is Now's value at the epoch: in a bubble of testing/synctest the clock shows an earlier time, and no time is 0.
 const start = 1 << 62
 
-// Now is the monotonic clock in nanoseconds. It is positive, and even, as times of alarms are.
-func Now() int64 { return start + int64(time.Since(epoch))&^1 }
+// Now is the monotonic clock in nanoseconds. It is positive.
+func Now() int64 { return start + int64(time.Since(epoch)) }

@@ -22,7 +22,7 @@ var connDuties = []Duty{
 	{Mutant{"cork-without-alarm", "a message that waits for company sets no alarm", []Edit{{"Conn.enqueueCorked", "c.alarms.SetOnce(now(), alarmCork, corkDelay)", ""}}}, By{".", "TestCorkIsShort"}},
 	{Mutant{"pong-cork-without-alarm", "a Pong that waits for company sets no alarm", []Edit{{"Conn.pong", "c.alarms.SetOnce(now(), alarmCork, corkDelay)", ""}}}, By{".", "TestPongBesideMessages"}},
 	{Mutant{"asleep-judges", "who was asleep judges the peer by it", []Edit{{"Conn.ring", "c.alarms.Take(t, judges, asleep)", "c.alarms.Take(t, 0, asleep)"}}}, By{".", "TestStoppedProcess"}},
-	{Mutant{"asleep-for-ever", "what is late each time is put off for ever", []Edit{{"internal/alarm.Set.Take", "at&wasPutOff == 0", "true"}}}, By{"./internal/alarm", "TestPutOff"}},
+	{Mutant{"asleep-for-ever", "what is late each time is put off for ever", []Edit{{"internal/alarm.Set.Take", "at = -later(t, asleep)", "at = later(t, asleep)"}}}, By{"./internal/alarm", "TestPutOff"}},
 	{Mutant{"midway-unheard", "bytes inside a message are heard when they are looked for", []Edit{{"receiver.midway", "r.left > 0 || r.inMessage || !r.inbox.Empty()", "false"}}}, By{".", "TestKeepAliveMidway"}},
 	{Mutant{"room-not-awaited", "who finds somebody writing makes no room", []Edit{{"Conn.awaitWriting", "if looked > often && now()-begun > int64(long) {", "if begun > 0 {"}}}, By{".", "TestGroupBurstFits"}},
 	{Mutant{"long-for-ever", "who had the write turn for long is taken to have it for ever", []Edit{{"internal/turn.Turn.Release", "t.Blocked.Store(false)", ""}}}, By{".", "TestGroupLongHolder"}},

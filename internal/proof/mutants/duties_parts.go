@@ -9,10 +9,10 @@ var partsDuties = []Duty{
 	{Mutant{"turn-never-free", "a turn whose last waiter has left is not free", []Edit{{"internal/turn.Turn.Release", "t.state.Store(free)", ""}}}, By{"./internal/turn", "TestLineHasGone"}},
 
 	// The alarms.
-	{Mutant{"alarm-overflows", "an alarm at the end of time rings at once", []Edit{{"internal/alarm.later", "if d > 0 && t >= math.MaxInt64-int64(d) {", "if d < 0 && t > math.MaxInt64-int64(d) {"}}}, By{"./internal/alarm", "TestNever"}},
+	{Mutant{"alarm-overflows", "an alarm at the end of time rings at once", []Edit{{"internal/alarm.later", "if d > 0 && t > math.MaxInt64-int64(d) {", "if d < 0 && t > math.MaxInt64-int64(d) {"}}}, By{"./internal/alarm", "TestNever"}},
 	{Mutant{"alarm-forgets-others", "the timer is not armed again for the alarms that are not due", []Edit{{"internal/alarm.Set.Take", "if next != 0 {", "if next != 0 && due == 0 {"}}}, By{"./internal/alarm", "TestOrder"}},
 	{Mutant{"alarm-not-earlier", "an earlier alarm does not move the timer", []Edit{{"internal/alarm.Set.setLocked", "if s.armed == 0 || at < s.armed {", "if s.armed == 0 {"}}}, By{"./internal/alarm", "TestMoved"}},
-	{Mutant{"alarm-later", "an alarm that may only come earlier comes later", []Edit{{"internal/alarm.Set.SetEarlier", "s.at[k] == 0 || at < s.at[k] {", "at != 0 {"}}}, By{"./internal/alarm", "TestAgainstMemory"}},
+	{Mutant{"alarm-later", "an alarm that may only come earlier comes later", []Edit{{"internal/alarm.Set.SetEarlier", "s.at[k] == 0 || at < max(s.at[k], -s.at[k]) {", "at != 0 {"}}}, By{"./internal/alarm", "TestAgainstMemory"}},
 	{Mutant{"alarm-after-the-end", "alarms can be set after the end", []Edit{{"internal/alarm.Set.End", "s.armed = ended", ""}}}, By{"./internal/alarm", "TestEnd"}},
 
 	// Keepalive.
