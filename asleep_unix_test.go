@@ -66,7 +66,7 @@ func TestStoppedProcess(t *testing.T) {
 			peers[i].SendClose(1000, "")
 		}
 	}
-	time.Sleep(patience + 2*asleep)
+	time.Sleep(patience + 2*asleep) // the other process, which is stopped, must miss that much of real time
 	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,8 @@ type AcceptOptions struct {
 	CloseTimeout time.Duration
 
 	// KeepAlive is the time without a sign of life after which the peer is sent a
-	// Ping; behind messages that Read takes it may be up to a third of a second more. Signs of life are bytes received from the peer, and bytes that the peer's
+	// Ping; behind messages that Read takes it may be up to a third of a second more.
+	// Signs of life are bytes received from the peer, and bytes that the peer's
 	// system acknowledges. If our system does not report these, bytes that the net.Conn
 	// takes while the Ping waits behind them count instead. If there is no sign of life
 	// for the same time after the Ping has left, the connection ends with ErrPingTimeout.

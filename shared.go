@@ -117,10 +117,10 @@ type topic struct {
 	fullSince int64  // when a message did not fit; 0: all have, since the backlog was half empty
 }
 
-// SlowPolicy says what a [Group] does with a member that has no room for a message: its queue is full, and its kernel takes no
-// more, or somebody else keeps it from being written, as a [Conn.Writer] that is open does. Where a goroutine writes nobody knows
-// what the kernel takes, and the queue must hold a burst: on Windows, over a net.Conn that is not TCP, a Unix socket or TLS
-// over one, and over TLS but on Linux with amd64 or arm64. What is dropped is counted.
+// SlowPolicy says what a [Group] does with a member that has no room for a message: its queue is full, and the kernel takes no
+// more for it, or an open [Conn.Writer] keeps the queue back. In some places nobody knows what the kernel takes, since a
+// goroutine writes; there the queue must hold a burst. These are Windows, TLS except on Linux with amd64 or arm64, and every
+// net.Conn that is not TCP, a Unix socket or TLS over one. What is dropped is counted.
 type SlowPolicy int
 
 const (

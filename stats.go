@@ -15,8 +15,9 @@ type Stats struct {
 	// Read counts received data, Written sent data.
 	Read, Written Traffic
 
-	// RTT is the last measured round trip, in whole microseconds, at least one: the time from a Ping of the connection's own (sent by
-	// the option KeepAlive or by [Conn.Ping]) to its Pong, which a peer that does not read may send some 20 ms late. It is 0 if none was measured.
+	// RTT is the last measured round trip, in whole microseconds, at least one: the time from a Ping of the connection's own
+	// (sent by the option KeepAlive or by [Conn.Ping]) to its Pong, which a peer that does not read may send some 20 ms
+	// late. It is 0 if none was measured.
 	RTT time.Duration
 
 	// QueuedMessages is how many messages wait in the queue. QueuedBytes is how much of the option QueueLimit is in use:
