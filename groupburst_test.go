@@ -13,7 +13,7 @@ import (
 // TestGroupBurstFits: what a burst has more than a member's queue holds is no reason to call the member slow, as long as its kernel
 // takes it: by no policy is anything dropped, or anybody closed. It is broadcast by one goroutine and by several.
 func TestGroupBurstFits(t *testing.T) {
-	const members = 3
+	const members = 4 // servers and clients
 	for wire, pair := range map[string]func(t *testing.T) (a, b net.Conn){
 		"tcp": tcpPair,
 		"tls": tlsOverTCP,
@@ -28,9 +28,9 @@ func TestGroupBurstFits(t *testing.T) {
 				if !t.Run(fmt.Sprintf("%s, %v, %v", wire, policy, b), func(t *testing.T) {
 					g := Group{Policy: policy}
 					var far []net.Conn
-					for range members {
+					for i := range members {
 						near, peer := pair(t)
-						c := newConn(near, config{parent: bg, readLimit: defaultReadLimit, settings: newSettings(b.limit, 0, -1)})
+						c := newConn(near, config{client: i%2 == 1, parent: bg, readLimit: defaultReadLimit, settings: newSettings(b.limit, 0, -1)})
 						t.Cleanup(func() { c.CloseNow(); peer.Close() })
 						mustTry(t, c)
 						if err := g.Add(c); err != nil {
@@ -50,9 +50,13 @@ func TestGroupBurstFits(t *testing.T) {
 						})
 					}
 					all.Wait()
-					for _, nc := range far {
+					for i, nc := range far {
 						nc.SetReadDeadline(time.Now().Add(5 * time.Second))
-						if _, err := io.ReadFull(nc, make([]byte, b.messages*(b.size+4))); err != nil {
+						frame := b.size + 4
+						if i%2 == 1 {
+							frame += 4 // the masking key
+						}
+						if _, err := io.ReadFull(nc, make([]byte, b.messages*frame)); err != nil {
 							t.Fatalf("not all came: %v; %+v", err, g.Stats())
 						}
 					}
