@@ -72,8 +72,7 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 // context should bound the reading. [Conn.Close] may be called after CloseWrite: it sends nothing more, and otherwise does what
 // it always does. After the peer's Close frame, CloseWrite only answers it (see the option Passive). If a Close frame of this
 // end was sent already, or the connection has ended, CloseWrite does nothing. Its errors are those of Close about a code or
-// reason that can't be sent. It may be called at any time, from any goroutine, and from callbacks. A browser drops what
-// comes after it.
+// reason that can't be sent. It may be called at any time, also from callbacks. A browser drops what comes after it.
 func (c *Conn) CloseWrite(code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
 	if c.has(subscribed) {
@@ -112,9 +111,8 @@ func (c *Conn) CloseNow() error {
 // and answers Pings and the peer's Close, with the option Passive, too. If a message arrives, or has arrived and was not read, the connection is closed
 // with 1008 (StatusPolicyViolation). If a Reader is in the middle of a message, the rest of it is dropped.
 //
-// CloseRead returns at once. The context that it returns has the values of ctx, and is done when ctx is done or the
-// connection has ended. When ctx is done, the connection stays open, unless the option CloseOnCancel is set. CloseRead
-// may be called several times.
+// CloseRead returns at once, and may be called several times. The context that it returns has the values of ctx, and is done
+// when ctx is done or the connection has ended. When ctx is done, the connection stays open, unless CloseOnCancel is set.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.mu.Lock()
 	a := c.closing.noMessages()
@@ -130,8 +128,7 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 }
 
 // Stats returns counts of what has gone through the connection so far. It does not wait. It may be called at any time, from
-// any goroutine and from callbacks, and also after the end. Counts of received data may miss what a call of Read is handling
-// at that moment.
+// callbacks too, and after the end. Counts of received data may miss what a call of Read is handling at that moment.
 func (c *Conn) Stats() Stats {
 	if c.supervisor.Turn.Try() { // if it is taken, its holder publishes before it waits for bytes
 		c.publish()
@@ -165,9 +162,8 @@ func (c *Conn) unexpected() {
 		StatusPolicyViolation, "unexpected data message")
 }
 
-// Ping sends a Ping frame and waits for the peer's Pong (RFC 6455, sections 5.5.2 and 5.5.3). It returns nil when the
-// Pong has come. When ctx is done, it returns ctx.Err(), and the connection stays open, unless the option CloseOnCancel
-// is set. When the connection ends, it returns the reason.
+// Ping sends a Ping frame and waits for the peer's Pong (RFC 6455, sections 5.5.2 and 5.5.3). When ctx is done, it returns
+// ctx.Err(), and the connection stays open, unless CloseOnCancel is set. When the connection ends, it returns the reason.
 //
 // Ping needs no concurrent Read. But if the application leaves so much unread that the read-ahead is full, the connection
 // can't see the Pong. The Ping is sent after the frame that is being written, and before messages that wait in the queue. A
@@ -287,7 +283,11 @@ func (c *Conn) Flush(ctx context.Context) error {
 		left = !s.pending(&c.closing) ||
 			now > frames && s.rest == nil && c.closing.ours != due && !(s.backlogLeaves(&c.closing) && s.backlog.waitsBefore(mark))
 		c.mu.Unlock()
-		c.leaveWrite() // starts the writer goroutine if frames are pending
+		if !left {
+			go c.writeOut() // it has the turn now: given back, that would go round those who flush, and nobody would write
+			continue
+		}
+		c.leaveWrite()
 	}
 	c.mu.Lock()
 	lost := c.closing.noWrites || c.closing.over && !c.closing.handshakeDone

@@ -158,9 +158,9 @@ func (c *Conn) sendRest(ctx context.Context, b *transport.Buffer, tail []byte, p
 		if err := c.mayGoOn(ctx, p); err != nil {
 			return err
 		}
-		c.writeTurn.Blocked.Store(true)
+		c.writeTurn.Block(true)
 		err := c.transport.Write(c.lifetime.Foreign(ctx), b, tail)
-		c.writeTurn.Blocked.Store(false)
+		c.writeTurn.Block(false)
 		if err == nil {
 			return nil
 		}

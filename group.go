@@ -12,12 +12,13 @@ import (
 // value is an empty group with the default options. A connection may be in many groups, and leaves them by itself when it
 // ends, before its Context is done. All methods may be called from any goroutine at any time, from callbacks too. A Group must not be copied.
 //
-// A broadcast never waits for a member's peer. Only for another goroutine that is writing to a member, whose queue is full, does
-// who delivers wait, for at most a tenth of a second. A broadcast is put on a list, and a goroutine of the group, which exists only while there
+// A broadcast never waits for a member's peer. It is put on a list, and a goroutine of the group, which exists only while there
 // is work, goes round the members and gives each all that it lacks, in one system call where the network takes it: so a
 // burst of messages costs each member little more than one. What the network does not take waits with the member, as
 // references to frames that all members share, up to the member's QueueLimit and the group's MaxQueued. Policy says what
-// happens then. If broadcasts come faster than one goroutine can deliver them, the callers help.
+// happens then. If broadcasts come faster than one goroutine can deliver them, the callers deliver, too. Whoever delivers to a
+// member with a full queue waits for another goroutine that is writing to it, for at most a tenth of a second; a FrameWritten of
+// a [Trace] that broadcasts may so wait for itself.
 //
 // Each member gets messages in the order in which they were broadcast, by whichever groups, and in order with what the same
 // goroutine writes to it. A policy never drops what [Conn.Write], [Conn.TryWrite] or [Conn.WritePrepared] have accepted.

@@ -1,13 +1,17 @@
 package websocket
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/closeonce/websocket/internal/handshake"
 )
 
 // TestGroupBurstFits: what a burst has more than a member's queue holds is no reason to call the member slow, as long as its kernel
@@ -154,15 +158,64 @@ func TestGroupLongHolder(t *testing.T) {
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("%d broadcasts took %v", messages, took)
 	}
-	if c.awaitWriting() {
-		t.Error("the turn was had twice")
+	if mine, _ := c.awaitWriting(); mine || !c.writeTurn.Blocked() {
+		t.Errorf("the turn was had twice: %t; its holder is waited for: %t", mine, !c.writeTurn.Blocked())
 	}
 	c.leaveWrite()
-	if !c.awaitWriting() {
-		t.Fatal("the turn is free, and was not had")
+	for { // a writer goroutine may have it in between
+		mine, changed := c.awaitWriting()
+		if mine {
+			break
+		} else if !changed {
+			t.Fatal("the turn was given back, and was not had")
+		}
 	}
-	if c.writeTurn.Blocked.Load() {
-		t.Error("its new holder is not waited for")
+	if c.writeTurn.Blocked() {
+		t.Error("the new holder is not waited for")
 	}
 	c.leaveWrite()
+}
+
+// TestGroupBurstInLine: the write turn goes from hand to hand among those who stand in line for it, so that who makes room hardly
+// finds it free. None of them keeps it, and none is blamed.
+func TestGroupBurstInLine(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		near, peer := tcpPair(t)
+		c := newConn(near, config{
+			client: client, deflate: newCompression(handshake.Params{ServerBits: 15, ClientBits: 15}, client, 1),
+			parent: bg, readLimit: defaultReadLimit, settings: newSettings(0, 0, -1),
+		})
+		mustTry(t, c)
+		go io.Copy(io.Discard, peer)
+		g := Group{Policy: DropNewest, MaxQueued: 4}
+		if err := g.Add(c); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(bg)
+		var line sync.WaitGroup
+		for range 4 {
+			line.Go(func() {
+				for ctx.Err() == nil {
+					c.Write(bg, MessageText, []byte(strings.Repeat("compress me ", 200)))
+				}
+			})
+		}
+		slow := 0 // bursts of which some was dropped: the kernel may be full for once
+		for range 50 {
+			before := g.Stats().Dropped
+			for range 12 {
+				g.Broadcast(MessageText, []byte("x"))
+			}
+			c.pull()
+			if g.Stats().Dropped != before {
+				slow++
+			}
+		}
+		cancel()
+		line.Wait()
+		if slow > 5 {
+			t.Errorf("client %t: the member was taken for slow in %d of 50 bursts", client, slow)
+		}
+		c.CloseNow()
+	}
 }

@@ -56,8 +56,8 @@ func (c *Conn) makeRoom() bool {
 		c.wakeWriter()
 		return false
 	}
-	if !c.awaitWriting() {
-		return false
+	if mine, changed := c.awaitWriting(); !mine {
+		return changed
 	}
 	defer c.leaveWrite()
 	for {
@@ -71,23 +71,26 @@ func (c *Conn) makeRoom() bool {
 	}
 }
 
-// awaitWriting waits for the write turn, and reports whether the caller has it now. It does not wait for a holder who waits for
-// the kernel, nor for one who keeps the turn for long: that may be a callback, under which a group's message is broadcast.
-// Such a holder is waited for once.
-func (c *Conn) awaitWriting() bool {
+// awaitWriting waits for the write turn, and reports whether it is the caller's now. If not, changed says that others have had the
+// turn meanwhile, and may have made room. awaitWriting does not wait for a holder who waits for the kernel, nor for one who
+// keeps the turn for long: that may be a callback, under which a group's message is broadcast. Such a holder is waited for once.
+func (c *Conn) awaitWriting() (mine, changed bool) {
 	const long, often = 100 * time.Millisecond, 100 // looked often: we may not have run ourselves
-	begun := now()
+	begun, tenure := now(), c.writeTurn.Tenure()
 	for looked := 0; !c.writeTurn.Try(); looked++ {
-		if c.writeTurn.Blocked.Load() {
-			return false
-		}
-		if looked > often && now()-begun > int64(long) {
-			c.writeTurn.Blocked.Store(true) // until it is given back
-			return false
+		switch {
+		case c.writeTurn.Blocked():
+			return false, false
+		case looked <= often:
+		case c.writeTurn.Tenure() != tenure:
+			return false, true
+		case now()-begun > int64(long):
+			c.writeTurn.Blame(tenure)
+			return false, false
 		}
 		runtime.Gosched()
 	}
-	return true
+	return true, false
 }
 
 // mark is what waitsBefore takes for all that has come until now.

@@ -95,7 +95,8 @@ func (c *Conn) SetCompressionThreshold(n int) {
 	}
 }
 
-// TryWrite sends p as one message, as [Conn.Write] does, but never waits: the kernel or the connection's queue takes it.
+// TryWrite sends p as one message, as [Conn.Write] does, but never waits for the peer: the kernel or the connection's queue
+// takes it. Only behind messages of a [Group] that have no room may it wait for who is writing, for a tenth of a second.
 // If the queue has no room, because the peer reads too slowly, TryWrite returns [ErrQueueFull], and the message is not sent.
 // The queue's limit is the option QueueLimit, 256 KiB by default; a larger message never fits (each counts with its header of up to
 // 14 bytes). While a Writer is open, messages wait in the queue. Several goroutines may call TryWrite. After a Close of either side it

@@ -13,8 +13,8 @@ import (
 // The zero value is free.
 type Turn struct {
 	state atomic.Int32
-	// Blocked says that the holder may have the turn for long: it waits for the other end, or it has had it for long already.
-	Blocked atomic.Bool
+	// tenure counts how often the turn was given back, times two. It is one more if the holder may have the turn for long.
+	tenure atomic.Uint32
 
 	mu    sync.Mutex // guards the line, and the transitions to and from contended
 	first *waiter
@@ -43,9 +43,7 @@ func (t *Turn) Awaited() bool { return t.state.Load() == contended }
 
 // Release hands the turn to the waiter that has waited longest, or frees it.
 func (t *Turn) Release() {
-	if t.Blocked.Load() {
-		t.Blocked.Store(false)
-	}
+	t.tenure.Store((t.tenure.Load() | 1) + 1) // nobody else writes more than the last bit
 	if t.state.CompareAndSwap(held, free) {
 		return
 	}
@@ -59,6 +57,24 @@ func (t *Turn) Release() {
 	t.removeLocked(next)
 	close(next.mine)
 }
+
+// Block says that the holder, who calls it, may have the turn for long, or no longer.
+func (t *Turn) Block(long bool) {
+	if long {
+		t.tenure.Or(1)
+	} else {
+		t.tenure.And(^uint32(1))
+	}
+}
+
+// Blocked reports whether the holder may have the turn for long.
+func (t *Turn) Blocked() bool { return t.tenure.Load()&1 != 0 }
+
+// Tenure is another number each time that the turn was given back.
+func (t *Turn) Tenure() uint32 { return t.tenure.Load() &^ 1 }
+
+// Blame says of whoever holds the turn since Tenure returned this that he may have it for long.
+func (t *Turn) Blame(tenure uint32) { t.tenure.CompareAndSwap(tenure, tenure|1) }
 
 // Await waits for the turn until done or stop is closed, and reports whether the caller has the turn now. A waiter
 // that is handed the turn in the moment in which it gives up has it: the caller then gives it back in the way in which

@@ -1,6 +1,9 @@
 package websocket
 
 import (
+	"context"
+	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -48,4 +51,35 @@ func TestFlushCorked(t *testing.T) {
 		theirs.Close()
 		time.Sleep(5 * time.Second) // for those that sleep
 	})
+}
+
+// TestFlushByMany: those who flush hand the write turn to each other, and what they wait for is written all the same.
+func TestFlushByMany(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		near, peer := tcpPair(t)
+		c := newConn(near, config{client: client, parent: bg, readLimit: defaultReadLimit, settings: newSettings(0, 0, -1)})
+		if !c.writeTurn.Try() { // as a Write that is under way
+			t.Fatal("somebody writes")
+		}
+		if err := c.TryWrite(MessageText, []byte("queued")); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(bg, 10*time.Second)
+		var all []<-chan error
+		for range 4 {
+			all = append(all, start(func() error { return c.Flush(ctx) }))
+		}
+		for !c.writeTurn.Awaited() {
+			runtime.Gosched()
+		}
+		c.leaveWrite()
+		go io.Copy(io.Discard, peer)
+		for _, flushed := range all {
+			if err := <-flushed; err != nil {
+				t.Errorf("client %t: %v", client, err)
+			}
+		}
+		cancel()
+		c.CloseNow()
+	}
 }
