@@ -9,6 +9,10 @@ const nghttpx = "/usr/sbin/nghttpx"
 // When its target ends a stream, nghttpx 1.52 ends the client's and resets it without waiting for the client, and then says nothing to the
 // target: neither that the client has ended the stream nor a reset. A server that waits for that, as Node's does, waits until its
 // time-out. So Node's server resets its streams itself then, as net/http's always does.
+//
+// When a client over HTTP/1.1 ends its half of the connection, nghttpx resets the stream to its target with INTERNAL_ERROR and drops what
+// it has not forwarded. ws ends its half with its Close frame, which was lost then in some runs of every ten. So Node's client ends it behind
+// the server's.
 var nghttpxKind = proxyKind{
 	name: "nghttpx",
 	command: func(config string) *exec.Cmd {

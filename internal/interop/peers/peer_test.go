@@ -38,6 +38,7 @@ type peer struct {
 	stdin   io.Writer
 	events  chan event
 	resets  bool // what it says when it listens
+	lingers bool // what it says when it dials
 }
 
 // An order tells a peer what to do.
@@ -47,6 +48,7 @@ type order struct {
 	HTTP2   bool     `json:"http2"`         // listen and dial: over HTTP/2, which only Node's peer can
 	TLS     *files   `json:"tls,omitempty"` // nil: without TLS
 	Reset   bool     `json:"reset"`         // listen: see nghttpxKind
+	Linger  bool     `json:"linger"`        // dial: see nghttpxKind
 	Deflate params   `json:"deflate"`
 	Pieces  []string `json:"pieces"`
 	Payload string   `json:"payload"`

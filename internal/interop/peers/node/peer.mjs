@@ -32,6 +32,13 @@ function attend(ws, extensions, connection) {
   say("open", { extensions, connection });
 }
 
+// lingering has a client end its half of the TCP connection behind the server's (RFC 6455 section 7.1.1), and not with its Close
+// frame, as ws does: a proxy may take the end for the loss of the connection, and drop the frame.
+function lingering(socket) {
+  const end = socket.end;
+  socket.end = (...args) => (socket.readableEnded ? end.apply(socket, args) : socket);
+}
+
 const refused = (err) => say("refused", { error: err.message });
 
 // The connections of an HTTP/2 server.
@@ -66,6 +73,7 @@ const deeds = {
     ws.on("error", refused);
     ws.on("open", () => {
       ws.off("error", refused);
+      if (order.linger) lingering(ws._socket);
       attend(ws, extensions);
     });
   },
