@@ -54,19 +54,19 @@ func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions
 	if jar := jarOf(opts); jar != nil {
 		jar.SetCookies(req.URL, resp.Cookies())
 	}
-	c, err := newConn(ctx, s, resp, offered, opts)
-	if err != nil {
-		keepStart(ctx, resp, s)
-		return nil, resp, err
+	c, failed := newConn(ctx, s, resp, offered, opts)
+	if failed != nil {
+		failed.body = keepStart(ctx, resp, s)
+		return nil, resp, failed
 	}
 	resp.Body = http.NoBody
 	return c, resp, nil
 }
 
 // newConn checks the response, and returns the Conn on the stream.
-func newConn(ctx context.Context, s *stream, resp *http.Response, offered string, opts *websocket.DialOptions) (*websocket.Conn, error) {
-	fail := func(format string, args ...any) error {
-		return &handshakeError{fmt.Sprintf(format, args...), &websocket.HandshakeError{Response: resp}}
+func newConn(ctx context.Context, s *stream, resp *http.Response, offered string, opts *websocket.DialOptions) (*websocket.Conn, *handshakeError) {
+	fail := func(format string, args ...any) *handshakeError {
+		return &handshakeError{reason: fmt.Sprintf(format, args...), err: &websocket.HandshakeError{Response: resp}}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fail("expected handshake response status code 200 but got %d", resp.StatusCode)
@@ -94,10 +94,19 @@ func newConn(ctx context.Context, s *stream, resp *http.Response, offered string
 // A handshakeError is a *websocket.HandshakeError with its reason.
 type handshakeError struct {
 	reason string
+	body   string // the start of the response's
 	err    *websocket.HandshakeError
 }
 
-func (e *handshakeError) Error() string { return "websocket: the handshake failed: " + e.reason }
+func (e *handshakeError) Error() string {
+	msg := "websocket: the handshake failed: " + e.reason
+	if e.body != "" {
+		line, _, _ := strings.Cut(e.body, "\n")
+		msg += fmt.Sprintf(": %q", line[:min(len(line), 200)]) // as websocket.HandshakeError does
+	}
+	return msg
+}
+
 func (e *handshakeError) Unwrap() error { return e.err }
 
 // maxBodyStart is how much of the body of a failed handshake is kept, and bodyTime how long it may take.
@@ -106,8 +115,8 @@ const (
 	bodyTime     = 3 * time.Second
 )
 
-// keepStart replaces the response's body by its first bytes, and ends the stream.
-func keepStart(ctx context.Context, resp *http.Response, s *stream) {
+// keepStart replaces the response's body by its first bytes, which it returns, and ends the stream.
+func keepStart(ctx context.Context, resp *http.Response, s *stream) string {
 	defer s.Close()
 	giveUp := time.AfterFunc(bodyTime, func() { s.CancelRead(requestCancelled) })
 	defer giveUp.Stop()
@@ -117,6 +126,7 @@ func keepStart(ctx context.Context, resp *http.Response, s *stream) {
 		start, _ = io.ReadAll(io.LimitReader(resp.Body, maxBodyStart))
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(start))
+	return string(start)
 }
 
 // requestFields are header fields that HTTPHeader can't set: the request has its own, or must not have them.

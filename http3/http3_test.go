@@ -267,7 +267,7 @@ func TestRefused(t *testing.T) {
 	d := dialer(t)
 	_, resp, err := d.Dial(bg, s.url, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"https://evil.example"}}})
 	var failed *websocket.HandshakeError
-	if !errors.As(err, &failed) || resp.StatusCode != http.StatusForbidden || failed.Response != resp || !strings.Contains(err.Error(), "403") {
+	if !errors.As(err, &failed) || resp.StatusCode != http.StatusForbidden || failed.Response != resp || !strings.Contains(err.Error(), "403") || !strings.Contains(err.Error(), "evil.example") {
 		t.Fatalf("Dial gave %v, %v", resp, err)
 	}
 	if body, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(body), "evil.example") {
