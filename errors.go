@@ -90,13 +90,14 @@ var errCloseTimeout = fmt.Errorf("websocket: the closing handshake took longer t
 var errOver = errors.New("over")
 
 // connectionLost is the error for a connection that broke without a Close frame.
-func connectionLost(err error) error { return lostError{err} }
+func connectionLost(err error) error { return &lostError{err} }
 
-// A lostError is the cause when the net.Conn has failed.
+// A lostError is the cause when the net.Conn has failed. It is a pointer, since causes are compared, and err may be of a type that
+// can't be.
 type lostError struct{ err error }
 
-func (e lostError) Error() string { return "websocket: the connection was lost: " + e.err.Error() }
-func (e lostError) Unwrap() error { return e.err }
+func (e *lostError) Error() string { return "websocket: the connection was lost: " + e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
 
 // errEnd is the end of the stream between two frames, and errCutOff within one. Both wrap io.ErrUnexpectedEOF, since a Close
 // frame should come first.

@@ -12,8 +12,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/closeonce/websocket/internal/testkit/memconn"
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
@@ -214,4 +216,34 @@ func TestWordsOfDial(t *testing.T) {
 		}
 		srv.Close()
 	}
+}
+
+// errorList is an error that can't be compared.
+type errorList []error
+
+func (e errorList) Error() string { return "a list of errors" }
+
+type failsWithList struct{ net.Conn }
+
+func (failsWithList) Write([]byte) (int, error) { return 0, errorList{io.ErrClosedPipe} }
+
+// TestUncomparableError: the error of a net.Conn may be of any type.
+func TestUncomparableError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := memconn.Pipe(1 << 10)
+		runOne(t, false, config{}, failsWithList{ours}, theirs, false, func(t *connTest) {
+			t.p.SendRaw(t.p.Encode(wiretest.Text("one"), wiretest.Text("two")))
+			t.wantRead("one of two", MessageText, "one")
+			ctx, cancel := context.WithCancel(t.c.Context())
+			defer cancel()
+			t.c.SendPing(nil)
+			t.settle()
+			for range 2 {
+				t.c.Read(ctx)
+			}
+			if err := t.c.Write(ctx, MessageText, nil); !errors.As(err, new(errorList)) {
+				t.Errorf("Write gave %v", err)
+			}
+		})
+	})
 }

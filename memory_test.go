@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
@@ -105,4 +106,37 @@ func TestNothingHeldAfterPing(t *testing.T) {
 			t.want("Read", read)
 		})
 	}
+}
+
+// TestPolledRead: a Read that gives up in the middle of a large message, in which nothing has come meanwhile, leaves no garbage that
+// is worth mentioning.
+func TestPolledRead(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps memory of its own")
+	}
+	ours, theirs := tcpPair(t)
+	runOne(t, false, config{readLimit: -1}, ours, theirs, true, func(t *connTest) {
+		frame := t.p.Encode(wiretest.Frame{FIN: true, Opcode: wiretest.OpBinary, Payload: make([]byte, 1<<20)})
+		go t.p.Conn.Write(frame[:len(frame)-1])
+		poll := func(d time.Duration) {
+			ctx, cancel := context.WithTimeout(bg, d)
+			defer cancel()
+			if _, _, err := t.c.Read(ctx); err != context.DeadlineExceeded {
+				t.Fatal(err)
+			}
+		}
+		for range 20 {
+			poll(10 * time.Millisecond) // until all has come
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		const calls = 100
+		for range calls {
+			poll(time.Millisecond)
+		}
+		runtime.ReadMemStats(&after)
+		if each := (after.TotalAlloc - before.TotalAlloc) / calls; each > 8<<10 {
+			t.Errorf("each call leaves %d bytes", each)
+		}
+	})
 }

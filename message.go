@@ -157,6 +157,7 @@ func (g *gathering) hold() {
 	}
 	g.m.resume = true
 	if len(g.buf) <= g.base && g.n == 0 {
+		g.takePieces(nil) // one may be empty still
 		return
 	}
 	if g.m.held == nil {

@@ -119,6 +119,8 @@ var errDiscarded = errors.New("websocket: this message was discarded by a later 
 // arriving (RFC 6455, section 5.4). The reader returns io.EOF at the message's end. ctx bounds the wait for the message and
 // all reads from the reader. When it is done, they return ctx.Err(), as [Conn.Read] does.
 //
+// Behind a Read that gave up in the middle of a compressed message, Reader waits for all of that message.
+//
 // A message need not be read to its end. The next Read or Reader skips the rest, and the old reader returns an error
 // from then on. The read limit applies here, too; [Conn.SetReadLimit] with -1 lifts it.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {

@@ -91,7 +91,7 @@ func (c *closing) began() (StatusCode, ClosedBy) {
 		return 0, ClosedByNobody
 	default:
 		by = ClosedByLocal
-		if _, lost := c.cause.(lostError); lost || c.cause == ErrPingTimeout {
+		if _, lost := c.cause.(*lostError); lost || c.cause == ErrPingTimeout {
 			by = ClosedByLoss
 		}
 	}

@@ -37,6 +37,7 @@ var readingDuties = []Duty{
 	{Mutant{"poured-lost", "what was poured into pieces is lost", []Edit{{"gathering.pour", "g.came(n)", ""}}}, By{".", "TestReadInPieces"}},
 	{Mutant{"held-lost", "what a Read that gave up had is lost when the next has the rest", []Edit{{"gathering.join", "g.buf = append(g.buf, held...)", ""}}}, By{".", "TestReadCancelled"}},
 	{Mutant{"held-lost-to-reader", "what a Read that gave up had is not given to a Reader", []Edit{{"messageReader.read", "if n := m.takeHeld(p); n > 0 {", "if n := m.takeHeld(nil); n > 0 {"}}}, By{".", "TestReaderBehindRead"}},
+	{Mutant{"piece-let-go", "a Read that gives up loses the memory that it had borrowed", []Edit{{"gathering.hold", "g.takePieces(nil) // one may be empty still", ""}}}, By{".", "TestPolledRead"}},
 	{Mutant{"hold-forgets-to-resume", "a Read behind one that gave up begins with the next message", []Edit{{"gathering.hold", "g.m.resume = true", ""}}}, By{".", "TestReadCancelled"}},
 	{Mutant{"reader-forgets-to-resume", "a Reader that gives up loses the message that a Read has begun", []Edit{{"Conn.Reader", "if err == nil {\n\t\tm.resume = false", "if err != errOver {\n\t\tm.resume = false"}}}, By{".", "TestReaderBehindRead"}},
 	{Mutant{"inflated-held-lost", "what a Read that gave up had inflated is lost", []Edit{{"Conn.readInflated", "work = append(buf, work...)", "work = append(buf, work[:0]...)"}}}, By{".", "TestReaderBehindRead"}},
