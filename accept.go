@@ -96,6 +96,15 @@ func Subprotocols(r *http.Request) []string {
 // net/http says that the handler has returned. One that ends with a deadline or a cause does not. After that, only reading notices
 // the handler's return.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
+	c, err := accept(w, r, opts)
+	if err != nil {
+		return nil, err
+	}
+	return join(r, c, nil)
+}
+
+// accept is Accept for a connection that is not yet in the server's group.
+func accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &AcceptOptions{}
 	}
@@ -132,10 +141,10 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		}
 	}
 	c.begin()
-	return joined(r.Context(), c)
+	return c, nil
 }
 
-// Accept calls the steps of the handshake one after the other, rather than each from the one before. A goroutine keeps the
+// accept calls the steps of the handshake one after the other, rather than each from the one before. A goroutine keeps the
 // stack that its deepest call needed, and a handler often waits in Read afterwards. With nested calls it would keep 8 KiB
 // rather than 4 KiB (TestIdleMemory).
 
@@ -220,10 +229,6 @@ func (opts *AcceptOptions) acceptStream(w http.ResponseWriter, r *http.Request, 
 	}
 	c := opts.readyConn(nc, nil, r, agreed)
 	c.begin()
-	if _, err := joined(r.Context(), c); err != nil {
-		c.Close(StatusGoingAway, "") // it is being closed; the handler must not return before
-		return nil, err
-	}
 	return c, nil
 }
 
@@ -322,16 +327,20 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
-		c, err := Accept(w, r, opts)
+		c, err := accept(w, r, opts)
+		run := serve
+		var farewell func()
+		if err == nil {
+			if opts != nil && opts.EndOnShutdown && server != nil {
+				run, farewell = untilShutdown(c, shutdown.Context(server), serve)
+			}
+			c, err = join(r, c, farewell)
+		}
 		if err != nil {
 			if _, ok := err.(serverFault); ok {
 				logf(server, "%v (requested by %s: %.200q)", err, r.RemoteAddr, r.URL.Path)
 			}
 			return
-		}
-		run := serve
-		if opts != nil && opts.EndOnShutdown && server != nil {
-			run = untilShutdown(shutdown.Context(server), groupOf(r.Context()), serve)
 		}
 		if r.ProtoMajor >= 2 {
 			serveConn(server, c, run)
@@ -342,21 +351,19 @@ func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http
 	})
 }
 
-// untilShutdown returns serve with a context that is also cancelled at the server's
-// shutdown. If serve returns after that, the connection is closed with 1001.
-func untilShutdown(down context.Context, g *Group, serve func(context.Context, *Conn)) func(context.Context, *Conn) {
-	return func(ctx context.Context, c *Conn) {
-		ctx, cancel := context.WithCancelCause(ctx)
+// untilShutdown returns serve with a context that is also cancelled at the server's shutdown, and what cancels it. If serve
+// returns after that, the connection is closed with 1001.
+func untilShutdown(c *Conn, down context.Context, serve func(context.Context, *Conn)) (run func(context.Context, *Conn), tell func()) {
+	ctx, cancel := context.WithCancelCause(c.Context())
+	tell = func() { cancel(http.ErrServerClosed) }
+	return func(_ context.Context, c *Conn) {
 		defer cancel(nil)
-		if g != nil {
-			g.tellInstead(c, func() { cancel(http.ErrServerClosed) })
-		}
-		defer context.AfterFunc(down, func() { cancel(http.ErrServerClosed) })()
+		defer context.AfterFunc(down, tell)()
 		serve(ctx, c)
 		if context.Cause(ctx) == http.ErrServerClosed {
 			c.Close(StatusGoingAway, "the server is shutting down")
 		}
-	}
+	}, tell
 }
 
 // serveConn runs serve and then closes the connection.

@@ -180,6 +180,7 @@ func (c *Conn) deliver(trace *Trace) {
 			done = true
 			return
 		case e.ended && trace.Closed != nil:
+			<-c.lifetime.Done() // so it has left its groups, too
 			c.tell("Closed", func() { trace.Closed(c, reason, c.Stats()) })
 		case !e.ended && trace.StateChanged != nil:
 			c.tell("StateChanged", func() { trace.StateChanged(c, CloseState(e.from), CloseState(e.to)) })

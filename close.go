@@ -343,7 +343,7 @@ func (c *closing) end(reason error) acts {
 	switch {
 	case c.handshakeDone && !c.ended: // CloseNow on a client that waits for the server to close TCP
 		c.ended = true
-		return linger
+		return interruptRead | linger
 	case c.over:
 		return 0
 	}

@@ -256,8 +256,7 @@ func (c *Conn) contextErr(ctx context.Context) error {
 	return nil
 }
 
-// releaseRead gives the read turn back. It is the only function that does. A call of the application's gives it back by
-// leaveRead.
+// releaseRead gives the read turn back. It is the only function that does. A call of the application's gives it back by leaveRead.
 func (c *Conn) releaseRead() {
 	r, s := &c.receiver, &c.supervisor
 	r.inbox.Release() // first, so that an answer can use the same memory, which is in the CPU's cache
@@ -366,6 +365,7 @@ func (c *Conn) hangUp(how acts) {
 	c.mu.Lock()
 	c.sender.drop()
 	c.closing.hungUp = true
+	c.hooks.hungUp()
 	c.unlock()
 }
 

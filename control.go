@@ -54,10 +54,11 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 		}
 	}
 	gone, result := c.outcome()
-	if gone {
-		err = result
-	} else { // the reader goroutine waits for the rest of the handshake
+	if !gone { // the reader goroutine waits for the rest of the handshake
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
+	}
+	if gone || c.shookHands() { // or for the server to close TCP, and c's own context may be what has ended
+		err = result
 	}
 	return cmp.Or(misuse, err)
 }
@@ -93,6 +94,13 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 	return c.closing.hungUp, c.closing.result
 }
 
+// shookHands reports whether both Close frames were exchanged.
+func (c *Conn) shookHands() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing.handshakeDone
+}
+
 // CloseNow ends the connection at once, without a closing handshake. It closes TCP, and every call returns an error,
 // which is [net.ErrClosed] unless the connection had ended before. CloseNow never blocks (but see [Accept] about HTTP/2) and
 // always returns nil. It may be called at any time and several times; if the connection has ended already, it does nothing.
@@ -112,7 +120,8 @@ func (c *Conn) CloseNow() error {
 // with 1008 (StatusPolicyViolation). If a Reader is in the middle of a message, the rest of it is dropped.
 //
 // CloseRead returns at once, and may be called several times. The context that it returns has the values of ctx, and is done
-// when ctx is done or the connection has ended. When ctx is done, the connection stays open, unless CloseOnCancel is set.
+// when ctx is done or the connection has ended. When ctx is done, the connection stays open, unless CloseOnCancel is set. A ctx that
+// can be cancelled costs some memory until it is, or the connection ends; the last one given costs nothing more.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.mu.Lock()
 	a := c.closing.noMessages()
@@ -183,15 +192,33 @@ func (c *Conn) Ping(ctx context.Context) error {
 	defer c.unexpect()
 	c.rest()
 
-	told := c.awaitable().told
-	select {
-	case <-w.Answered:
-		return nil
-	case <-ctx.Done():
-		return sending(c.failed(ctx, c.contextErr(ctx)))
-	case <-told:
-		return sending(c.failed(ctx, errOver))
+	m := c.awaitable()
+	for stopped := m.stopped; ; stopped = nil {
+		select {
+		case <-w.Answered:
+			return nil
+		case <-ctx.Done():
+			return sending(c.failed(ctx, c.contextErr(ctx)))
+		case <-stopped:
+			if c.halfOpen() {
+				continue // the peer says more, and may answer
+			}
+		case <-m.told:
+		}
+		select {
+		case <-w.Answered: // the Pong came before the end
+			return nil
+		default:
+			return sending(c.failed(ctx, errOver))
+		}
 	}
+}
+
+// halfOpen reports whether CloseWrite was called, and Close was not, nor has the connection ended.
+func (c *Conn) halfOpen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing.half && !c.closing.over
 }
 
 // unexpect takes back a reason to read. On a passive connection the reader goroutine then steps aside.
@@ -255,46 +282,6 @@ func (c *Conn) sendControl(op opcode, payload []byte) error {
 		return ErrQueueFull
 	}
 	c.flushNow()
-	return nil
-}
-
-// Flush waits until the kernel has taken all that was accepted before: messages in the queue and of groups, answers to Pings, and the frames
-// of SendPing, SendPong and CloseWrite. Messages behind a Writer that is open are not waited for. When ctx is done, Flush returns
-// ctx.Err(), the connection stays open in any case, and the frames are sent in the background. If ctx is done already, Flush
-// does not wait. If the connection has ended without a closing handshake, it returns the reason.
-func (c *Conn) Flush(ctx context.Context) error {
-	if c.has(subscribed) {
-		c.pull()
-	}
-	c.mu.Lock()
-	c.sender.corked = false
-	c.unlock()
-	frames, mark := int64(-1), uint64(0) // that had left, and that had come to the backlog
-	for left := false; !left; {
-		if !c.writeTurn.Await(ctx.Done(), nil) {
-			return ctx.Err()
-		}
-		c.mu.Lock() // with the turn, nothing is under way
-		s, now := &c.sender, c.sender.counters.get(framesWritten)
-		if frames < 0 {
-			frames, mark = now, s.backlog.mark()
-		}
-		// The first batch has all that was pending, but for what was far behind in the backlog.
-		left = !s.pending(&c.closing) ||
-			now > frames && s.rest == nil && c.closing.ours != due && !(s.backlogLeaves(&c.closing) && s.backlog.waitsBefore(mark))
-		c.mu.Unlock()
-		if !left {
-			go c.writeOut() // it has the turn now: given back, that would go round those who flush, and nobody would write
-			continue
-		}
-		c.leaveWrite()
-	}
-	c.mu.Lock()
-	lost := c.closing.noWrites || c.closing.over && !c.closing.handshakeDone
-	c.unlock()
-	if lost {
-		return sending(c.explain(ctx, errOver))
-	}
 	return nil
 }
 

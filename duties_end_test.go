@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
 	"net"
 	"testing"
@@ -281,5 +282,86 @@ func TestMomentPassed(t *testing.T) {
 				t.Errorf("after CloseNow %s has not come", name)
 			}
 		}
+	})
+}
+
+// TestCallsBesideClose: a Close can't leave, ours or the answer to the peer's. Calls that wait return after a second.
+func TestCallsBesideClose(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		runInMemory(t, config{}, func(t *connTest) {
+			stuck := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
+			t.settle()
+			calls := map[string]<-chan error{
+				"Ping":  start(func() error { return t.c.Ping(bg) }),
+				"Flush": start(func() error { return t.c.Flush(bg) }),
+			}
+			t.settle()
+			for name, call := range calls {
+				t.blocked(name, call)
+			}
+			begun := time.Now()
+			if ours {
+				start(func() error { return t.c.Close(4000, "") })
+			} else {
+				t.p.SendClose(4000, "moved")
+			}
+			calls["Write"] = stuck
+			for name, call := range calls {
+				if err := t.want(name, call); ours && !errors.Is(err, net.ErrClosed) || !ours && CloseStatus(err) != 4000 {
+					t.Errorf("%s gave %v", name, err)
+				}
+			}
+			t.wantAtOnce("they returned", begun, lingerTime)
+		})
+	}
+}
+
+// TestFlushBesideClose: a Close that leaves while a Flush waits takes everything before it along, and a CloseWrite is waited for,
+// however long it takes.
+func TestFlushBesideClose(t *testing.T) {
+	for _, half := range []bool{false, true} {
+		runInMemory(t, config{}, func(t *connTest) {
+			big := make([]byte, 100<<10)
+			start(func() error { return t.c.Write(bg, MessageBinary, big) })
+			t.settle()
+			flush := start(func() error { return t.c.Flush(bg) })
+			ping := start(func() error { return t.c.Ping(bg) })
+			t.settle()
+			if half {
+				t.c.CloseWrite(4000, "")
+				time.Sleep(time.Minute)
+				t.blocked("Flush", flush)
+				t.blocked("Ping", ping)
+			} else {
+				start(func() error { return t.c.Close(4000, "") })
+				t.settle()
+			}
+			for seen := false; !seen; {
+				f := t.p.ReadFrame("the big one, the Ping, the Close")
+				seen = f.Opcode == wiretest.OpClose
+			}
+			if err := t.want("Flush", flush); err != nil {
+				t.Errorf("Flush gave %v", err)
+			}
+			t.p.SendClose(4000, "")
+			t.want("Ping", ping)
+		})
+	}
+}
+
+// TestCloseNowWhileLingering: a client waits for the server to close TCP. CloseNow closes its own half at once.
+func TestCloseNowWhileLingering(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		if t.p.Role == wiretest.Client {
+			return
+		}
+		lingering(t)
+		t.settle()
+		begun := time.Now()
+		t.c.CloseNow()
+		if _, err := t.p.Conn.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the server got %v", err)
+		}
+		t.wantAtOnce("the server sees the end", begun, 0)
 	})
 }

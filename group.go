@@ -132,7 +132,10 @@ func (g *Group) init() {
 // Add makes c a member: it gets what is broadcast from then on. If it is one already, nothing happens. If the connection is
 // closing or has ended, Add returns the reason. After Shutdown or Close it closes the connection as those did, and returns
 // an error that is [net.ErrClosed].
-func (g *Group) Add(c *Conn) error {
+func (g *Group) Add(c *Conn) error { return g.add(c, nil) }
+
+// add is Add with what is called when the group says good-bye, rather than that c is closed; nil: it is closed.
+func (g *Group) add(c *Conn, farewell func()) error {
 	g.init()
 	m := &member{group: g, conn: c, index: -1}
 	m.topic.of, m.topic.rules = m, &g.rules
@@ -152,7 +155,7 @@ func (g *Group) Add(c *Conn) error {
 		return c.queued(errOver)
 	}
 	// The connection knows of its topic before the group knows of its member. So a Write behind a broadcast finds it.
-	shut := g.list(m)
+	shut := g.list(m, farewell)
 	c.mu.Lock()
 	left := c.sender.backlog.topicOf(&g.rules) != &m.topic // it has ended meanwhile, or was removed
 	if shut != nil && !left {
@@ -170,9 +173,12 @@ func (g *Group) Add(c *Conn) error {
 }
 
 // list makes m a member from the next broadcast on, if it is none yet, unless the group is shut.
-func (g *Group) list(m *member) (shut *parting) {
+func (g *Group) list(m *member, farewell func()) (shut *parting) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if farewell != nil {
+		m.farewell = farewell
+	}
 	switch {
 	case m.index >= 0:
 		return nil

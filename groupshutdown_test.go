@@ -350,3 +350,44 @@ func TestServerGroupTells(t *testing.T) {
 		}
 	})
 }
+
+// TestServerGroupFarewell: nobody whose function says good-bye itself is a member without that, not even for a moment.
+func TestServerGroupFarewell(t *testing.T) {
+	ln := memconn.Listen()
+	srv := &http.Server{Handler: Handler(&AcceptOptions{EndOnShutdown: true}, func(ctx context.Context, c *Conn) { <-ctx.Done() })}
+	g := ServerGroup(srv)
+	go srv.Serve(ln)
+	defer srv.Close()
+	stop, looked := make(chan struct{}), make(chan int)
+	go func() {
+		bare := 0
+		defer func() { looked <- bare }()
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			g.mu.Lock()
+			for _, m := range g.members {
+				if m.farewell == nil {
+					bare++
+				}
+			}
+			g.mu.Unlock()
+			runtime.Gosched()
+		}
+	}()
+	client := &http.Client{Transport: &http.Transport{DialContext: ln.DialContext}}
+	for range 200 {
+		c, _, err := Dial(bg, "ws://server/", &DialOptions{HTTPClient: client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.CloseNow()
+	}
+	close(stop)
+	if bare := <-looked; bare > 0 {
+		t.Errorf("seen %d times", bare)
+	}
+}

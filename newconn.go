@@ -103,7 +103,7 @@ func NewConn(stream io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 	if opts.Client { // what a server's handler dials is not its group's
 		return c, nil
 	}
-	return joined(ctx, c)
+	return joined(ctx, c, nil)
 }
 
 // compression returns the state of permessage-deflate as it was agreed on, or nil.

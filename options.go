@@ -233,7 +233,7 @@ type Trace struct {
 	HandshakeDone func(c *Conn, h HandshakeInfo)
 
 	// FrameRead is called for each received frame, control frames included, when its header has arrived. The payload of a
-	// data frame may still be missing. It is not called for frames that break the protocol, or come after the peer's Close.
+	// data frame may still be missing. It is not called for frames whose header breaks the protocol, or that come after the peer's Close.
 	FrameRead func(c *Conn, f FrameInfo)
 
 	// FrameWritten is called for each frame, when the net.Conn has taken all of it.
@@ -251,12 +251,13 @@ type Trace struct {
 	// StateChanged is called when the state of the closing handshake changes.
 	StateChanged func(c *Conn, from, to CloseState)
 
-	// PingAnswered is called when the Pong to a Ping of the connection's own has come, with the time between the two.
+	// PingAnswered is called when the Pong to a Ping of the connection's own, or of a call of Ping that still waits, has come, with
+	// the time between the two.
 	PingAnswered func(c *Conn, rtt time.Duration)
 
 	// Slow is called when a message does not fit into the queue, because the peer reads more slowly than the application
-	// writes: TryWrite returns ErrQueueFull, or Write waits. For a Group it is called as Group.OnSlow is. queued is how many
-	// bytes are in the queue.
+	// writes: TryWrite returns ErrQueueFull, or Write waits for room. It is not called for a Write that waits for the kernel
+	// itself, with nothing before it. For a Group it is called as Group.OnSlow is. queued is how many bytes are in the queue.
 	Slow func(c *Conn, queued int)
 
 	// Closed is called once, when the connection has ended. The net.Conn is closed, or is being closed in the background.

@@ -85,8 +85,26 @@ func TestReasonBeforeContext(t *testing.T) {
 			"Write":  func() error { return t.c.Write(ctx, MessageText, nil) },
 			"Writer": func() error { _, err := t.c.Writer(ctx, MessageText); return err },
 			"Ping":   func() error { return t.c.Ping(ctx) },
+			"Flush": func() error { // which has to wait
+				t.c.writeTurn.Await(nil, nil)
+				defer t.c.leaveWrite()
+				return t.c.Flush(ctx)
+			},
 		} {
 			t.wantMoved("a later "+name, call())
+		}
+	})
+}
+
+// TestCloseContextOfItsOwn: both Close frames were exchanged, and so the connection's context has ended. A CloseContext under it has
+// succeeded.
+func TestCloseContextOfItsOwn(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		closing := start(func() error { return t.c.CloseContext(t.c.Context(), 4000, "") })
+		t.p.WantClose("Close", 4000)
+		t.p.SendClose(4000, "")
+		if err := t.want("CloseContext", closing); err != nil {
+			t.Errorf("CloseContext gave %v", err)
 		}
 	})
 }

@@ -126,26 +126,25 @@ func groupOf(ctx context.Context) *Group {
 	return g
 }
 
-// joined returns c as a member of the group of the server that accepted it, if there is one.
-func joined(ctx context.Context, c *Conn) (*Conn, error) {
+// joined returns c as a member of the group of the server that accepted it, if there is one. The group says farewell rather than
+// close the connection, if farewell is not nil.
+func joined(ctx context.Context, c *Conn, farewell func()) (*Conn, error) {
 	if g := groupOf(ctx); g != nil {
-		if err := g.Add(c); err != nil {
+		if err := g.add(c, farewell); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
 }
 
-// tellInstead has the group tell who serves the connection, rather than close it.
-func (g *Group) tellInstead(c *Conn, tell func()) {
-	c.mu.Lock()
-	t := c.sender.backlog.topicOf(&g.rules)
-	c.mu.Unlock()
-	if t == nil {
-		return // it is closed already
+// join makes c a member of the server's group, if there is one. See joined.
+func join(r *http.Request, c *Conn, farewell func()) (*Conn, error) {
+	_, err := joined(r.Context(), c, farewell)
+	if err == nil {
+		return c, nil
 	}
-	m := t.of.(*member)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	m.farewell = tell
+	if r.ProtoMajor >= 2 {
+		c.Close(StatusGoingAway, "") // it is being closed; the handler must not return before
+	}
+	return nil, err
 }

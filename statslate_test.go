@@ -47,3 +47,33 @@ func TestStatsAfterLateWrite(t *testing.T) {
 		}
 	})
 }
+
+// TestClosedStats: what Closed is told is final, also if somebody was writing when the connection ended.
+func TestClosedStats(t *testing.T) {
+	s := newSettings(0, time.Second, -1)
+	s.trace = &Trace{Closed: func(c *Conn, _ error, told Stats) {
+		if c.Context().Err() == nil {
+			t.Error("Context has not ended")
+		}
+		time.Sleep(time.Minute)
+		if final := c.Stats(); told != final {
+			t.Errorf("Closed was told\n%+v, in the end it is\n%+v", told, final)
+		}
+	}}
+	for _, lost := range []bool{false, true} {
+		for range 20 {
+			runInMemory(t, config{settings: s}, func(t *connTest) {
+				start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 10<<10)) })
+				t.settle()
+				for t.c.TryWrite(MessageText, []byte("hello")) == nil {
+				}
+				if lost {
+					t.p.Conn.(*memconn.Conn).Reset()
+				} else {
+					t.c.CloseNow()
+				}
+				time.Sleep(2 * time.Minute)
+			})
+		}
+	}
+}

@@ -216,13 +216,17 @@ func (t *tracing) note(c *closing) {
 		t.events = append(t.events, closeNote{from: t.state, to: c.state})
 		t.state = c.state
 	}
-	if c.ended && c.hungUp && !t.ended {
-		t.ended = true
-		t.events = append(t.events, closeNote{ended: true})
-	}
 	if len(t.events) > 0 && !t.delivering {
 		t.delivering = true
 		go t.deliver()
+	}
+}
+
+// hungUp notes that the net.Conn was given up. The caller holds Conn.mu.
+func (h *hooks) hungUp() {
+	if h != nil && h.trace.deliver != nil && !h.trace.ended {
+		h.trace.ended = true
+		h.trace.events = append(h.trace.events, closeNote{ended: true})
 	}
 }
 

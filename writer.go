@@ -309,3 +309,60 @@ func (w *messageWriter) finish() {
 		c.wakeWriter()
 	}
 }
+
+// Flush waits until the kernel has taken all that was accepted before: messages in the queue and of groups, answers to Pings, and the frames
+// of SendPing, SendPong and CloseWrite. Messages behind a Writer that is open are not waited for. When ctx is done, Flush returns
+// ctx.Err(), the connection stays open in any case, and the frames are sent in the background. If ctx is done already, Flush
+// does not wait. If the connection has ended without a closing handshake, it returns the reason.
+func (c *Conn) Flush(ctx context.Context) error {
+	if c.has(subscribed) {
+		c.pull()
+	}
+	c.mu.Lock()
+	c.sender.corked = false
+	c.unlock()
+	frames, mark := int64(-1), uint64(0) // that had left, and that had come to the backlog
+	stop := c.awaitable().stopped
+	for left := false; !left; {
+		switch got := c.writeTurn.Await(ctx.Done(), stop); {
+		case got:
+		case ctx.Err() != nil:
+			return c.contextErr(ctx)
+		case c.halfOpen(): // CloseWrite's frame is waited for, however long it takes
+			stop = nil
+			continue
+		default: // a Close begins: its frame is waited for, as by all calls
+			return c.flushed(ctx, c.reason(ctx))
+		}
+		c.mu.Lock() // with the turn, nothing is under way
+		s, now := &c.sender, c.sender.counters.get(framesWritten)
+		if frames < 0 {
+			frames, mark = now, s.backlog.mark()
+		}
+		// The first batch has all that was pending, but for what was far behind in the backlog.
+		left = !s.pending(&c.closing) ||
+			now > frames && s.rest == nil && c.closing.ours != due && !(s.backlogLeaves(&c.closing) && s.backlog.waitsBefore(mark))
+		c.mu.Unlock()
+		if !left {
+			go c.writeOut() // it has the turn now: given back, that would go round those who flush, and nobody would write
+			continue
+		}
+		c.leaveWrite()
+	}
+	return c.flushed(ctx, nil)
+}
+
+// flushed returns the result of a Flush. err is why it does not know that all has left; nil: it does.
+func (c *Conn) flushed(ctx context.Context, err error) error {
+	c.mu.Lock()
+	lost := c.closing.noWrites || c.closing.over && !c.closing.handshakeDone
+	closed := c.closing.ours == written // behind all that was accepted
+	c.unlock()
+	switch {
+	case lost && err == nil:
+		err = c.reason(ctx)
+	case !lost && closed:
+		err = nil
+	}
+	return sending(err)
+}

@@ -249,8 +249,6 @@ func (k *State) RTT() time.Duration { return time.Duration(k.rtt.Load()) * time.
 func (k *State) Answered(payload []byte, t int64) (rtt time.Duration, measured bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	probe := k.probe
-	k.probe = nil
 	if len(payload) != PayloadSize {
 		return 0, false
 	}
@@ -259,8 +257,9 @@ func (k *State) Answered(payload []byte, t int64) (rtt time.Duration, measured b
 		return 0, false
 	}
 	number &^= mark
-	if probe != nil && number != 0 {
-		rtt, measured = probe.ping.roundTrip(number, t)
+	if p := k.probe; p != nil && number >= p.ping.number {
+		rtt, measured = p.ping.roundTrip(number, t)
+		k.probe = nil
 	}
 	for at := &k.pings; *at != nil; {
 		if w := *at; w.number <= number {

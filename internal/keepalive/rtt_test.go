@@ -30,3 +30,27 @@ func TestFastPong(t *testing.T) {
 		}
 	}
 }
+
+// TestHeartbeat: a Pong that answers nothing (RFC 6455, section 5.5.3) may come between a Ping and its Pong.
+func TestHeartbeat(t *testing.T) {
+	for _, heartbeat := range [][]byte{nil, []byte("12345678"), AppendPayload(nil, 1)} {
+		var k State
+		k.Init(start, 10*time.Second)
+		w := &Wait{}
+		if string(heartbeat) == string(AppendPayload(nil, 1)) { // the answer to an earlier Ping
+			w.Answered = make(chan struct{})
+			k.Next(w)
+		}
+		at := start + int64(10*time.Second)
+		if v, _ := k.Check(at, 0, 0, false); v != Ask {
+			t.Fatal(v)
+		}
+		number := k.Next(nil)
+		k.PingLeft(number, at, 0, 0)
+		k.Heard(at + 1)
+		k.Answered(heartbeat, at+1)
+		if rtt, measured := k.Answered(AppendPayload(nil, number), at+int64(time.Millisecond)); !measured || rtt != time.Millisecond || k.RTT() != rtt {
+			t.Errorf("behind %q: %v, %t", heartbeat, rtt, measured)
+		}
+	}
+}

@@ -35,7 +35,7 @@ var connDuties = []Duty{
 	{Mutant{"ping-unread", "nobody reads for a Ping that waits", []Edit{{"Conn.Ping", "c.rest()", ""}}}, By{".", "TestPingAtOnce"}},
 	{Mutant{"ping-unexpected", "a Ping that waits is no reason to read", []Edit{{"Conn.Ping", "c.supervisor.Expecting.Add(1)\n\tdefer c.unexpect()", ""}}}, By{".", "TestPingAtOnce"}},
 	{Mutant{"ping-reads-on", "after a Ping the reader goroutine of a passive connection stays", []Edit{{"Conn.unexpect", "c.transport.InterruptRead()", ""}}}, By{".", "TestPassivePing"}},
-	{Mutant{"ping-deaf-to-the-end", "Ping does not hear of the end", []Edit{{"Conn.Ping", "told := c.awaitable().told", "told := make(chan struct{})"}}}, By{".", "TestServerKeepsTCP"}},
+	{Mutant{"ping-deaf-to-the-end", "Ping does not hear of the end", []Edit{{"Conn.Ping", "m := c.awaitable()", "m := &moments{}"}}}, By{".", "TestServerKeepsTCP"}},
 	{Mutant{"goexit-keeps-turn", "a callback that ends its goroutine keeps the read turn", []Edit{{"Conn.call", "c.releaseRead()", ""}}}, By{".", "TestCallbackPanics"}},
 	{Mutant{"context-late", "a context that is asked for after the end never ends", []Edit{{"internal/lifetime.Context.listen", "if t.Past() {", "if t.Past() && l == nil {"}}}, By{".", "TestCloseNowAtOnce"}},
 	{Mutant{"reason-too-patient", "a call waits for ever until our Close has left", []Edit{{"Conn.reason", "patience = timer.C", "patience = make(chan time.Time)"}}}, By{".", "TestReasonIsBounded"}},

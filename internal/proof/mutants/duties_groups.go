@@ -54,9 +54,10 @@ var groupsDuties = []Duty{
 	{Mutant{"round-unbounded", "nobody helps when broadcasts come too fast", []Edit{{"Group.BroadcastPrepared", "g.help()", ""}}}, By{".", "TestGroupBacklogIsBounded"}},
 	{Mutant{"end-leaves-no-group", "a connection that has ended stays in its groups", []Edit{{"Conn.leaveGroups", "t.of.left()", ""}}}, By{".", "TestGroupLeaves"}},
 	{Mutant{"remove-forgets", "what was broadcast before Remove is not sent", []Edit{{"Group.Remove", "c.pull()", ""}}}, By{".", "TestGroup"}},
-	{Mutant{"late-not-refused", "who joins after Shutdown is not closed", []Edit{{"Group.Add", "c.closeFor(errShut, shut.code, shut.reason)", ""}}}, By{".", "TestGroupShutdown"}},
+	{Mutant{"late-not-refused", "who joins after Shutdown is not closed", []Edit{{"Group.add", "c.closeFor(errShut, shut.code, shut.reason)", ""}}}, By{".", "TestGroupShutdown"}},
 	{Mutant{"shutdown-cuts-nobody", "Shutdown leaves those who do not answer", []Edit{{"Group.Close", "m.conn.end(errClosedNow)", ""}}}, By{".", "TestGroupShutdown"}},
 	{Mutant{"shutdown-cuts-in-silence", "who has not said good-bye is cut without a Close", []Edit{{"Group.Close", "m.part(g.parting())", ""}}}, By{".", "TestServerGroupWithoutGoodbye"}},
+	{Mutant{"farewell-late", "who says good-bye is a member before the group knows it", []Edit{{"Group.list", "if farewell != nil {", "if farewell != nil && m.index >= 0 {"}}}, By{".", "TestServerGroupTells"}},
 	{Mutant{"shutdown-tells-nobody", "who says good-bye is not told by the group", []Edit{{"Group.sayGoodbye", "farewell()\n", "\n"}}}, By{".", "TestServerGroupTells"}},
 	{Mutant{"server-shutdown-unheard", "the server's shutdown closes nobody", []Edit{{"ServerGroup", "g.sayGoodbye(&parting{StatusGoingAway, \"the server is shutting down\"})", ""}}}, By{".", "TestServerGroup"}},
 }
