@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/closeonce/websocket/internal/alarm"
 	"github.com/closeonce/websocket/internal/deflate"
@@ -81,26 +80,6 @@ type backlog struct {
 	left   []*shared // that have begun to leave, and the Trace has yet to be told of
 }
 
-// waiting is memory that is borrowed while something waits.
-type waiting struct {
-	list  []segment
-	first int
-}
-
-// A segment is a message that waits: a reference, or bytes that only this connection sends.
-type segment struct {
-	message *shared
-	form    *form
-	topic   *topic            // whose policy may drop it; nil: it was promised
-	own     *transport.Buffer // frames, encoded
-	number  uint64
-}
-
-var lines = sync.Pool{New: func() any { return new(waiting) }}
-
-// maxLine is how many segments memory from the pool holds.
-const maxLine = 64
-
 // waits reports whether something waits.
 func (b *backlog) waits() bool { return b != nil && b.line != nil }
 
@@ -110,36 +89,23 @@ func (b *backlog) first() *segment { return &b.line.list[b.line.first] }
 // waitsBefore reports whether something waits that was there when pushed had this value.
 func (b *backlog) waitsBefore(pushed uint64) bool { return b.waits() && b.first().number <= pushed }
 
-func (b *backlog) push(s segment) {
+func (b *backlog) push(g segment) {
 	if b.line == nil {
 		b.line = lines.Get().(*waiting)
 	}
-	l := b.line
-	if l.first > 0 && len(l.list) == cap(l.list) { // what has left makes room
-		n := copy(l.list, l.list[l.first:])
-		clear(l.list[n:])
-		l.list, l.first = l.list[:n], 0
-	}
 	b.pushed++
-	s.number = b.pushed
-	l.list = append(l.list, s)
+	g.number = b.pushed
+	b.line.push(g)
 }
 
-// pop forgets the first segment.
-func (b *backlog) pop() {
-	*b.first() = segment{}
-	b.line.first++
-	b.release()
-}
-
-// release gives the memory back if nothing waits.
-func (b *backlog) release() {
+// remove takes a segment off the line, and gives the line's memory back if nothing waits.
+func (b *backlog) remove(g *segment) {
 	l := b.line
-	if l.first < len(l.list) {
+	if l.remove(g); l.first < len(l.list) {
 		return
 	}
 	b.line = nil
-	if l.list, l.first = l.list[:0], 0; cap(l.list) <= maxLine {
+	if l.list, l.first, l.empty = l.list[:0], 0, 0; cap(l.list) <= maxLine {
 		lines.Put(l)
 	}
 }
@@ -152,8 +118,8 @@ func (a *account) cost(f *form) int {
 	return len(f.frame) + f.held
 }
 
-// fits reports whether there is room for n more bytes of shared messages. If nothing waits there is.
-func (a *account) fits(n int) bool { return n <= a.limit-a.size || a.size == 0 }
+// fits reports whether there is room for n bytes of shared messages beside size others. If there are no others there is.
+func (a *account) fits(n, size int) bool { return n <= a.limit-size || size == 0 }
 
 // behind returns where the buffer is for bytes that go behind everything that waits.
 func (b *backlog) behind() **transport.Buffer {
@@ -217,7 +183,9 @@ func (b *backlog) oldest(c *closing, a *account) (t *topic) {
 }
 
 // room reports whether a message of the topic has room.
-func (a *account) room(t *topic, f *form) bool { return a.fits(a.cost(f)) && t.waiting < t.rules.most }
+func (a *account) room(t *topic, f *form) bool {
+	return a.fits(a.cost(f), a.size) && t.waiting < t.rules.most
+}
 
 // admit leaves a message of a group in the backlog, or drops it or others by the group's policy. It reports whether there
 // was room.
@@ -226,7 +194,7 @@ func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 		a.full(t)
 	}
 	roomy := a.room(t, f)
-	if !roomy && t.rules.policy == DropOldest {
+	if !roomy && t.rules.policy == DropOldest && a.fits(a.cost(f), a.size-t.size) {
 		for t.waiting > 0 && !a.room(t, f) {
 			b.dropOldest(t, a)
 		}
@@ -236,6 +204,7 @@ func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 		return false
 	}
 	t.waiting++
+	t.size += a.cost(f)
 	b.add(segment{message: m, form: f, topic: t}, a)
 	return roomy
 }
@@ -260,16 +229,10 @@ func (a *account) full(t *topic) bool {
 
 // dropOldest drops the message of the topic that has waited longest.
 func (b *backlog) dropOldest(t *topic, a *account) {
-	l := b.line
-	i := l.first + slices.IndexFunc(l.list[l.first:], func(g segment) bool { return g.topic == t })
-	b.forget(&l.list[i], a)
-	t.waiting--
+	g := b.line.firstOf(t)
+	b.forget(g, a)
 	b.dropped(t, a)
-	if i == l.first {
-		b.pop()
-		return
-	}
-	l.list = slices.Delete(l.list, i, i+1)
+	b.remove(g)
 }
 
 // dropped counts a message that the policy drops.
@@ -283,6 +246,9 @@ func (b *backlog) dropped(t *topic, a *account) {
 func (b *backlog) forget(g *segment, a *account) {
 	a.size -= a.cost(g.form)
 	a.messages--
+	if g.topic != nil {
+		g.topic.less(a.cost(g.form))
+	}
 }
 
 // collect puts what waits into the batch, as much as one holds. A large frame is written from where it lies. What is compressed
@@ -317,7 +283,7 @@ func (b *backlog) collect(c *closing, out *batch, a *account, z *deflate.Compres
 		if b.traced && g.topic != nil {
 			b.left = append(b.left, g.message)
 		}
-		b.pop()
+		b.remove(g)
 	}
 }
 
@@ -343,7 +309,7 @@ func (a *account) encode(g *segment, out *batch, z *deflate.Compressor) {
 		z.Record(g.message.payload())
 	}
 	if g.topic != nil {
-		g.topic.waiting--
+		g.topic.less(a.cost(g.form))
 		g.topic.rules.sent.Add(1)
 	}
 }
@@ -359,7 +325,8 @@ func (a *account) leaves(messages uint32, payload int) {
 // abandon forgets what waits: it may not leave any more.
 func (b *backlog) abandon(a *account) {
 	for b.waits() {
-		if g := b.first(); g.own != nil {
+		g := b.first()
+		if g.own != nil {
 			a.size -= len(g.own.B)
 			a.messages -= g.own.Messages
 			a.counters.add(messagesDropped, int64(g.own.Messages))
@@ -368,11 +335,10 @@ func (b *backlog) abandon(a *account) {
 			b.forget(g, a)
 			a.counters.add(messagesDropped, 1)
 			if g.topic != nil {
-				g.topic.waiting--
 				g.topic.rules.unsent.Add(1)
 			}
 		}
-		b.pop()
+		b.remove(g)
 	}
 }
 

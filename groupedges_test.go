@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -542,5 +544,173 @@ func TestClientJoinsNoGroup(t *testing.T) {
 		if n := g.Len(); n != want {
 			t.Errorf("client: %v; the group has %d members", client, n)
 		}
+	}
+}
+
+// TestBacklogMovesLittle: what a policy drops from the middle of a long backlog costs no more because the backlog is long.
+// The work is counted: how many segments are moved, and that the search for the oldest does not begin anew.
+func TestBacklogMovesLittle(t *testing.T) {
+	const others, most = 1000, 20000
+	r := rules{policy: DropOldest, most: most}
+	a, b, tp := &account{limit: 1 << 30}, new(backlog), &topic{rules: &r}
+	m := new(shared)
+	m.init(opText, []byte("tick"))
+	moved, pushes := 0, 0
+	admit := func() {
+		before, dropped := 0, r.dropped.Load()
+		if b.line != nil {
+			before = len(b.line.list)
+		}
+		full := b.line == nil || before == cap(b.line.list)
+		b.admit(tp, m, &m.plain, a)
+		if pushes++; full {
+			moved += len(b.line.list)
+		} else if len(b.line.list) != before+1 {
+			t.Fatalf("after %d messages a list of %d is one of %d though it had room", pushes, before, len(b.line.list))
+		}
+		if d := r.dropped.Load() - dropped; d != map[bool]uint64{true: 1}[tp.waiting == most && pushes > most] {
+			t.Fatalf("message %d drops %d", pushes, d)
+		}
+	}
+	for range others {
+		b.add(segment{message: m, form: &m.plain}, a)
+	}
+	for range 10 * most {
+		admit()
+	}
+	if moved > 4*pushes {
+		t.Errorf("%d messages moved %d segments", pushes, moved)
+	}
+	if n := cap(b.line.list); n > 3*(others+most) {
+		t.Errorf("there is memory for %d segments where %d wait", n, others+most)
+	}
+
+	// What was passed is not looked at again: this one would be found.
+	decoy := &b.line.list[b.line.first+others/2]
+	decoy.topic = tp
+	size := len(b.line.list)
+	b.dropAll(tp, a)
+	decoy.topic = nil
+	if tp.waiting != 0 || tp.size != 0 || len(b.line.list) != size || decoy.form == nil {
+		t.Errorf("after dropAll %d wait, with %d bytes, in a list of %d that was one of %d", tp.waiting, tp.size, len(b.line.list), size)
+	}
+	if want := others * a.cost(&m.plain); a.size != want || a.messages != others || b.shed != 10*most {
+		t.Errorf("%d messages of others are left, with %d bytes, want %d with %d; %d were dropped", a.messages, a.size, others, want, b.shed)
+	}
+
+	// The others leave as if nothing had been between them, and what comes behind what is empty comes behind them.
+	b.behind()
+	last := b.pushed
+	for i := range others {
+		if n := b.first().number; n != uint64(i+1) || !b.waitsBefore(n) || b.waitsBefore(n-1) {
+			t.Fatalf("segment %d of the others has the number %d", i, n)
+		}
+		b.remove(b.first())
+	}
+	if g := b.first(); g.number != last || g.own == nil {
+		t.Fatalf("behind the others is %+v", g)
+	}
+	if b.remove(b.first()); b.waits() {
+		t.Error("something still waits")
+	}
+}
+
+// TestBacklogIsAList: whatever is dropped, wherever it waits, the rest leaves in the order in which it came.
+func TestBacklogIsAList(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		a, b, m := &account{limit: 1 << 30}, new(backlog), new(shared)
+		m.init(opText, []byte("x"))
+		topics := [3]*topic{nil, {rules: &rules{most: 1 << 30}}, {rules: &rules{most: 1 << 30}}} // nil: promised
+		type entry struct {
+			topic  *topic
+			number uint64
+		}
+		var want []entry
+		comes := 4 + r.IntN(3)
+		for step := range 800 {
+			switch n := r.IntN(10); {
+			case n == 0 && b.waits():
+				if b.behind(); len(want) == 0 || want[len(want)-1].number != b.pushed {
+					want = append(want, entry{number: b.pushed})
+				}
+			case n <= comes:
+				o := topics[r.IntN(3)]
+				if o == nil {
+					b.add(segment{message: m, form: &m.plain}, a)
+				} else {
+					b.admit(o, m, &m.plain, a)
+				}
+				want = append(want, entry{o, b.pushed})
+			case n == 9:
+				if len(want) > 0 {
+					if g := b.first(); g.topic != nil {
+						b.forget(g, a)
+					}
+					b.remove(b.first())
+					want = want[1:]
+				}
+			default:
+				o := topics[1+r.IntN(2)]
+				if i := slices.IndexFunc(want, func(e entry) bool { return e.topic == o }); i >= 0 {
+					b.dropOldest(o, a)
+					want = slices.Delete(want, i, i+1)
+				}
+			}
+			var got []entry
+			if b.waits() {
+				for _, g := range b.line.list[b.line.first:] {
+					if !g.empty() {
+						got = append(got, entry{g.topic, g.number})
+					}
+				}
+				if b.first().empty() || b.line.empty != len(b.line.list)-len(got) {
+					t.Fatalf("seed %d, step %d: first %+v, %d are empty in a list of %d where %d wait", seed, step, b.first(), b.line.empty, len(b.line.list), len(got))
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("seed %d, step %d: %v wait, want %v", seed, step, got, want)
+			}
+		}
+	}
+}
+
+// TestDropOldestInVain: DropOldest drops nothing that waits if that makes no room, and all that waits if it takes all.
+func TestDropOldestInVain(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			g := Group{Policy: DropOldest, MaxQueued: 2}
+			m := joinedMember(t, &g, config{client: client, settings: newSettings(1000, 0, 0)}, 1<<10)
+			m.stall(t, 8<<10)
+			promised := strings.Repeat("p", 500)
+			if err := m.c.TryWrite(MessageText, []byte(promised)); err != nil {
+				t.Fatal(err)
+			}
+			cast := func(letter string, n int, want MemberStats) {
+				t.Helper()
+				broadcast(t, &g, strings.Repeat(letter, n))
+				synctest.Wait()
+				s, _ := g.Member(m.c)
+				if s.Queued != want.Queued || s.Dropped != want.Dropped || s.Bytes < 500+want.Bytes || s.Bytes > 530+want.Bytes {
+					t.Errorf("after %d %q: %+v, want %+v", n, letter, s, want)
+				}
+				if c := m.c.Stats(); c.Dropped != int64(want.Dropped) || c.DroppedByPolicy != c.Dropped {
+					t.Errorf("after %d %q: the connection counts %d and %d that were dropped", n, letter, c.Dropped, c.DroppedByPolicy)
+				}
+				balanced(t, &g, 1)
+			}
+			cast("a", 200, MemberStats{Queued: 1, Bytes: 200})
+			cast("b", 600, MemberStats{Queued: 1, Bytes: 200, Dropped: 1}) // no room even without the first
+			cast("c", 200, MemberStats{Queued: 2, Bytes: 400, Dropped: 1})
+			cast("d", 600, MemberStats{Queued: 2, Bytes: 400, Dropped: 2})
+			cast("e", 450, MemberStats{Queued: 1, Bytes: 450, Dropped: 4}) // in place of both
+			cast("f", 100, MemberStats{Queued: 1, Bytes: 100, Dropped: 5})
+			cast("g", 600, MemberStats{Queued: 1, Bytes: 100, Dropped: 6}) // what was dropped makes no room twice
+			m.drain([]string{promised, strings.Repeat("f", 100)}, 0)
+			if s := g.Stats(); s.Sent != 1 || s.Dropped != 6 {
+				t.Errorf("in the end: %+v", s)
+			}
+			balanced(t, &g, 1)
+		})
 	}
 }

@@ -381,7 +381,7 @@ func (s *sender) made() *backlog {
 
 // refer leaves a reference to a message behind everything that waits, if there is room. No policy drops it.
 func (s *sender) refer(m *shared, f *form) bool {
-	if s.limit <= 0 || !s.fits(s.cost(f)) {
+	if s.limit <= 0 || !s.fits(s.cost(f), s.size) {
 		return false
 	}
 	s.made().add(segment{message: m, form: f}, &s.account)

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 	"sync"
@@ -96,6 +97,61 @@ func (m *shared) pack(z *deflate.Compressor) {
 	m.packed.Store(f)
 }
 
+// waiting is what a backlog keeps, in memory that is borrowed while something waits.
+type waiting struct {
+	list  []segment // sorted by number
+	first int       // where the first one that waits is
+	empty int       // how many have left, or were dropped, and are in the list still
+}
+
+// A segment is a message that waits: a reference, or bytes that only this connection sends. One with neither is empty: it stays
+// where it was until room is needed, so that dropping a message moves no others.
+type segment struct {
+	message *shared
+	form    *form
+	topic   *topic            // whose policy may drop it; nil: it was promised
+	own     *transport.Buffer // frames, encoded
+	number  uint64
+}
+
+var lines = sync.Pool{New: func() any { return new(waiting) }}
+
+// maxLine is how many segments memory from the pool holds.
+const maxLine = 64
+
+func (g segment) empty() bool { return g.form == nil && g.own == nil }
+
+// push appends a segment. If the memory is full, and a quarter of it or more is empty segments, those that wait move together.
+// So room for one segment costs a few moves, and what is empty takes little memory.
+func (l *waiting) push(g segment) {
+	if len(l.list) == cap(l.list) && l.empty >= (len(l.list)+3)/4 {
+		l.list = slices.DeleteFunc(l.list, segment.empty)
+		l.first, l.empty = 0, 0
+	}
+	l.list = append(l.list, g)
+}
+
+// remove makes a segment empty.
+func (l *waiting) remove(g *segment) {
+	*g = segment{number: g.number}
+	l.empty++
+	for l.first < len(l.list) && l.list[l.first].empty() {
+		l.first++
+	}
+}
+
+// firstOf returns the topic's segment that has waited longest. There is one. What a call has passed, the next does not look
+// at again.
+func (l *waiting) firstOf(t *topic) *segment {
+	list := l.list[l.first:]
+	i, _ := slices.BinarySearchFunc(list, t.searched, func(g segment, number uint64) int { return cmp.Compare(g.number, number) })
+	for list[i].topic != t {
+		i++
+	}
+	t.searched = list[i].number
+	return &list[i]
+}
+
 // A posting is a message of a group, in the list of what the group has posted. The last one is empty: it waits for the
 // next message. What all members have taken is garbage.
 type posting struct {
@@ -113,6 +169,8 @@ type topic struct {
 	next  *topic // of the same connection
 
 	waiting   int    // messages in the backlog
+	size      int    // of the queue's limit that they take
+	searched  uint64 // of its segments that wait, none has a smaller number
 	dropped   uint64 // by the group's policy
 	fullSince int64  // when a message did not fit; 0: all have, since the backlog was half empty
 }
@@ -131,8 +189,9 @@ const (
 	CloseSlow
 	// DropNewest drops the message. The member stays.
 	DropNewest
-	// DropOldest drops the group's messages that have waited longest, until there is room for the new one. The member
-	// stays. With MaxQueued it keeps the last so many messages: 1 is for prices and positions, of which only the last counts.
+	// DropOldest drops the group's messages that have waited longest, until there is room for the new one. If other messages
+	// take so much that dropping all of these makes no room, they stay, and the new one is dropped. The member stays. With
+	// MaxQueued it keeps the last so many messages: 1 is for prices and positions, of which only the last counts.
 	DropOldest
 )
 
@@ -205,6 +264,12 @@ func (t *topic) skip() (n int64) {
 	t.at.Store(at)
 	t.rules.unsent.Add(uint64(n))
 	return n
+}
+
+// less forgets a message of the backlog that took so much of the queue's limit.
+func (t *topic) less(size int) {
+	t.waiting--
+	t.size -= size
 }
 
 // drop counts a message that is dropped.

@@ -28,7 +28,13 @@ var groupsDuties = []Duty{
 	{Mutant{"reference-takes-no-room", "a reference takes no room in the queue", []Edit{{"backlog.add", "a.size += a.cost(g.form)", ""}}}, By{".", "TestTryWritePreparedLimits"}},
 	{Mutant{"reference-keeps-room", "a reference that has left keeps its room", []Edit{{"backlog.collect", "out.queued += n", ""}}}, By{".", "TestTryWritePreparedLimits"}},
 	{Mutant{"dropped-keeps-room", "a message that a policy drops keeps its room", []Edit{{"backlog.forget", "a.size -= a.cost(g.form)", ""}}}, By{".", "TestGroupPolicies"}},
-	{Mutant{"one-size-too-large", "a large message does not fit though nothing waits", []Edit{{"account.fits", " || a.size == 0", ""}}}, By{".", "TestTryWritePreparedLimits"}},
+	{Mutant{"one-size-too-large", "a large message does not fit though nothing waits", []Edit{{"account.fits", " || size == 0", ""}}}, By{".", "TestTryWritePreparedLimits"}},
+	{Mutant{"dropped-in-vain", "a policy drops what waits though that makes no room", []Edit{{"backlog.admit", " && a.fits(a.cost(f), a.size-t.size)", ""}}}, By{".", "TestDropOldestInVain"}},
+	{Mutant{"dropped-counts-twice", "a policy counts on the room of what it has dropped already", []Edit{{"topic.less", "t.size -= size", ""}}}, By{".", "TestDropOldestInVain"}},
+	{Mutant{"oldest-sought-anew", "the search for a group's oldest message begins at the front each time", []Edit{{"waiting.firstOf", "t.searched = list[i].number", ""}}}, By{".", "TestBacklogMovesLittle"}},
+	{Mutant{"room-made-each-time", "each message that comes moves all that wait together", []Edit{{"waiting.push", "l.empty >= (len(l.list)+3)/4", "l.empty > 0"}}}, By{".", "TestBacklogMovesLittle"}},
+	{Mutant{"empty-never-used", "what messages that were dropped leave empty is not used again", []Edit{{"waiting.push", "l.empty >= (len(l.list)+3)/4", "false"}}}, By{".", "TestBacklogMovesLittle"}},
+	{Mutant{"empty-in-front", "the next to leave is a segment that a policy has emptied", []Edit{{"waiting.remove", "for l.first < len(l.list) && l.list[l.first].empty() {", "if l.first < len(l.list) && l.list[l.first].empty() {"}}}, By{".", "TestBacklogMovesLittle"}},
 
 	// What is counted.
 	{Mutant{"unsent-uncounted", "what waits for a member that ends is not counted", []Edit{{"backlog.abandon", "g.topic.rules.unsent.Add(1)", ""}}}, By{".", "TestGroupUnsent"}},
