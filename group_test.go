@@ -539,10 +539,12 @@ func TestGroupGraceOfAnother(t *testing.T) {
 		if s, _ := g.Member(m.c); s.Full == 0 {
 			t.Fatalf("it is not full: %+v", s)
 		}
+		was := g.members[0]
 		g.Remove(m.c)
 		if err := g.Add(m.c); err != nil {
 			t.Fatal(err)
 		}
+		was.close() // the timer had begun to
 		time.Sleep(2 * time.Second)
 		if _, member := g.Member(m.c); !member || g.Stats().Closed != 0 {
 			t.Errorf("it was closed: %+v", g.Stats())
