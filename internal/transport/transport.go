@@ -73,6 +73,11 @@ func Resumes(nc net.Conn) bool {
 	if s, ok := nc.(*tls.Conn); ok {
 		nc = s.NetConn()
 	}
+	return known(nc)
+}
+
+// known reports whether more is expected of nc than of any stream.
+func known(nc net.Conn) bool {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn, resumer:
 		return true
@@ -95,12 +100,11 @@ func (t *Conn) Init(nc net.Conn, in *Inbox) {
 	case resumer:
 		t.kind = plain
 	case *tls.Conn:
-		switch base.NetConn().(type) {
-		case *net.TCPConn, *net.UnixConn, resumer:
+		if known(base.NetConn()) {
 			t.kind = secured
 			t.raw = RawConn(base.NetConn())
 			t.slow = &slow{standIn: &standIn{nc: nc}}
-		default:
+		} else {
 			t.asStream()
 		}
 	default:
@@ -278,9 +282,16 @@ func (t *Conn) Quiet() {
 	}
 }
 
-// Close closes the net.Conn at once. TLS does not say good-bye.
+// Close closes the net.Conn at once. TLS does not say good-bye. What is not known may wait in its Close, also below TLS: that
+// is called in the background.
 func (t *Conn) Close() {
-	if s, ok := t.origin().(*tls.Conn); ok {
+	s, ok := t.origin().(*tls.Conn)
+	if ok && !known(s.NetConn()) {
+		go s.NetConn().Close()
+		go t.nc.Close()
+		return
+	}
+	if ok {
 		s.NetConn().Close()
 	}
 	t.nc.Close()
