@@ -43,6 +43,7 @@ type Conn struct {
 	went      chan error    // its results; one is due while writing is set
 	writing   bool
 	writeErr  error
+	room      *room // nil: the stream is not asked
 
 	readDeadline, writeDeadline deadline
 }
@@ -129,9 +130,12 @@ func (c *Conn) readChunk(size int) {
 	c.came <- chunk{b[:n], err}
 }
 
-// Settled reports whether all that was handed over has been written. It is for
-// whoever writes, not for others at the same time.
+// Settled reports whether all that was handed over has been written, and nobody
+// waits for room. It is for whoever writes, not for others at the same time.
 func (c *Conn) Settled() bool {
+	if c.room != nil && !c.room.settled() {
+		return false
+	}
 	if c.writing {
 		select {
 		case err := <-c.went:
@@ -144,7 +148,8 @@ func (c *Conn) Settled() bool {
 }
 
 // Write hands p over to the stream, chunk by chunk. A chunk that was handed over
-// when the write deadline passes counts as written.
+// when the write deadline passes counts as written. With NewRoom, a chunk is
+// handed over when the stream has room.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	expired := c.writeDeadline.expired()
 	select {
@@ -178,6 +183,11 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		}
 		if n == len(p) {
 			return n, nil
+		}
+		if c.room != nil {
+			if err := c.room.wait(expired, c.closed); err != nil {
+				return n, err
+			}
 		}
 		c.out = chunks.Get().(*[]byte)
 		*c.out = append((*c.out)[:0], p[n:min(len(p), n+chunkSize)]...)

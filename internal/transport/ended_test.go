@@ -3,7 +3,10 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -45,6 +48,10 @@ func TestEndedContexts(t *testing.T) {
 // not wait for it; a Write that has nothing else to do does.
 func TestUnsettled(t *testing.T) {
 	a, b := socketPair(t, "tcp")
+	if canPoll { // a record waits for room, so there must be some, and too little
+		a, b = socketPair(t, "unix")
+		a.(*net.UnixConn).SetWriteBuffer(1)
+	}
 	nc, peer := secure(t, a, b)
 	c := open(nc)
 	first := &Buffer{B: []byte("first")}
@@ -88,7 +95,104 @@ func TestUnsettled(t *testing.T) {
 	c.Close()
 }
 
-// TestUnsettledStream: the same over a stream. All was handed over when the Write was interrupted; the next one does not
+// TestBeforeFirstRecord: a write over TLS that was interrupted before the socket had room has taken nothing, and nothing of it is
+// sent.
+func TestBeforeFirstRecord(t *testing.T) {
+	if !canPoll {
+		t.Skip("a socket below TLS can't be asked for room")
+	}
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			a, b := socketPair(t, network)
+			nc, peer := secure(t, a, b)
+			c := open(nc)
+			var late *Buffer
+			var writing <-chan error
+			sent := -1
+			for returned := true; returned; sent++ { // until the socket has no room
+				late = &Buffer{B: []byte("x")}
+				if c.TryWrite(late, nil) {
+					continue
+				}
+				writing = start(func() error { return c.Write(nil, late, nil) })
+				select {
+				case err := <-writing:
+					if err != nil {
+						t.Fatal(err)
+					}
+				case <-time.After(100 * time.Millisecond):
+					returned = false
+				}
+			}
+			c.InterruptWrite()
+			if err := soon(t, "Write", writing); err != ErrInterrupted || late.N != 0 {
+				t.Fatalf("Write: %v, and %d bytes were taken", err, late.N)
+			}
+			writing = start(func() error { return c.Write(nil, &Buffer{B: []byte("sent")}, nil) })
+			want := strings.Repeat("x", sent) + "sent"
+			got := make([]byte, len(want))
+			if _, err := io.ReadFull(peer, got); err != nil || string(got) != want {
+				t.Fatalf("something else came, %v", err)
+			}
+			if err := soon(t, "Write", writing); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestWaitingForRoom: a write over TLS was interrupted, and a goroutine still waits for the socket to have room. An attempt to write
+// does not wait for it; a Write does, and hears of the peer's reset.
+func TestWaitingForRoom(t *testing.T) {
+	if !canPoll {
+		t.Skip("a socket below TLS can't be asked for room")
+	}
+	for _, network := range []string{"tcp", "unix"} {
+		for _, reset := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/reset=%v", network, reset), func(t *testing.T) {
+				a, b := socketPair(t, network)
+				nc, peer := secure(t, a, b)
+				c := open(nc)
+				if !c.TryWrite(&Buffer{B: []byte("first")}, nil) { // after it the socket is not asked for a while
+					t.Fatal("the socket is empty, and takes nothing")
+				}
+				large := &Buffer{B: noise(16 << 20)}
+				for range 3 { // the system may make its buffers larger while it is written to
+					writing := start(func() error { return c.Write(nil, large, nil) })
+					time.Sleep(100 * time.Millisecond)
+					c.InterruptWrite()
+					if err := soon(t, "Write", writing); err != ErrInterrupted {
+						t.Fatal(err)
+					}
+				}
+				late := &Buffer{B: []byte("late")}
+				tried := start(func() error { c.TryWrite(late, nil); return late.Err })
+				if err := soon(t, "TryWrite", tried); err != nil || late.N != 0 {
+					t.Fatalf("TryWrite: %v, and %d bytes were taken", err, late.N)
+				}
+				last := &Buffer{B: []byte("sent")}
+				writing := start(func() error { return c.Write(nil, last, nil) })
+				if reset { // who waits for room hears of it
+					b.Close()
+					if err := soon(t, "Write", writing); err == nil || err == ErrInterrupted {
+						t.Fatalf("Write: %v", err)
+					}
+					return
+				}
+				want := "first" + string(large.B[:large.N]) + "sent"
+				got := make([]byte, len(want))
+				if _, err := io.ReadFull(peer, got); err != nil || string(got) != want {
+					t.Fatalf("something else came, %v", err)
+				}
+				if err := soon(t, "Write", writing); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+}
+
+// TestUnsettledStream: TestUnsettled over a stream. All was handed over when the Write was interrupted; the next one does not
 // return before all is written.
 func TestUnsettledStream(t *testing.T) {
 	a, b := net.Pipe()

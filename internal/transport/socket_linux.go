@@ -86,15 +86,30 @@ func moved(n, _ uintptr, errno syscall.Errno) (int, error) {
 }
 
 // pollOut reports whether the socket says that it can be written to: then at most two thirds of its buffer are in use.
-func pollOut(fd uintptr) bool {
-	const out = 4 // POLLOUT
+func pollOut(fd uintptr) bool { return poll(fd) == out }
+
+// mayWrite reports whether a write would not wait: there is room, or an error.
+func mayWrite(fd uintptr) bool { return poll(fd) != 0 }
+
+const out = 4 // POLLOUT
+
+// poll returns what the socket says about being written to, at once. It is negative if the socket can't be asked.
+func poll(fd uintptr) int16 {
 	p := struct {
 		fd              int32
 		events, revents int16
 	}{fd: int32(fd), events: out}
 	var now syscall.Timespec
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
-	return errno == 0 && n == 1 && p.revents == out
+	for {
+		_, _, errno := syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+		switch errno {
+		case 0:
+			return p.revents
+		case syscall.EINTR: // a signal of the runtime's
+		default:
+			return -1
+		}
+	}
 }
 
 // unsent returns how many bytes that were written to the socket the peer's system has not taken yet.

@@ -19,6 +19,7 @@ const (
 
 func (t *Conn) readReady(uintptr) bool         { return true }
 func pollOut(uintptr) bool                     { return false }
+func mayWrite(uintptr) bool                    { return true }
 func unsent(uintptr) int64                     { return 0 }
 func send(_ uintptr, _, _ []byte) (int, error) { return 0, syscall.EINVAL }
 func sendLast(uintptr, []byte) (int, error)    { return 0, syscall.EINVAL }

@@ -27,7 +27,8 @@ func send(fd uintptr, a, b []byte) (int, error) {
 // sendLast is send for what ends the connection.
 func sendLast(fd uintptr, a []byte) (int, error) { return send(fd, a, nil) }
 
-func pollOut(uintptr) bool { return false }
+func pollOut(uintptr) bool  { return false }
+func mayWrite(uintptr) bool { return true }
 
 // unsent returns how many bytes the peer's system has not taken yet: unknown.
 func unsent(uintptr) int64 { return 0 }

@@ -103,7 +103,7 @@ func (t *Conn) Init(nc net.Conn, in *Inbox) {
 		if known(base.NetConn()) {
 			t.kind = secured
 			t.raw = RawConn(base.NetConn())
-			t.slow = &slow{standIn: &standIn{nc: nc}}
+			t.slow = &slow{standIn: &standIn{nc: nc, raw: t.raw}}
 		} else {
 			t.asStream()
 		}
