@@ -3,6 +3,7 @@ package websocket
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"math"
@@ -62,14 +63,15 @@ type ConnOptions struct {
 // belongs to the Conn from then on; what [Accept] and [Dial] promise of a Conn holds for this one.
 //
 // The best stream is a [net.Conn]: its deadlines are cleared, and TCP, Unix sockets and TLS over them are read without
-// a goroutine more. Of any other stream nothing is expected but that Read, Write and Close work, that Read and Write may be
+// a goroutine more. TLS must have made its handshake ([crypto/tls.Conn.HandshakeContext]): what a listener of package tls accepts
+// has not. Of any other stream nothing is expected but that Read, Write and Close work, that Read and Write may be
 // called at the same time, and that Close makes both return. A goroutine reads it, and another writes while there is
 // something to write. If Close does not make them return, they stay until they do, but no call of the Conn's waits
 // for them. LocalAddr, RemoteAddr and CloseWrite are used if the stream has them. A CloseWrite lets the last Close frame arrive
 // before the stream is closed.
 //
-// If there is an error, it is about opts, and the stream is left as it is; except that a server of [ServerGroup] that has been
-// shut down closes the connection with 1001 (StatusGoingAway), and the error is [net.ErrClosed].
+// If there is an error, it is about opts or the handshake of TLS, and the stream is left as it is; except that a server of
+// [ServerGroup] that has been shut down closes the connection with 1001 (StatusGoingAway), and the error is [net.ErrClosed].
 func NewConn(stream io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &ConnOptions{}
@@ -79,6 +81,9 @@ func NewConn(stream io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 		return nil, errors.New("websocket: NewConn was called without a stream")
 	case len(opts.Early) > math.MaxInt32:
 		return nil, errors.New("websocket: the option Early has 2 GiB or more")
+	}
+	if secured, ok := stream.(*tls.Conn); ok && !secured.ConnectionState().HandshakeComplete {
+		return nil, errors.New("websocket: NewConn was called before the handshake of TLS was made")
 	}
 	deflate, err := opts.compression()
 	if err != nil {

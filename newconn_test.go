@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"io"
@@ -254,6 +255,18 @@ func TestNewConnRefuses(t *testing.T) {
 	}
 	if _, err := NewConn(nil, nil); err == nil {
 		t.Error("no stream is a connection")
+	}
+	for _, client := range []bool{false, true} { // calls would wait for TLS's handshake, and one that gives up would break it
+		x, y := memconn.Pipe(100)
+		early := tls.Server(x, &tls.Config{})
+		if client {
+			early = tls.Client(x, &tls.Config{InsecureSkipVerify: true})
+		}
+		if c, err := NewConn(early, &ConnOptions{Client: client}); c != nil || err == nil || !strings.Contains(err.Error(), "TLS") {
+			t.Errorf("client %v: before the handshake of TLS: %v, %v", client, c, err)
+		}
+		x.Close()
+		y.Close()
 	}
 	// A choice of offers: the answer is to the second.
 	a, b := memconn.Pipe(100)
