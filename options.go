@@ -236,7 +236,9 @@ type Trace struct {
 	// data frame may still be missing. It is not called for frames whose header breaks the protocol, or that come after the peer's Close.
 	FrameRead func(c *Conn, f FrameInfo)
 
-	// FrameWritten is called for each frame, when the net.Conn has taken all of it.
+	// FrameWritten is called for each frame, when the net.Conn has taken all of it. TLS, and a net.Conn that is not a socket, is
+	// written by a goroutine if it may have to wait. When a call gives up then, what the goroutine was given, at most 16 KiB,
+	// counts as taken, for Flush and Stats as well.
 	FrameWritten func(c *Conn, f FrameInfo)
 
 	// MessageRead is called for each message that the application has read to its end, or skipped, just before the call
