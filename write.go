@@ -34,8 +34,9 @@ func opcodeOf(typ MessageType, p []byte, anyText bool) (opcode, error) {
 //
 // When ctx is done, Write returns ctx.Err(), and the connection stays open, unless the option CloseOnCancel is set. If part of
 // the message has left, the rest is sent in the background. If nothing has left, the message is not sent, unless it was
-// compressed with context takeover: then it is sent in the background. After a Close of either side, Write returns the reason. Text
-// that is not UTF-8, and a type that is none, are refused; the connection stays open.
+// compressed with context takeover: then it is sent in the background. Over a net.Conn that is not a socket, and over TLS except on
+// Linux with amd64 or arm64, its first 16 KiB may count as having left before the peer has room for them. After a Close of either side,
+// Write returns the reason. Text that is not UTF-8, and a type that is none, are refused; the connection stays open.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	_, err := c.write(ctx, typ, p, true)
 	return err
