@@ -108,7 +108,8 @@ func (c *Conn) shookHands() bool {
 // CloseNow makes one attempt to send messages that Write has accepted and a Close frame that is pending. The attempt does
 // not wait; if a write to this net.Conn may block, it is made in the background and takes at most a second. If something
 // was sent, or a Close frame was sent before, TCP is half-closed first, if the net.Conn supports that, so that the data
-// arrives. It is closed in the background when the peer has closed its half, after a second at the latest.
+// arrives. It is closed in the background when the peer has closed its half, after a second at the latest. Otherwise TCP is closed, and
+// if the peer has sent bytes that were not read, what it has yet to take is lost: [Conn.Flush] and [Conn.Close] wait.
 func (c *Conn) CloseNow() error {
 	c.end(errClosedNow)
 	c.transport.AwaitReleased()

@@ -33,7 +33,7 @@ type Group struct {
 
 	// MaxQueued is how many messages of the group may wait for one member, besides the limit in bytes, which is the
 	// member's QueueLimit. A message that nothing waits before fits however large it is. Default: 1024. Negative: any
-	// number; each takes some 60 bytes besides, so a QueueLimit of 256 KiB that is full of the smallest is 3 MB of memory.
+	// number; each takes some 40 bytes besides, so a QueueLimit of 256 KiB that is full of the smallest is 3 MB of memory.
 	MaxQueued int
 
 	// OnSlow, if not nil, is called when a member had no room for a message, though it had for those before; not again
