@@ -73,6 +73,7 @@ const (
 // moments are channels. Each is closed when the state that it is named after is reached.
 type moments struct {
 	stopped chan struct{} // no message is accepted any more
+	closes  chan struct{} // calls return soon: the end has begun, by more than CloseWrite, and it is not the application that has to answer
 	told    chan struct{} // calls may return the cause
 	hungUp  chan struct{} // the net.Conn is closed, or is being closed in the background
 
@@ -154,6 +155,7 @@ func (c *Conn) unlock() {
 	}
 	if m := c.moments; m != nil && (f&delivering == 0 || cl.noWrites || cl.half) {
 		pass(&m.stopped, cl.stopped())
+		pass(&m.closes, cl.over || cl.noWrites || cl.cause != nil && !cl.asks())
 		pass(&m.told, cl.told())
 		pass(&m.hungUp, cl.hungUp)
 	}
@@ -198,7 +200,7 @@ func (c *Conn) awaitable() moments {
 
 func (c *Conn) momentsLocked() *moments {
 	if c.moments == nil {
-		c.moments = &moments{stopped: make(chan struct{}), told: make(chan struct{}), hungUp: make(chan struct{})}
+		c.moments = &moments{make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{}), nil}
 	}
 	return c.moments
 }
@@ -208,8 +210,8 @@ func (c *Conn) has(flags uint32) bool { return c.flags.Load()&flags != 0 }
 
 // reason returns why the connection is closing or has ended. If that is not known and ctx is done, it returns ctx.Err(). It
 // waits until our Close has left, so that a CloseNow after the error does not overtake the frame: for at most a second, and
-// until ctx is done.
-func (c *Conn) reason(ctx context.Context) error {
+// until ctx is done, or instead has come.
+func (c *Conn) reason(ctx context.Context, instead <-chan struct{}) error {
 	c.mu.Lock()
 	told, cause := c.closing.told(), c.closing.cause
 	if c.closing.half && cause == nil && !c.closing.noWrites { // reads go on, so this is a call that sends
@@ -219,13 +221,12 @@ func (c *Conn) reason(ctx context.Context) error {
 	if !told {
 		var patience <-chan time.Time
 		if cause != nil { // if it is nil, a write has failed, and alarmClose bounds the reader's search for the reason
-			timer := time.NewTimer(lingerTime)
-			defer timer.Stop()
-			patience = timer.C
+			patience = time.After(lingerTime)
 		}
 		select {
 		case <-c.awaitable().told:
 		case <-ctx.Done():
+		case <-instead:
 		case <-patience:
 		}
 		cause = c.cause()
@@ -236,7 +237,7 @@ func (c *Conn) reason(ctx context.Context) error {
 // explain returns the error for the caller: the reason instead of errOver.
 func (c *Conn) explain(ctx context.Context, err error) error {
 	if err == errOver {
-		return c.reason(ctx)
+		return c.reason(ctx, nil)
 	}
 	return err
 }
@@ -283,9 +284,6 @@ func (c *Conn) tellsWritten() bool { return c.hooks.wantsMessages() }
 
 // tellSlow calls the Trace's Slow.
 func (c *Conn) tellSlow() {
-	if c.hooks == nil {
-		return
-	}
 	c.mu.Lock()
 	queued := c.sender.size
 	c.mu.Unlock()

@@ -53,11 +53,13 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 			err = ctx.Err()
 		}
 	}
-	gone, result := c.outcome()
+	c.mu.Lock()
+	gone, done, result := c.closing.hungUp, c.closing.handshakeDone, c.closing.result
+	c.mu.Unlock()
 	if !gone { // the reader goroutine waits for the rest of the handshake
 		c.alarms.SetEarlier(now(), alarmClose, lingerTime)
 	}
-	if gone || c.shookHands() { // or for the server to close TCP, and c's own context may be what has ended
+	if gone || done { // or for the server to close TCP, and c's own context may be what has ended
 		err = result
 	}
 	return cmp.Or(misuse, err)
@@ -92,13 +94,6 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 	c.mu.Lock()
 	defer c.unlock()
 	return c.closing.hungUp, c.closing.result
-}
-
-// shookHands reports whether both Close frames were exchanged.
-func (c *Conn) shookHands() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closing.handshakeDone
 }
 
 // CloseNow ends the connection at once, without a closing handshake. It closes TCP, and every call returns an error,
@@ -194,32 +189,21 @@ func (c *Conn) Ping(ctx context.Context) error {
 	c.rest()
 
 	m := c.awaitable()
-	for stopped := m.stopped; ; stopped = nil {
-		select {
-		case <-w.Answered:
-			return nil
-		case <-ctx.Done():
-			return sending(c.failed(ctx, c.contextErr(ctx)))
-		case <-stopped:
-			if c.halfOpen() {
-				continue // the peer says more, and may answer
-			}
-		case <-m.told:
-		}
-		select {
-		case <-w.Answered: // the Pong came before the end
-			return nil
-		default:
-			return sending(c.failed(ctx, errOver))
-		}
+	select {
+	case <-w.Answered:
+		return nil
+	case <-ctx.Done():
+		return sending(c.failed(ctx, c.contextErr(ctx)))
+	case <-m.closes:
+	case <-m.told:
 	}
-}
-
-// halfOpen reports whether CloseWrite was called, and Close was not, nor has the connection ended.
-func (c *Conn) halfOpen() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closing.half && !c.closing.over
+	err := sending(c.failed(ctx, c.reason(ctx, w.Answered)))
+	select {
+	case <-w.Answered: // it came before the end, or while our Close could not leave
+		return nil
+	default:
+		return err
+	}
 }
 
 // unexpect takes back a reason to read. On a passive connection the reader goroutine then steps aside.

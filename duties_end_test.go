@@ -365,3 +365,75 @@ func TestCloseNowWhileLingering(t *testing.T) {
 		t.wantAtOnce("the server sees the end", begun, 0)
 	})
 }
+
+// TestPingBesideClose: a Pong that comes while our Close can't leave answers its Ping.
+func TestPingBesideClose(t *testing.T) {
+	runInMemory(t, config{}, func(t *connTest) {
+		ping := start(func() error { return t.c.Ping(bg) })
+		sent := t.p.ReadFrame("the Ping")
+		start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
+		t.settle()
+		start(func() error { return t.c.Close(4000, "") })
+		time.Sleep(lingerTime / 2)
+		t.blocked("the Close has not left", ping)
+		begun := time.Now()
+		t.p.SendPong(string(sent.Payload))
+		if err := t.want("Ping", ping); err != nil {
+			t.Errorf("Ping gave %v", err)
+		}
+		t.wantAtOnce("it returned", begun, 0)
+	})
+}
+
+// TestFlushPassive: while it is the application that has to answer the peer's Close, a Flush waits for what is on its way.
+func TestFlushPassive(t *testing.T) {
+	runInMemory(t, passively(), func(t *connTest) {
+		write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
+		t.settle()
+		read := start(func() error { _, _, err := t.c.Read(bg); return err })
+		t.p.SendClose(4000, "")
+		t.want("Read", read)
+		flush := start(func() error { return t.c.Flush(bg) })
+		time.Sleep(time.Second)
+		t.blocked("the message has not left", flush)
+		if f := t.p.ReadFrame("it leaves"); len(f.Payload) != 100<<10 {
+			t.Fatalf("%d bytes", len(f.Payload))
+		}
+		t.want("Write", write)
+		if err := t.want("Flush", flush); err != nil {
+			t.Errorf("Flush gave %v", err)
+		}
+	})
+}
+
+// TestCallsBehindCloseWrite: the Close of CloseWrite can't leave. Ping and Flush wait on, until there is a Close, ours or the peer's, and
+// then for a second.
+func TestCallsBehindCloseWrite(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		runInMemory(t, config{settings: newSettings(0, time.Minute, -1)}, func(t *connTest) {
+			start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
+			t.settle()
+			calls := map[string]<-chan error{
+				"Ping":  start(func() error { return t.c.Ping(bg) }),
+				"Flush": start(func() error { return t.c.Flush(bg) }),
+			}
+			t.c.CloseWrite(4000, "")
+			time.Sleep(time.Minute)
+			for name, call := range calls {
+				t.blocked(name, call)
+			}
+			begun := time.Now()
+			if ours {
+				start(func() error { return t.c.Close(4000, "") })
+			} else {
+				t.p.SendClose(4001, "")
+			}
+			for name, call := range calls {
+				if err := t.want(name, call); err == nil {
+					t.Errorf("%s succeeded", name)
+				}
+			}
+			t.wantAtOnce("they returned", begun, lingerTime)
+		})
+	}
+}

@@ -323,17 +323,14 @@ func (c *Conn) Flush(ctx context.Context) error {
 	c.sender.corked = false
 	c.unlock()
 	frames, mark := int64(-1), uint64(0) // that had left, and that had come to the backlog
-	stop := c.awaitable().stopped
+	closes := c.awaitable().closes
 	for left := false; !left; {
-		switch got := c.writeTurn.Await(ctx.Done(), stop); {
+		switch got := c.writeTurn.Await(ctx.Done(), closes); {
 		case got:
 		case ctx.Err() != nil:
-			return c.contextErr(ctx)
-		case c.halfOpen(): // CloseWrite's frame is waited for, however long it takes
-			stop = nil
-			continue
-		default: // a Close begins: its frame is waited for, as by all calls
-			return c.flushed(ctx, c.reason(ctx))
+			return sending(c.contextErr(ctx))
+		default: // a Close is waited for as by all calls, and with it what is before it
+			return c.flushed(ctx, c.reason(ctx, nil))
 		}
 		c.mu.Lock() // with the turn, nothing is under way
 		s, now := &c.sender, c.sender.counters.get(framesWritten)
@@ -361,7 +358,7 @@ func (c *Conn) flushed(ctx context.Context, err error) error {
 	c.unlock()
 	switch {
 	case lost && err == nil:
-		err = c.reason(ctx)
+		err = c.reason(ctx, nil)
 	case !lost && closed:
 		err = nil
 	}

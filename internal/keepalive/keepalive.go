@@ -257,7 +257,7 @@ func (k *State) Answered(payload []byte, t int64) (rtt time.Duration, measured b
 		return 0, false
 	}
 	number &^= mark
-	if p := k.probe; p != nil && number >= p.ping.number {
+	if p := k.probe; p != nil && number != 0 && number >= p.ping.number {
 		rtt, measured = p.ping.roundTrip(number, t)
 		k.probe = nil
 	}

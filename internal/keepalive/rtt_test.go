@@ -33,7 +33,7 @@ func TestFastPong(t *testing.T) {
 
 // TestHeartbeat: a Pong that answers nothing (RFC 6455, section 5.5.3) may come between a Ping and its Pong.
 func TestHeartbeat(t *testing.T) {
-	for _, heartbeat := range [][]byte{nil, []byte("12345678"), AppendPayload(nil, 1)} {
+	for _, heartbeat := range [][]byte{nil, []byte("12345678"), AppendPayload(nil, 0), AppendPayload(nil, 1)} {
 		var k State
 		k.Init(start, 10*time.Second)
 		w := &Wait{}
@@ -48,9 +48,23 @@ func TestHeartbeat(t *testing.T) {
 		number := k.Next(nil)
 		k.PingLeft(number, at, 0, 0)
 		k.Heard(at + 1)
-		k.Answered(heartbeat, at+1)
+		if rtt, measured := k.Answered(heartbeat, at+1); measured && w.Answered == nil {
+			t.Errorf("%q was measured: %v", heartbeat, rtt)
+		}
 		if rtt, measured := k.Answered(AppendPayload(nil, number), at+int64(time.Millisecond)); !measured || rtt != time.Millisecond || k.RTT() != rtt {
 			t.Errorf("behind %q: %v, %t", heartbeat, rtt, measured)
 		}
+	}
+}
+
+// TestPongOfNoPing: no Ping has the number 0. A Pong with it says nothing, also while no Ping was asked for and the peer has yet to take bytes.
+func TestPongOfNoPing(t *testing.T) {
+	var k State
+	k.Init(start, 10*time.Second)
+	if v, _ := k.Check(start+1, 0, 100, false); v != Alive {
+		t.Fatal(v)
+	}
+	if rtt, measured := k.Answered(AppendPayload(nil, 0), start+2); measured || k.RTT() != 0 {
+		t.Errorf("measured: %v", rtt)
 	}
 }

@@ -38,5 +38,5 @@ var connDuties = []Duty{
 	{Mutant{"ping-deaf-to-the-end", "Ping does not hear of the end", []Edit{{"Conn.Ping", "m := c.awaitable()", "m := &moments{}"}}}, By{".", "TestServerKeepsTCP"}},
 	{Mutant{"goexit-keeps-turn", "a callback that ends its goroutine keeps the read turn", []Edit{{"Conn.call", "c.releaseRead()", ""}}}, By{".", "TestCallbackPanics"}},
 	{Mutant{"context-late", "a context that is asked for after the end never ends", []Edit{{"internal/lifetime.Context.listen", "if t.Past() {", "if t.Past() && l == nil {"}}}, By{".", "TestCloseNowAtOnce"}},
-	{Mutant{"reason-too-patient", "a call waits for ever until our Close has left", []Edit{{"Conn.reason", "patience = timer.C", "patience = make(chan time.Time)"}}}, By{".", "TestReasonIsBounded"}},
+	{Mutant{"reason-too-patient", "a call waits for ever until our Close has left", []Edit{{"Conn.reason", "patience = time.After(lingerTime)", "patience = make(chan time.Time)"}}}, By{".", "TestReasonIsBounded"}},
 }

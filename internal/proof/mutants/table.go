@@ -74,7 +74,7 @@ var Table = []Mutant{
 	{"pong-payload", "a Pong has not the Ping's payload", []Edit{{"Conn.control", "c.pong(payload)", "c.pong(payload[:len(payload)/2])"}}},
 	{"pong-blocks", "who reads a Ping waits until the Pong has left", []Edit{{"Conn.pong", "c.unlock()\n", "c.unlock()\n\tif c.awaitWrite(c.Context()) == nil {\n\t\tc.writeOut()\n\t}\n"}}},
 	{"pong-unsolicited", "a Ping is answered twice", []Edit{{"sender.collectControl", "s.appendFrame(b, finBit|firstByte(opPong), p[1:n])\n", "s.appendFrame(b, finBit|firstByte(opPong), p[1:n])\n\t\ts.appendFrame(b, finBit|firstByte(opPong), p[1:n])\n"}}},
-	{"ping-returns-at-once", "Ping does not wait for the Pong", []Edit{{"Conn.Ping", "case <-w.Answered:\n\t\t\treturn", "case <-passed:\n\t\t\treturn"}}},
+	{"ping-returns-at-once", "Ping does not wait for the Pong", []Edit{{"Conn.Ping", "case <-w.Answered:\n\t\treturn nil\n\tcase <-ctx", "case <-passed:\n\t\treturn nil\n\tcase <-ctx"}}},
 	{"keepalive-never", "keepalive does not end the connection", []Edit{{"Conn.checkAlive", "c.end(ErrPingTimeout)\n\t\treturn\n", "again = 1 << 42 // more than an hour\n"}}},
 	{"keepalive-deaf", "keepalive gives up though the peer answers", []Edit{{"internal/keepalive.State.Came", "k.hearing.Store(true)", "k.hearing.Store(false)"},
 		{"internal/keepalive.State.Heard", "k.heard.Store(t)", "_ = t"},
