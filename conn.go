@@ -18,7 +18,7 @@ import (
 	"github.com/closeonce/websocket/internal/utf8"
 )
 
-// A Conn is a WebSocket connection, as [Accept] or [Dial] made it. All its methods may be called from any goroutine at
+// A Conn is a WebSocket connection, as [Accept], [Dial] or [NewConn] made it. All its methods may be called from any goroutine at
 // any time.
 //
 // A Conn needs no goroutine of the application to stay alive: while no Read is waiting, it reads ahead by itself, answers

@@ -69,7 +69,8 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 // the peer sends before its own Close frame is still delivered: Read and the others go on, until they return the CloseError
 // with which the peer has answered. Calls that send return an error that is [net.ErrClosed]; a message of a Writer that is
 // open is cut short. It is for a protocol in which this end has said all that it has to say, and waits for answers. RFC 6455,
-// section 1.4, lets a peer send no more data once it has seen the Close frame; most answer it at once.
+// section 1.4, lets a peer send no more data once it has seen the Close frame; most answer it at once, whatever their application is
+// about to say. One of this library needs the option Passive to say more.
 //
 // No time-out applies until the peer's Close frame has come. No Pings are sent or answered, the option KeepAlive included: a
 // context should bound the reading. [Conn.Close] may be called after CloseWrite: it sends nothing more, and otherwise does what

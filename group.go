@@ -39,7 +39,8 @@ type Group struct {
 	// OnSlow, if not nil, is called when a member had no room for a message, though it had for those before; not again
 	// until half of what waits for it has left. It runs in a goroutine of the group, which delivers nothing meanwhile, and
 	// so must return soon; it may call any method of the group and of the connection that does not wait. If it panics,
-	// the panic is logged by package log, and the connection is closed with 1011 (StatusInternalError).
+	// the panic is logged by package log, and the connection is closed with 1011 (StatusInternalError). With CloseSlow it may run
+	// when the member has been closed, and is none any more; m is how it was.
 	OnSlow func(c *Conn, m MemberStats)
 
 	once  sync.Once
@@ -67,7 +68,7 @@ type GroupStats struct {
 	Members  int        // now
 	Messages uint64     // that were broadcast
 	Sent     uint64     // messages that began to leave, by members
-	Dropped  uint64     // messages that the policy dropped
+	Dropped  uint64     // messages that the policy dropped, those that waited for a member that it closed among them
 	Unsent   uint64     // messages that did not leave before the member's connection was closed or lost, or it was removed
 	Closed   uint64     // members that were closed by the policy
 	Policy   SlowPolicy // the policy in effect: CloseSlow instead of CloseAfterGrace, if there is no grace

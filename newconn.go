@@ -83,7 +83,7 @@ func NewConn(stream io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 		return nil, errors.New("websocket: the option Early has 2 GiB or more")
 	}
 	if secured, ok := stream.(*tls.Conn); ok && !secured.ConnectionState().HandshakeComplete {
-		return nil, errors.New("websocket: NewConn was called before the handshake of TLS was made")
+		return nil, errors.New("websocket: NewConn was called before the handshake of TLS was made; call the tls.Conn's HandshakeContext first")
 	}
 	deflate, err := opts.compression()
 	if err != nil {

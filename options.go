@@ -113,7 +113,7 @@ type AcceptOptions struct {
 	//
 	// Shutdown does not wait for WebSockets, except over HTTP/2. To let the Close frames leave
 	// before the program exits, use [ServerGroup] and call the group's Shutdown after the server's: it
-	// waits for the connections of all these functions. Without EndOnShutdown it closes them
+	// ends these functions' contexts too, and waits for their connections. Without EndOnShutdown it closes them
 	// itself. Do not combine EndOnShutdown with CloseOnCancel: a call under the function's
 	// context would then end the connection without a Close frame.
 	//
@@ -210,7 +210,7 @@ type DialOptions struct {
 }
 
 // A Trace is a set of functions that a connection calls when something happens on it. Any of them may be nil. It is an option
-// of [Accept], [Handler] and [Dial]. Several connections may share one Trace: each function gets its connection as c.
+// of [Accept], [Handler], [Dial] and [NewConn]. Several connections may share one Trace: each function gets its connection as c.
 //
 // The functions must return soon, and must not wait for the connection: a call of Read, Write, Ping or Close could wait for
 // the very goroutine that it blocks. [Conn.Stats], [Conn.TryWrite] and [Conn.CloseNow] do not wait. No lock is held.
@@ -229,7 +229,7 @@ type DialOptions struct {
 // function calls runtime.Goexit, the connection is closed, too; in FrameWritten, MessageWritten, Slow and StateChanged, it
 // is closed without a Close frame.
 type Trace struct {
-	// HandshakeDone is called when the handshake is done, before Accept or Dial returns c, and before all others.
+	// HandshakeDone is called when the handshake is done, before Accept, Dial or NewConn returns c, and before all others.
 	HandshakeDone func(c *Conn, h HandshakeInfo)
 
 	// FrameRead is called for each received frame, control frames included, when its header has arrived. The payload of a

@@ -101,10 +101,12 @@ type serverGroup struct{}
 //	err := server.Shutdown(ctx)
 //	closed, groupErr := group.Shutdown(ctx)
 //
-// It holds for [Accept] and [Handler], and for [NewConn] with the request's context. With the option EndOnShutdown the function that Handler runs is told instead, and says
-// good-bye itself; if it has not when the context of the group's Shutdown is done, its connection is closed as the others are.
+// It holds for [Accept] and [Handler], and for [NewConn] with the request's context. With the option EndOnShutdown the function that
+// Handler runs is told instead, by the group's Shutdown and Close too: its context ends with [http.ErrServerClosed], whatever code
+// Close was given, and it says good-bye itself. If it has not when the context of the group's Shutdown is done, its connection is closed
+// as the others are. The group waits for connections, not for functions to return.
 //
-// ServerGroup sets the server's BaseContext to a function that calls the one before. Call it before Serve,
+// ServerGroup sets the server's BaseContext to a function that calls the one before. Call it once, before Serve,
 // and after the server's BaseContext is set, if it is. The group's options may be set after that, before the first connection comes.
 func ServerGroup(server *http.Server) *Group {
 	g := new(Group)

@@ -12,7 +12,7 @@ import (
 
 // HandshakeInfo describes the result of a handshake, besides [Conn.Subprotocol].
 type HandshakeInfo struct {
-	Client     bool // this end is the client: Dial made the connection
+	Client     bool // this end is the client
 	Compressed bool // permessage-deflate was agreed on
 }
 
