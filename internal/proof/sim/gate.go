@@ -82,8 +82,9 @@ type span struct{ from, to time.Time }
 
 // An offer is one call of Write: it held the bytes up to a place in the stream.
 type offer struct {
-	to int64
-	at time.Time
+	to   int64
+	size int
+	at   time.Time
 }
 
 // offer notes that a Write begins. Those that reach no further than others before are left out.
@@ -91,7 +92,7 @@ func (n *notes) offer(written int64, size int) {
 	n.inside++
 	to := written + int64(size)
 	if len(n.offers) == 0 || n.offers[len(n.offers)-1].to < to {
-		n.offers = append(n.offers, offer{to, time.Now()})
+		n.offers = append(n.offers, offer{to, size, time.Now()})
 	}
 }
 
@@ -159,12 +160,7 @@ func (d *direction) offeredAt(n int64) time.Time {
 		return time.Time{}
 	}
 	// A long batch is offered in pieces: full ones, the rest, and what lies elsewhere. What comes in between changes nothing.
-	full := func(i int) bool {
-		if i < 1 {
-			return i == 0 && o[i].to >= pieceSize
-		}
-		return o[i].to-o[i-1].to >= pieceSize
-	}
+	full := func(i int) bool { return i >= 0 && o[i].size >= pieceSize }
 	for i > 0 && (full(i-1) || full(i-2)) {
 		i--
 	}
