@@ -114,7 +114,7 @@ func (c *Conn) CloseNow() error {
 
 // CloseRead is for applications that only write from now on and expect no more messages. The connection then reads by itself,
 // and answers Pings and the peer's Close, with the option Passive, too. If a message arrives, or has arrived and was not read, the connection is closed
-// with 1008 (StatusPolicyViolation). If a Reader is in the middle of a message, the rest of it is dropped.
+// with 1008 (StatusPolicyViolation). If a Read or a Reader is in the middle of a message, the rest of it is dropped.
 //
 // CloseRead returns at once, and may be called several times. The context that it returns has the values of ctx, and is done
 // when ctx is done or the connection has ended. When ctx is done, the connection stays open, unless CloseOnCancel is set. A ctx that

@@ -320,10 +320,11 @@ func (p *peer) allArrived() {
 	}
 	p.allLeft("5 s after the last call")
 	q := p.heardBy()
+	dropped := q.noReads() // CloseRead drops the rest of a message in whose middle a Read was
 	q.life.mu.Lock()
 	got := len(q.life.got)
 	q.life.mu.Unlock()
-	if got != len(s.messages) {
+	if got != len(s.messages) && !(dropped && got == len(s.messages)-1) {
 		q.fail("%d messages were sent, %d were received", len(s.messages), got)
 	}
 	q.answered("5 s after the last call")
