@@ -417,6 +417,7 @@ func TestCallsBehindCloseWrite(t *testing.T) {
 				"Ping":  start(func() error { return t.c.Ping(bg) }),
 				"Flush": start(func() error { return t.c.Flush(bg) }),
 			}
+			t.settle()
 			t.c.CloseWrite(4000, "")
 			time.Sleep(time.Minute)
 			for name, call := range calls {
