@@ -285,27 +285,31 @@ func TestMomentPassed(t *testing.T) {
 	})
 }
 
+// stuckCalls begins a Write that the peer does not read, and behind it a Ping and a Flush.
+func (t *connTest) stuckCalls() map[string]<-chan error {
+	t.Helper()
+	calls := map[string]<-chan error{"Write": start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })}
+	t.settle()
+	calls["Ping"] = start(func() error { return t.c.Ping(bg) })
+	calls["Flush"] = start(func() error { return t.c.Flush(bg) })
+	t.settle()
+	for name, call := range calls {
+		t.blocked(name, call)
+	}
+	return calls
+}
+
 // TestCallsBesideClose: a Close can't leave, ours or the answer to the peer's. Calls that wait return after a second.
 func TestCallsBesideClose(t *testing.T) {
 	for _, ours := range []bool{true, false} {
 		runInMemory(t, config{}, func(t *connTest) {
-			stuck := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
-			t.settle()
-			calls := map[string]<-chan error{
-				"Ping":  start(func() error { return t.c.Ping(bg) }),
-				"Flush": start(func() error { return t.c.Flush(bg) }),
-			}
-			t.settle()
-			for name, call := range calls {
-				t.blocked(name, call)
-			}
+			calls := t.stuckCalls()
 			begun := time.Now()
 			if ours {
 				start(func() error { return t.c.Close(4000, "") })
 			} else {
 				t.p.SendClose(4000, "moved")
 			}
-			calls["Write"] = stuck
 			for name, call := range calls {
 				if err := t.want(name, call); ours && !errors.Is(err, net.ErrClosed) || !ours && CloseStatus(err) != 4000 {
 					t.Errorf("%s gave %v", name, err)
@@ -321,17 +325,12 @@ func TestCallsBesideClose(t *testing.T) {
 func TestFlushBesideClose(t *testing.T) {
 	for _, half := range []bool{false, true} {
 		runInMemory(t, config{}, func(t *connTest) {
-			big := make([]byte, 100<<10)
-			start(func() error { return t.c.Write(bg, MessageBinary, big) })
-			t.settle()
-			flush := start(func() error { return t.c.Flush(bg) })
-			ping := start(func() error { return t.c.Ping(bg) })
-			t.settle()
+			calls := t.stuckCalls()
 			if half {
 				t.c.CloseWrite(4000, "")
 				time.Sleep(time.Minute)
-				t.blocked("Flush", flush)
-				t.blocked("Ping", ping)
+				t.blocked("Flush", calls["Flush"])
+				t.blocked("Ping", calls["Ping"])
 			} else {
 				start(func() error { return t.c.Close(4000, "") })
 				t.settle()
@@ -340,11 +339,11 @@ func TestFlushBesideClose(t *testing.T) {
 				f := t.p.ReadFrame("the big one, the Ping, the Close")
 				seen = f.Opcode == wiretest.OpClose
 			}
-			if err := t.want("Flush", flush); err != nil {
+			if err := t.want("Flush", calls["Flush"]); err != nil {
 				t.Errorf("Flush gave %v", err)
 			}
 			t.p.SendClose(4000, "")
-			t.want("Ping", ping)
+			t.want("Ping", calls["Ping"])
 		})
 	}
 }
@@ -411,13 +410,8 @@ func TestFlushPassive(t *testing.T) {
 func TestCallsBehindCloseWrite(t *testing.T) {
 	for _, ours := range []bool{true, false} {
 		runInMemory(t, config{settings: newSettings(0, time.Minute, -1)}, func(t *connTest) {
-			start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
-			t.settle()
-			calls := map[string]<-chan error{
-				"Ping":  start(func() error { return t.c.Ping(bg) }),
-				"Flush": start(func() error { return t.c.Flush(bg) }),
-			}
-			t.settle()
+			calls := t.stuckCalls()
+			delete(calls, "Write") // it hears of CloseWrite
 			t.c.CloseWrite(4000, "")
 			time.Sleep(time.Minute)
 			for name, call := range calls {

@@ -1,5 +1,6 @@
 // Package streamconn makes a net.Conn of a stream that knows no deadlines, such
-// as the body of an upgraded HTTP response.
+// as the body of an upgraded HTTP response, or that must not be interrupted, such
+// as TLS.
 package streamconn
 
 import (

@@ -99,7 +99,7 @@ func TestUnsettled(t *testing.T) {
 // sent.
 func TestBeforeFirstRecord(t *testing.T) {
 	if !canPoll {
-		t.Skip("a socket below TLS can't be asked for room")
+		t.Skip("a socket below TLS can't be asked for room here; streamconn's tests have the rest")
 	}
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestBeforeFirstRecord(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-				case <-time.After(100 * time.Millisecond):
+				case <-time.After(aMoment):
 					returned = false
 				}
 			}
@@ -141,11 +141,24 @@ func TestBeforeFirstRecord(t *testing.T) {
 	}
 }
 
+// aMoment is long enough for a call that does not wait to have returned: the kernel tells nobody that it is waited for.
+const aMoment = 100 * time.Millisecond
+
+// waits asserts that a call has not returned, in a moment.
+func waits(t *testing.T, returned <-chan error) {
+	t.Helper()
+	select {
+	case err := <-returned:
+		t.Fatalf("it returned: %v", err)
+	case <-time.After(aMoment):
+	}
+}
+
 // TestWaitingForRoom: a write over TLS was interrupted, and a goroutine still waits for the socket to have room. An attempt to write
 // does not wait for it; a Write does, and hears of the peer's reset.
 func TestWaitingForRoom(t *testing.T) {
 	if !canPoll {
-		t.Skip("a socket below TLS can't be asked for room")
+		t.Skip("a socket below TLS can't be asked for room here; streamconn's tests have the rest")
 	}
 	for _, network := range []string{"tcp", "unix"} {
 		for _, reset := range []bool{false, true} {
@@ -159,7 +172,7 @@ func TestWaitingForRoom(t *testing.T) {
 				large := &Buffer{B: noise(16 << 20)}
 				for range 3 { // the system may make its buffers larger while it is written to
 					writing := start(func() error { return c.Write(nil, large, nil) })
-					time.Sleep(100 * time.Millisecond)
+					waits(t, writing)
 					c.InterruptWrite()
 					if err := soon(t, "Write", writing); err != ErrInterrupted {
 						t.Fatal(err)

@@ -42,7 +42,7 @@ func (w way) link(t *testing.T, peer *peer, role role, ours websocket.DialOption
 	case w.proxy != nil:
 		extend = w.proxy.route(proxySettings{front: w.beyond, back: w.over})
 	}
-	peer.resets, peer.lingers = w.proxy == &nghttpxKind, w.proxy == &nghttpxKind
+	peer.nghttpx = w.proxy == &nghttpxKind
 	return newLinkOver(t, peer, role, w.over, w.beyond, ours, theirs, extend)
 }
 

@@ -99,7 +99,7 @@ func (l *link) opened() (c *websocket.Conn, e event) {
 		e.Extensions = response.Header.Get("Sec-WebSocket-Extensions")
 		return c, e
 	}
-	l.peer.tell(order{Do: "dial", URL: l.url, Deflate: l.theirs, HTTP2: l.beyond != h1, TLS: l.beyond.files(), Linger: l.peer.lingers})
+	l.peer.tell(order{Do: "dial", URL: l.url, Deflate: l.theirs, HTTP2: l.beyond != h1, TLS: l.beyond.files(), Linger: l.peer.nghttpx})
 	e = l.peer.want("open")
 	c = <-l.accepted
 	l.t.Cleanup(func() { c.CloseNow() })

@@ -37,8 +37,7 @@ type peer struct {
 	program program
 	stdin   io.Writer
 	events  chan event
-	resets  bool // what it says when it listens
-	lingers bool // what it says when it dials
+	nghttpx bool // it is at the other side of one
 }
 
 // An order tells a peer what to do.
@@ -143,6 +142,6 @@ func (p *peer) wantClosed(code int, reason string) {
 // listen makes the peer a server, and returns its address.
 func (p *peer) listen(deflate params, v version) string {
 	p.t.Helper()
-	p.tell(order{Do: "listen", Deflate: deflate, HTTP2: v != h1, TLS: v.files(), Reset: p.resets})
+	p.tell(order{Do: "listen", Deflate: deflate, HTTP2: v != h1, TLS: v.files(), Reset: p.nghttpx})
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.want("listening").Port))
 }
