@@ -18,8 +18,7 @@ import (
 	"github.com/closeonce/websocket/internal/utf8"
 )
 
-// A Conn is a WebSocket connection, as [Accept], [Dial] or [NewConn] made it. All its methods may be called from any goroutine at
-// any time.
+// A Conn is a WebSocket connection, as [Accept], [Dial] or [NewConn] made it. Any goroutine may call its methods at any time.
 //
 // A Conn needs no goroutine of the application to stay alive: while no Read is waiting, it reads ahead by itself, answers
 // Pings and the peer's Close, and notices when the peer is gone. It must be closed: by [Conn.Close], [Conn.CloseNow], or
@@ -156,6 +155,9 @@ func (c *Conn) unlock() {
 	if m := c.moments; m != nil && (f&delivering == 0 || cl.noWrites || cl.half) {
 		pass(&m.stopped, cl.stopped())
 		pass(&m.closes, cl.over || cl.noWrites || cl.cause != nil && !cl.asks())
+		if m.told == passed && !cl.told() { // the application answers the peer's Close, and that frame is waited for
+			m.told = make(chan struct{})
+		}
 		pass(&m.told, cl.told())
 		pass(&m.hungUp, cl.hungUp)
 	}

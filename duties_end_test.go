@@ -384,25 +384,32 @@ func TestPingBesideClose(t *testing.T) {
 	})
 }
 
-// TestFlushPassive: while it is the application that has to answer the peer's Close, a Flush waits for what is on its way.
+// TestFlushPassive: while it is the application that has to answer the peer's Close, a Flush waits for what is on its way, and then for
+// the answer.
 func TestFlushPassive(t *testing.T) {
-	runInMemory(t, passively(), func(t *connTest) {
-		write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
-		t.settle()
-		read := start(func() error { _, _, err := t.c.Read(bg); return err })
-		t.p.SendClose(4000, "")
-		t.want("Read", read)
-		flush := start(func() error { return t.c.Flush(bg) })
-		time.Sleep(time.Second)
-		t.blocked("the message has not left", flush)
-		if f := t.p.ReadFrame("it leaves"); len(f.Payload) != 100<<10 {
-			t.Fatalf("%d bytes", len(f.Payload))
-		}
-		t.want("Write", write)
-		if err := t.want("Flush", flush); err != nil {
-			t.Errorf("Flush gave %v", err)
-		}
-	})
+	for _, answer := range []bool{false, true} {
+		runInMemory(t, passively(), func(t *connTest) {
+			start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
+			t.settle()
+			read := start(func() error { _, _, err := t.c.Read(bg); return err })
+			t.p.SendClose(4000, "")
+			t.want("Read", read)
+			flush := start(func() error { return t.c.Flush(bg) })
+			time.Sleep(time.Second)
+			t.blocked("the message has not left", flush)
+			if answer {
+				start(func() error { return t.c.Close(4001, "") })
+				time.Sleep(lingerTime / 2)
+				t.blocked("nor has the answer", flush)
+			}
+			if f := t.p.ReadFrame("it leaves"); len(f.Payload) != 100<<10 {
+				t.Fatalf("%d bytes", len(f.Payload))
+			}
+			if err := t.want("Flush", flush); err != nil {
+				t.Errorf("Flush gave %v", err)
+			}
+		})
+	}
 }
 
 // TestCallsBehindCloseWrite: the Close of CloseWrite can't leave. Ping and Flush wait on, until there is a Close, ours or the peer's, and

@@ -314,8 +314,8 @@ func (w *messageWriter) finish() {
 // the frames of SendPing, SendPong and CloseWrite. Messages behind a Writer that is open are not waited for. See Trace.FrameWritten
 // for what counts as taken.
 //
-// When ctx is done, Flush returns ctx.Err(), the connection stays open in any case, and the frames are sent in the background. If ctx
-// is done already, Flush does not wait, and returns nil if nothing has to be waited for. If the connection has ended without a closing
+// When ctx is done, Flush returns ctx.Err(), or the reason if the end has begun; the connection stays open in any case, and the frames
+// are sent in the background. If ctx is done already, Flush does not wait, and returns nil if nothing has to be waited for. If the connection has ended without a closing
 // handshake, or a Close can't leave within a second, it returns the reason.
 func (c *Conn) Flush(ctx context.Context) error {
 	if c.has(subscribed) {

@@ -43,6 +43,7 @@ var closingDuties = []Duty{
 	{Mutant{"flush-waits-out", "a Flush waits for a Close that can't leave", []Edit{{"Conn.Flush", "closes := c.awaitable().closes", "var closes <-chan struct{}"}}}, By{".", "TestCallsBesideClose"}},
 	{Mutant{"calls-half", "a Flush and a Ping do not wait for what CloseWrite leaves time for", []Edit{{"Conn.unlock", "pass(&m.closes, cl.over", "pass(&m.closes, cl.half || cl.over"}}}, By{".", "TestFlushBesideClose"}},
 	{Mutant{"flush-asked", "a Flush does not wait while the application has to answer", []Edit{{"Conn.unlock", " && !cl.asks()", ""}}}, By{".", "TestFlushPassive"}},
+	{Mutant{"told-for-ever", "what the application was told of the peer's Close, calls take for the answer's having left", []Edit{{"Conn.unlock", "m.told == passed && ", "m == nil && "}}}, By{".", "TestFlushPassive"}},
 	{Mutant{"ping-too-late", "a Ping that was answered while a Close could not leave fails", []Edit{{"Conn.Ping", "c.reason(ctx, w.Answered)", "c.reason(ctx, nil)"}}}, By{".", "TestPingBesideClose"}},
 	{Mutant{"own-context-first", "a CloseContext under the connection's own context does not say that the handshake was completed", []Edit{{"Conn.CloseContext", "gone || done", "gone || done && gone"}}}, By{".", "TestCloseContextOfItsOwn"}},
 	{Mutant{"end-write-blocked", "a blocked Write does not hear of the end", []Edit{{"closing.end", "interruptWrite | ", ""}}}, By{".", "TestAllClosingStates"}},
