@@ -188,7 +188,7 @@ func (c *Conn) mayGoOn(ctx context.Context, p patience) error {
 // memory of the message's size. After an error, b holds the rest of the frame, masked.
 func (c *Conn) sendMasked(ctx context.Context, b *transport.Buffer, f *outFrame, p patience) error {
 	large := transport.GetLarge()
-	defer transport.PutLarge(large)
+	defer transport.PutPiece(large)
 	small := b.B[:0]
 	b.B = append(large.B, b.B...)
 	pos, tail := 0, f.tail

@@ -81,15 +81,10 @@ func (g *gathering) room(left int64, buffered int) []byte {
 	return g.piece()
 }
 
-// piece returns room in the last piece. The first pieces are of the usual size, later ones are large.
+// piece returns room in the last piece.
 func (g *gathering) piece() []byte {
 	if g.last == nil || len(g.last.B) == cap(g.last.B) {
-		var next *transport.Buffer
-		if g.n < 2*transport.BufferSize {
-			next = transport.Get()
-		} else {
-			next = transport.GetLarge()
-		}
+		next := transport.GetPiece(g.n)
 		if g.last == nil {
 			g.first = next
 		} else {

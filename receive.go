@@ -202,10 +202,8 @@ func (r *receiver) take(dst, src []byte) error {
 	inPlace := len(dst) > 0 && &dst[0] == &src[0]
 	pos := int(r.frame.length-r.left) & 3 // the position in the masking key
 	switch {
-	case r.frame.masked && inPlace && len(dst) >= mask.LargeSize:
-		borrowed := transport.Get()
-		mask.XORLarge(dst, r.frame.key, pos, (*mask.Block)(borrowed.B[:cap(borrowed.B)]))
-		transport.Put(borrowed)
+	case r.frame.masked && inPlace && len(dst) >= mask.LargeSize: // it was read past the inbox, which is empty
+		mask.XORLarge(dst, r.frame.key, pos, (*mask.Block)(r.inbox.Room()))
 	case r.frame.masked:
 		mask.Copy(dst, src[:len(dst)], r.frame.key, pos)
 	case !inPlace:

@@ -16,12 +16,6 @@ const BufferSize = 32 << 10
 // the garbage collector.
 const maxPooled = 2 * BufferSize
 
-// LargeSize is what a large buffer holds: a piece of a message that is too long for the usual one.
-const LargeSize = 256 << 10
-
-// headerSpace is room for a frame's header before a large piece.
-const headerSpace = 14
-
 // A Buffer is borrowed memory. A connection that waits holds none.
 type Buffer struct {
 	B []byte
@@ -55,10 +49,7 @@ type Buffer struct {
 	all  func(fd uintptr) bool
 }
 
-var (
-	pool      = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, BufferSize)} }}
-	largePool = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, headerSpace+LargeSize)} }}
-)
+var pool = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, BufferSize)} }}
 
 // Get borrows an empty buffer of BufferSize.
 func Get() *Buffer { return pool.Get().(*Buffer) }
@@ -75,25 +66,6 @@ func (b *Buffer) reset() bool {
 	b.Payload, b.Messages, b.Tail = 0, 0, nil
 	b.B, b.Last = b.B[:0], false
 	return cap(b.B) >= BufferSize && cap(b.B) <= maxPooled
-}
-
-// GetLarge borrows an empty buffer that holds LargeSize bytes and a header.
-func GetLarge() *Buffer { return largePool.Get().(*Buffer) }
-
-// PutLarge gives a large buffer back.
-func PutLarge(b *Buffer) {
-	b.B, b.Last = b.B[:0], false
-	largePool.Put(b)
-}
-
-// PutPiece gives back a buffer of either size.
-func PutPiece(b *Buffer) {
-	b.Next = nil
-	if cap(b.B) >= LargeSize {
-		PutLarge(b)
-	} else {
-		Put(b)
-	}
 }
 
 // An Inbox holds bytes that came and were not taken yet. It borrows a buffer while there are some. The zero value is
