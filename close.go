@@ -68,8 +68,7 @@ type closeCell struct {
 var closeTable = [numCloseStates][numCloseEvents]closeCell{
 	open: {
 		sendClose: {closeSent, emit}, sendData: {open, emit}, sendQueued: {open, emit},
-		recvClose: {closeReceived, echo}, recvData: {open, deliver},
-		disconnect: {closed, abort},
+		recvClose: {closeReceived, echo}, recvData: {open, deliver}, disconnect: {closed, abort},
 	},
 	closeSent: {
 		// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a
@@ -80,8 +79,7 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		sendData: {closeSent, refuse}, sendQueued: {closeSent, refuse},
 		// Section 1.4: "After sending a control frame indicating the connection should be closed, a peer does not send
 		// any further data". What the peer sent before it saw our Close may still come. It is dropped, unless CloseWrite was called (half).
-		recvData:   {closeSent, ignore},
-		disconnect: {closed, abort},
+		recvData: {closeSent, ignore}, disconnect: {closed, abort},
 	},
 	closeReceived: {
 		// The echo, and with it the end of the handshake.
@@ -90,14 +88,11 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		recvClose: {closeReceived, ignore}, recvData: {closeReceived, ignore},
 		// The peer discards data from now on, so nothing new leaves. But "An endpoint MAY delay sending a Close frame until
 		// its current message is sent" (section 5.5.1): messages that are in the queue already leave before the echo.
-		sendData:   {closeReceived, refuse},
-		sendQueued: {closeReceived, emit},
-		disconnect: {closed, abort},
+		sendData: {closeReceived, refuse}, sendQueued: {closeReceived, emit}, disconnect: {closed, abort},
 	},
 	closed: {
 		sendClose: {closed, refuse}, sendData: {closed, refuse}, sendQueued: {closed, refuse},
-		recvClose: {closed, ignore}, recvData: {closed, ignore},
-		disconnect: {closed, nothing},
+		recvClose: {closed, ignore}, recvData: {closed, ignore}, disconnect: {closed, nothing},
 	},
 }
 
@@ -277,6 +272,8 @@ func (c *closing) wrote() acts {
 		return c.complete()
 	case !c.over && c.by == violation:
 		return c.violationSent()
+	case !c.over && c.eof: // no answer can come
+		return c.end(c.result)
 	}
 	return 0
 }
@@ -313,15 +310,18 @@ func (c *closing) noWrite(err error, stalled bool) acts {
 }
 
 // noRead handles the net.Conn's error from a read. eof says that it is io.EOF: then the peer may have closed only its half, and
-// still read an answer to its Close that is not written yet.
+// still read a Close of ours that is not written yet.
 func (c *closing) noRead(err error, eof bool) acts {
 	c.eof = c.eof || eof
 	switch {
 	case c.handshakeDone && !c.ended: // the client has waited for this: the server has closed TCP
 		c.ended = true
 		return closeGently
-	case eof && !c.over && !c.noWrites && (c.state == closeReceived || c.state == closed && c.ours == leaving):
-		return 0
+	case eof && !c.over && !c.noWrites && (c.state == closeReceived || c.ours == due || c.ours == leaving):
+		if c.by != violation {
+			c.cause, c.result = cmp.Or(c.cause, err), err
+		}
+		return bound
 	}
 	return c.end(err)
 }

@@ -333,3 +333,61 @@ func TestCloseWriteGroupTimeout(t *testing.T) {
 		}
 	})
 }
+
+// TestPeerHalfCloses: the peer closes its half of TCP without a Close frame, while ours waits for it to read. It reads on, and
+// gets ours. Then the connection has ended, since no answer can come.
+func TestPeerHalfCloses(t *testing.T) {
+	for _, half := range []bool{false, true} {
+		runConnTest(t, config{}, func(t *connTest) {
+			size := t.blockedSize()
+			write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, size)) })
+			t.blocked("Write waits for the peer", write)
+			closed := start(func() error {
+				if half {
+					return t.c.CloseWrite(4000, "enough")
+				}
+				return t.c.Close(4000, "enough")
+			})
+			t.want("Write hears of it", write)
+			t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
+			t.settle()
+			begun := time.Now()
+			t.p.ReadFrame("the message leaves as a whole")
+			t.p.WantClose("and our Close", 4000)
+			<-t.c.Context().Done()
+			if !t.real {
+				t.wantAtOnce("the end", begun, 100*time.Millisecond)
+			}
+			if cause := context.Cause(t.c.Context()); errors.Is(cause, io.ErrUnexpectedEOF) != half {
+				t.Errorf("half %v: the cause is %v", half, cause)
+			}
+			if err := t.want("Close", closed); half && err != nil || !half && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("half %v: it gave %v", half, err)
+			}
+		})
+	}
+}
+
+// TestPeerHalfClosesAndIsSilent: the same, but the peer never reads. The close timeout bounds it, after CloseWrite too.
+func TestPeerHalfClosesAndIsSilent(t *testing.T) {
+	for _, half := range []bool{false, true} {
+		runInMemory(t, config{}, func(t *connTest) {
+			write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
+			t.blocked("Write waits for the peer", write)
+			start(func() error {
+				if half {
+					return t.c.CloseWrite(4000, "enough")
+				}
+				return t.c.Close(4000, "enough")
+			})
+			read := start(func() error { _, _, err := t.c.Read(bg); return err })
+			t.settle()
+			begun := time.Now()
+			t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
+			t.want("Read", read)
+			t.wantAtOnce("Read returns", begun, lingerTime)
+			<-t.c.Context().Done()
+			t.wantAtOnce("the end", begun, defaultCloseTimeout)
+		})
+	}
+}

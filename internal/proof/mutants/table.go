@@ -48,7 +48,7 @@ var Table = []Mutant{
 	{"data-after-close", "data leaves after our Close", []Edit{{"closeTable", "sendData: {closeSent, refuse},", "sendData: {closeSent, emit},"},
 		{"closing.stopped", "return c.state != open || c.ours != none ||", "return c.state != open && c.state != closeSent ||"}}},
 	{"pong-after-close", "pongs leave after our Close", []Edit{
-		{"closeTable", "recvData:   {closeSent, ignore},", "recvData:   {closeSent, deliver},"},
+		{"closeTable", "recvData: {closeSent, ignore},", "recvData: {closeSent, deliver},"},
 		{"sender.collectControl", "if !c.mayLeave(sendData) {", "if !c.mayLeave(sendData) && c.state != closeSent {"}}},
 	{"close-before-queue", "our Close overtakes the messages in the queue", []Edit{{"sender.collect", "if s.queue != nil && !s.midMessage {", "if s.queue != nil && !s.midMessage && c.ours != due {"}}},
 	{"accept-close-codes", "any code is accepted in a Close", []Edit{{"parseClose", "if !e.Code.sendable() {", "if !e.Code.sendable() && e.Code == 0 {"}}},
