@@ -36,6 +36,9 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 // sends the Close frame and does not wait. A code or reason that can't be sent is told rather than ctx.Err().
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
+	if ctx == nil {
+		ctx, misuse = context.Background(), errNilContext
+	}
 	if hungUp, result := c.outcome(); hungUp { // mostly a deferred Close; it should cost no more than this
 		return cmp.Or(misuse, result)
 	}
@@ -120,6 +123,9 @@ func (c *Conn) CloseNow() error {
 // when ctx is done or the connection has ended. When ctx is done, the connection stays open, unless CloseOnCancel is set. A ctx that
 // can be cancelled costs some memory until it is, or the connection ends; the last one given costs nothing more.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	c.mu.Lock()
 	a := c.closing.noMessages()
 	c.unlock()
@@ -176,7 +182,10 @@ func (c *Conn) unexpected() {
 // Pong also answers all earlier Pings. If several Pings wait to be written, only the newest is sent. In a browser nothing is
 // sent, see [Dial].
 func (c *Conn) Ping(ctx context.Context) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case ctx.Err() != nil:
 		return sending(c.failed(ctx, c.contextErr(ctx)))
 	}
 	w := &keepalive.Wait{Answered: make(chan struct{}), Asked: now()}

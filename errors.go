@@ -86,6 +86,8 @@ var errClosedNow error = errClosed{"the connection was closed here without a clo
 // errCloseTimeout is the result of a Close that has timed out.
 var errCloseTimeout = fmt.Errorf("websocket: the closing handshake took longer than the close timeout: %w", os.ErrDeadlineExceeded)
 
+var errNilContext = errors.New("websocket: the context is nil; use context.Background() where there is none")
+
 // errOver is returned inside the package when the connection is closing or has ended. Conn.reason turns it into the reason.
 var errOver = errors.New("over")
 

@@ -13,6 +13,9 @@ import (
 
 // beginRead is takeRead. Its error is the one that the call returns to the application.
 func (c *Conn) beginRead(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
 	if err := c.takeRead(ctx); err != nil {
 		return c.failedUnder(ctx, err)
 	}

@@ -53,6 +53,9 @@ func (c *Conn) NetConn() net.Conn {
 //
 // The addresses are those of the underlying connection.
 func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	c.SetReadLimit(-1)
 	n := &netConn{c: c, typ: msgType}
 	n.stop = context.AfterFunc(ctx, func() {

@@ -39,7 +39,9 @@ func (m *PreparedMessage) ready() bool { return m != nil && m.shared.plain.frame
 // does. While another write is on its way the queue takes the message, as a reference: the message is not copied.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	var err error
-	if !m.ready() {
+	if ctx == nil {
+		return errNilContext
+	} else if !m.ready() {
 		err = errNotPrepared
 	} else if ctx.Err() != nil {
 		err = c.contextErr(ctx)

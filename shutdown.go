@@ -27,6 +27,9 @@ func (g *Group) Shutdown(ctx context.Context) (closed int, err error) {
 func (g *Group) Close(ctx context.Context, code StatusCode, reason string) (closed int, err error) {
 	g.init()
 	code, reason, misuse := checkClose(code, reason)
+	if ctx == nil {
+		ctx, misuse = context.Background(), errNilContext
+	}
 	members, closed := g.sayGoodbye(&parting{code, reason})
 	for _, m := range members {
 		select {

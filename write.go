@@ -46,7 +46,10 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 // whether CloseOnCancel applies to ctx. Write does nothing but call it, so that it uses little stack while it waits.
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, cancels bool) (sent bool, err error) {
 	op, err := opcodeOf(typ, p, c.anyText())
-	if err == nil && ctx.Err() != nil {
+	switch {
+	case ctx == nil:
+		return false, errNilContext
+	case err == nil && ctx.Err() != nil:
 		err = c.contextErr(ctx)
 	}
 	if err != nil {

@@ -25,10 +25,12 @@ import (
 // connection if it must know. The connection stays open, unless the option CloseOnCancel is set.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	op, err := opcodeOf(typ, nil, true)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if ctx.Err() != nil {
+	case ctx == nil:
+		return nil, errNilContext
+	case ctx.Err() != nil:
 		return nil, sending(c.failed(ctx, c.contextErr(ctx)))
 	}
 	if c.has(subscribed) {
@@ -318,6 +320,9 @@ func (w *messageWriter) finish() {
 // are sent in the background. If ctx is done already, Flush does not wait, and returns nil if nothing has to be waited for. If the connection has ended without a closing
 // handshake, or a Close can't leave within a second, it returns the reason.
 func (c *Conn) Flush(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
 	if c.has(subscribed) {
 		c.pull()
 	}
