@@ -25,7 +25,7 @@ const (
 const sendFlags = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL
 
 // recv reads from a socket what is there.
-func recv(fd uintptr, p []byte) (int, error) {
+func recv(fd uintptr, p []byte) (int, errno) {
 	at, n := uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))
 	if len(p) > quickSize {
 		return moved(syscall.Syscall6(syscall.SYS_RECVFROM, fd, at, n, syscall.MSG_DONTWAIT, 0, 0))
@@ -35,7 +35,7 @@ func recv(fd uintptr, p []byte) (int, error) {
 
 // send writes to a socket as much of a as it takes, and then of b. The usual system call is written out: with one Go
 // call more on the way down, goroutines that wait would keep 2 KiB more of stack each.
-func send(fd uintptr, a, b []byte) (int, error) {
+func send(fd uintptr, a, b []byte) (int, errno) {
 	if b != nil {
 		return sendBoth(fd, a, b)
 	}
@@ -48,7 +48,7 @@ func send(fd uintptr, a, b []byte) (int, error) {
 
 // sendLast is send for what ends the connection: behind it our half is closed, so that the end of the stream leaves in
 // the same segment. That saves both ends a packet.
-func sendLast(fd uintptr, a []byte) (int, error) {
+func sendLast(fd uintptr, a []byte) (int, errno) {
 	if len(a) > quickSize {
 		return send(fd, a, nil)
 	}
@@ -60,29 +60,29 @@ func sendLast(fd uintptr, a []byte) (int, error) {
 	return n, err
 }
 
-func sendBoth(fd uintptr, a, b []byte) (int, error) {
+func sendBoth(fd uintptr, a, b []byte) (int, errno) {
 	var parts [2]syscall.Iovec
 	parts[0].Base, parts[1].Base = unsafe.SliceData(a), unsafe.SliceData(b)
 	parts[0].SetLen(len(a))
 	parts[1].SetLen(len(b))
 	m := syscall.Msghdr{Iov: &parts[0], Iovlen: uint64(len(parts))}
 	var n uintptr
-	var errno syscall.Errno
+	var err errno
 	if len(a)+len(b) > quickSize {
-		n, _, errno = syscall.Syscall6(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&m)), sendFlags, 0, 0, 0)
+		n, _, err = syscall.Syscall6(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&m)), sendFlags, 0, 0, 0)
 	} else {
-		n, _, errno = syscall.RawSyscall6(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&m)), sendFlags, 0, 0, 0)
+		n, _, err = syscall.RawSyscall6(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&m)), sendFlags, 0, 0, 0)
 	}
 	runtime.KeepAlive(&parts)
-	return moved(n, 0, errno)
+	return moved(n, 0, err)
 }
 
 // moved is what a system call that moves bytes returned.
-func moved(n, _ uintptr, errno syscall.Errno) (int, error) {
-	if errno != 0 {
-		return 0, errno
+func moved(n, _ uintptr, err errno) (int, errno) {
+	if err != 0 {
+		return 0, err
 	}
-	return int(n), nil
+	return int(n), 0
 }
 
 // pollOut reports whether the socket says that it can be written to: then at most two thirds of its buffer are in use.

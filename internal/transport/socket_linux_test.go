@@ -64,26 +64,26 @@ func TestBlockingSocket(t *testing.T) {
 func TestSendLast(t *testing.T) {
 	nc, peer := socketPair(t, "tcp")
 	raw := RawConn(nc)
-	attempt := func(f func(fd uintptr, p []byte) (int, error), p []byte) (n int, err error) {
-		raw.Control(func(fd uintptr) { n, err = f(fd, p) })
+	attempt := func(p []byte) (n int, err errno) {
+		raw.Control(func(fd uintptr) { n, err = sendLast(fd, p) })
 		return n, err
 	}
 	// What may not be taken whole is not the last.
-	n, err := attempt(sendLast, make([]byte, quickSize+1))
-	if err != nil {
+	n, err := attempt(make([]byte, quickSize+1))
+	if err != 0 {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadFull(peer, make([]byte, n)); err != nil {
 		t.Fatalf("what was sent before: %v", err)
 	}
-	if n, err := attempt(sendLast, []byte("bye")); n != 3 || err != nil {
+	if n, err := attempt([]byte("bye")); n != 3 || err != 0 {
 		t.Fatalf("%d bytes sent, %v", n, err)
 	}
 	peer.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if b, err := io.ReadAll(peer); string(b) != "bye" || err != nil {
 		t.Fatalf("%d bytes came at last, %.20q, %v", len(b), b, err)
 	}
-	if _, err := attempt(sendLast, []byte("more")); err != syscall.EPIPE {
+	if _, err := attempt([]byte("more")); err != syscall.EPIPE {
 		t.Errorf("after the end: %v", err)
 	}
 	if _, err := io.WriteString(peer, "hello"); err != nil {

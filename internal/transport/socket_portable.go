@@ -12,20 +12,28 @@ const (
 	canSendBoth = false // the net.Conn writes a header and its payload at once
 )
 
-// recv reads from a socket what is there. Beside an error the count means nothing.
-func recv(fd uintptr, p []byte) (int, error) { return syscall.Read(int(fd), p) }
+// recv reads from a socket what is there.
+func recv(fd uintptr, p []byte) (int, errno) { return moved(syscall.Read(int(fd), p)) }
 
 // send writes to a socket as much of a as it takes; nothing if there is a b, because package syscall can't write both
 // at once, as the net.Conn can.
-func send(fd uintptr, a, b []byte) (int, error) {
+func send(fd uintptr, a, b []byte) (int, errno) {
 	if b != nil {
 		return 0, syscall.EAGAIN
 	}
-	return syscall.Write(int(fd), a)
+	return moved(syscall.Write(int(fd), a))
 }
 
 // sendLast is send for what ends the connection.
-func sendLast(fd uintptr, a []byte) (int, error) { return send(fd, a, nil) }
+func sendLast(fd uintptr, a []byte) (int, errno) { return send(fd, a, nil) }
+
+// moved is what a system call that moves bytes returned.
+func moved(n int, err error) (int, errno) {
+	if err != nil {
+		return 0, err.(errno)
+	}
+	return n, 0
+}
 
 func pollOut(uintptr) bool  { return false }
 func mayWrite(uintptr) bool { return true }

@@ -38,7 +38,7 @@ func testSendNow(t *testing.T, network string) {
 		if err := raw.Control(func(fd uintptr) {
 			sent, err := send(fd, a, b)
 			switch err {
-			case nil:
+			case 0:
 				n = sent
 			case syscall.EAGAIN:
 				full = true
@@ -118,7 +118,7 @@ func TestReceiveNow(t *testing.T) {
 		if err := raw.Read(func(fd uintptr) bool {
 			for len(got) < len("hello") {
 				n, err := recv(fd, p)
-				if err != nil {
+				if err != 0 {
 					break
 				}
 				got = append(got, p[:n]...)
@@ -134,7 +134,7 @@ func TestReceiveNow(t *testing.T) {
 		if err == syscall.EAGAIN {
 			return false
 		}
-		if n != 0 || err != nil {
+		if n != 0 || err != 0 {
 			t.Errorf("at the end %d bytes, %v", n, err)
 		}
 		return true

@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"io"
 	"net"
 	"syscall"
 )
@@ -33,10 +34,10 @@ func (t *Conn) readReady(fd uintptr) bool {
 	}
 	for {
 		n, err := recv(fd, p)
-		switch {
-		case interrupted(err):
+		switch err {
+		case interrupted:
 			continue
-		case wouldBlock(err):
+		case wouldBlock:
 			if t.dst == nil {
 				// Release would do it, and needs more of the stack, too.
 				if b := t.in.detach(); b != nil && b.reset() {
@@ -44,10 +45,14 @@ func (t *Conn) readReady(fd uintptr) bool {
 				}
 			}
 			return false
-		case err != nil:
-			n = 0
+		case 0:
+			if n == 0 {
+				t.err = io.EOF
+			}
+		default:
+			t.err = err
 		}
-		t.n, t.err = int32(n), eof(n, err)
+		t.n = int32(n)
 		if t.dst == nil {
 			t.in.Came(n)
 		}
@@ -55,5 +60,7 @@ func (t *Conn) readReady(fd uintptr) bool {
 	}
 }
 
-func interrupted(err error) bool { return err == syscall.EINTR }
-func wouldBlock(err error) bool  { return err == syscall.EAGAIN }
+// An errno is the error of a system call. It is made an error where somebody wants one: to compare errors takes longer.
+type errno = syscall.Errno
+
+const interrupted, wouldBlock = syscall.EINTR, syscall.EAGAIN

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"runtime"
 	"sync/atomic"
@@ -342,12 +341,4 @@ func (t *Conn) Linger() {
 			return
 		}
 	}
-}
-
-// eof is what a read of nothing means on a socket.
-func eof(n int, err error) error {
-	if n == 0 && err == nil {
-		return io.EOF
-	}
-	return err
 }

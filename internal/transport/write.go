@@ -58,20 +58,22 @@ func (b *Buffer) attempt(fd uintptr) {
 	for {
 		head, tail := b.left(b.tail)
 		var n int
-		var err error
+		var err errno
 		if b.Last && b.N == 0 {
 			n, err = sendLast(fd, head)
 		} else {
 			n, err = send(fd, head, tail)
 		}
-		if err == nil {
+		switch err {
+		case 0:
 			b.N += n
 			if b.taken != nil {
 				b.taken.Add(int64(n))
 			}
-		} else if interrupted(err) {
+		case interrupted:
 			continue
-		} else if !wouldBlock(err) {
+		case wouldBlock:
+		default:
 			b.Err = err
 		}
 		return
