@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,9 +40,11 @@ func (r *raw) run(stop chan struct{}) {
 		r.conn.Close()
 	case "half":
 		r.conn.(interface{ CloseWrite() error }).CloseWrite()
+		time.Sleep(r.draw.upTo(300 * time.Millisecond))
 	case "reset":
 		r.world.link.reset()
 	}
+	close(r.lateness)
 	<-stop
 	r.conn.Close()
 	reading.Wait()
@@ -48,8 +52,11 @@ func (r *raw) run(stop chan struct{}) {
 
 // read reads what it is sent, and answers if it is polite.
 func (r *raw) read() {
-	if r.reads == "never" {
+	switch r.reads {
+	case "never":
 		return
+	case "late":
+		<-r.lateness
 	}
 	p := make([]byte, 4096)
 	limit := 1 << 30
@@ -95,7 +102,10 @@ func (w *world) hostile(role string) {
 	r := &raw{world: w, draw: newRandom(w.seed, 7), masks: role == "server"}
 	r.reads = one(w.draw, "always", "always", "always", "never", "first")
 	r.answers = w.draw.chance(60)
-	r.finally = one(w.draw, "silence", "silence", "EOF", "half", "reset")
+	r.finally, r.lateness = one(w.draw, "silence", "silence", "EOF", "half", "reset"), make(chan struct{})
+	if r.finally == "half" && w.draw.chance(50) {
+		r.reads = "late"
+	}
 	p.out = newLedger()
 	p.heard.judges = true
 	p.heard.quiet = true
@@ -128,6 +138,19 @@ func (w *world) hostile(role string) {
 		}
 		group.Go(a.run)
 	}
+	if r.reads == "late" { // a Close waits behind a message when the peer closes its half of TCP
+		small := fair
+		small.window = 300
+		p.end.out.setWeather(small)
+		writer := w.actors(p, 1, 20_000, false)[0]
+		writer.who, writer.mood = "late", mood{write: 1}
+		group.Go(writer.run)
+		when := w.draw.upTo(500 * time.Millisecond)
+		group.Go(func() {
+			time.Sleep(when)
+			p.closeAs("late closer", context.Background(), "Close", 4000, "enough")
+		})
+	}
 	if drains {
 		time.Sleep(w.draw.upTo(time.Second))
 		group.Go(func() {
@@ -159,8 +182,30 @@ func (w *world) hostile(role string) {
 		}
 	}
 	p.punished(r, drains)
+	if r.finally == "half" {
+		p.judgeHalf()
+	}
 	close(stop)
 	raws.Wait()
+}
+
+// judgeHalf: a Close that was due when the peer closed its half of TCP has its time to leave, as long as the peer takes bytes.
+func (p *peer) judgeHalf() {
+	if p.wire.seen().close() != nil || p.violatedPeer() || p.end.out.lost() || p.end.in.lost() {
+		return
+	}
+	half, over := p.end.in.closedAt(), p.over()
+	p.life.mu.Lock()
+	closes := p.life.closes
+	p.life.mu.Unlock()
+	shortened := func(e ending) bool { return e.now || !strings.HasPrefix(e.call.what, "Close with") }
+	if len(closes) == 0 || half.IsZero() || over.Before(half) || slices.ContainsFunc(closes, shortened) {
+		return
+	}
+	if due := closes[0]; due.at.Before(half) && over.Sub(due.at) < p.opts.closeWithin()-slack {
+		p.fail("%s: %s was due %v before the peer closed its half of TCP, and was given up %v later",
+			due.call.who, due.call.what, half.Sub(due.at), over.Sub(half))
+	}
 }
 
 // meet makes the Conn, and leaves the other end to the raw peer.

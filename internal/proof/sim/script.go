@@ -19,12 +19,13 @@ type raw struct {
 	masks  bool // it is the client
 	script []segment
 
-	reads    string // always, never, first: what it reads of what it is sent
-	answers  bool   // it answers our Close, and our Pings
-	finally  string // silence, EOF, half, reset
-	inDebt   bool   // it has begun a message and not ended it
-	controls bool   // the script has nothing but control frames
-	flooded  bool   // the script has more data than the read-ahead holds
+	reads    string        // always, never, first, late: what it reads of what it is sent
+	lateness chan struct{} // closed when a peer that reads late begins
+	answers  bool          // it answers our Close, and our Pings
+	finally  string        // silence, EOF, half, reset
+	inDebt   bool          // it has begun a message and not ended it
+	controls bool          // the script has nothing but control frames
+	flooded  bool          // the script has more data than the read-ahead holds
 }
 
 // A segment is a part of a script.
