@@ -17,7 +17,8 @@ import (
 // Close returns nil if both Close frames were exchanged, whichever side began. It waits for at most the option CloseTimeout,
 // 5 s by default, and then ends the connection. If a Close frame is missing then, it returns an error, which is
 // [os.ErrDeadlineExceeded] after that time. Messages that Write has accepted are sent before the Close frame. Messages that
-// were not read, and data that the peer still sends, are dropped.
+// were not read, and data that the peer still sends, are dropped. If the peer closes its half of TCP without a Close frame, ours
+// still has its time to leave, and Close then returns [io.ErrUnexpectedEOF].
 //
 // Blocked calls return the reason for the connection's end, and so do all later calls. The reason is [net.ErrClosed] if this
 // Close began the end. Blocked calls return when the Close frame has left, after at most a second, or when their context is
