@@ -82,8 +82,7 @@ var closeTable = [numCloseStates][numCloseEvents]closeCell{
 		recvData: {closeSent, ignore}, disconnect: {closed, abort},
 	},
 	closeReceived: {
-		// The echo, and with it the end of the handshake.
-		sendClose: {closed, emit},
+		sendClose: {closed, emit}, // the echo, and with it the end of the handshake
 		// Section 1.4: "after receiving [such] a control frame, [...] a peer discards any further data received".
 		recvClose: {closeReceived, ignore}, recvData: {closeReceived, ignore},
 		// The peer discards data from now on, so nothing new leaves. But "An endpoint MAY delay sending a Close frame until
@@ -206,10 +205,9 @@ func (c *closing) received(said CloseError, payload string) acts {
 	}
 	c.by = cmp.Or(c.by, peer)
 	if c.ours == none { // Section 5.5.1: "[...] the endpoint typically echos the status code it received."
-		c.payload = payload
-	}
-	if c.ours == none && !c.passive {
-		c.ours = due
+		if c.payload = payload; !c.passive {
+			c.ours = due
+		}
 	}
 	return bound | interruptWrite | wakeWriter | keepReading
 }
@@ -302,9 +300,11 @@ func (c *closing) noWrite(err error, stalled bool) acts {
 	if c.over || c.noWrites {
 		return 0
 	}
-	c.noWrites, c.result = true, err
+	if c.noWrites = true; !c.eof || c.result == nil {
+		c.result = err
+	}
 	if c.state != open && !c.half || stalled || !c.reads() {
-		return c.end(err)
+		return c.end(c.result)
 	}
 	return hurry | keepReading
 }
@@ -318,7 +318,7 @@ func (c *closing) noRead(err error, eof bool) acts {
 		c.ended = true
 		return closeGently
 	case eof && !c.over && !c.noWrites && (c.state == closeReceived || c.ours == due || c.ours == leaving):
-		if c.by != violation {
+		if c.by != violation && c.state <= closeSent { // no answer can come
 			c.cause, c.result = cmp.Or(c.cause, err), err
 		}
 		return bound
@@ -332,8 +332,8 @@ func (c *closing) timedOut(err error) acts {
 	case c.handshakeDone && !c.ended:
 		c.ended = true
 		return closeGently
-	case c.noWrites && !c.over:
-		err = c.result
+	case (c.noWrites || c.eof) && !c.over:
+		err = cmp.Or(c.result, err)
 	}
 	return c.end(err)&^lastTry | c.gone(false) // there is no time for a last try
 }

@@ -311,6 +311,8 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "the application reads nothing any more, and a blocked Read is not told"
 	case event == "beginHalf" && !before.drops() && after.drops() && before.state == open:
 		return "CloseWrite ends the reading"
+	case event != "end" && !strings.HasPrefix(event, "fail") && before.result == errNoRead && after.result != before.result && !after.handshakeDone:
+		return "that the stream has ended is worth more than what came of it"
 	case event == "noRead, eof" && (before.ours == due || before.ours == leaving) && !before.over && !before.noWrites && after.over:
 		return "the peer's closing its half of TCP is the end of a Close that is due"
 	case event == "received" && before.ours == due && after.ours != due:

@@ -76,7 +76,7 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 // section 1.4, lets a peer send no more data once it has seen the Close frame; most answer it at once, whatever their application is
 // about to say. One of this library needs the option Passive to say more.
 //
-// No time-out applies until the peer's Close frame has come. No Pings are sent or answered, the option KeepAlive included: a
+// No time-out applies until the peer's Close frame, or the end of the stream, has come. No Pings are sent or answered, the option KeepAlive included: a
 // context should bound the reading. [Conn.Close] may be called after CloseWrite: it sends nothing more, and otherwise does what
 // it always does. After the peer's Close frame, CloseWrite only answers it (see the option Passive). If a Close frame of this
 // end was sent already, or the connection has ended, CloseWrite does nothing. Its errors are those of Close about a code or

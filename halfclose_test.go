@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -374,7 +375,7 @@ func TestPeerHalfClosesAndIsSilent(t *testing.T) {
 		runInMemory(t, config{}, func(t *connTest) {
 			write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
 			t.blocked("Write waits for the peer", write)
-			start(func() error {
+			closed := start(func() error {
 				if half {
 					return t.c.CloseWrite(4000, "enough")
 				}
@@ -388,6 +389,46 @@ func TestPeerHalfClosesAndIsSilent(t *testing.T) {
 			t.wantAtOnce("Read returns", begun, lingerTime)
 			<-t.c.Context().Done()
 			t.wantAtOnce("the end", begun, defaultCloseTimeout)
+			if err := t.want("Close", closed); !half && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("Close gave %v", err)
+			}
+		})
+	}
+}
+
+// TestPeerHalfClosesAndIsGone: the same, but then the rest of TCP breaks. The first that was seen of it is what is told.
+func TestPeerHalfClosesAndIsGone(t *testing.T) {
+	for _, half := range []bool{false, true} {
+		runConnTest(t, config{}, func(t *connTest) {
+			size := t.blockedSize()
+			write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, size)) })
+			t.blocked("Write waits for the peer", write)
+			closed := start(func() error {
+				if half {
+					return t.c.CloseWrite(4000, "enough")
+				}
+				return t.c.Close(4000, "enough")
+			})
+			t.want("Write hears of it", write)
+			t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
+			t.settle()
+			if t.real {
+				for deadline := time.Now().Add(10 * time.Second); t.c.has(noReads) == false && time.Now().Before(deadline); {
+					runtime.Gosched()
+				}
+			}
+			begun := time.Now()
+			t.p.Conn.Close()
+			<-t.c.Context().Done()
+			if !t.real {
+				t.wantAtOnce("the end", begun, 0)
+			}
+			if err := t.want("Close", closed); !half && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("Close gave %v", err)
+			}
+			if cause := context.Cause(t.c.Context()); half && !errors.Is(cause, io.ErrUnexpectedEOF) {
+				t.Errorf("the cause is %v", cause)
+			}
 		})
 	}
 }

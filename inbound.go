@@ -284,6 +284,7 @@ func (c *Conn) wirePayload(ctx context.Context, dst []byte) (int, error) {
 		dst = dst[:r.left]
 	}
 	if r.inbox.Empty() && len(dst) >= directRead {
+		r.inbox.Release() // who waits here has dst, and needs no buffer besides
 		n, err := c.receive(ctx, directPiece(dst))
 		if err != nil {
 			return 0, err

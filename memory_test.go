@@ -72,6 +72,69 @@ func TestNothingHeldAfterBurst(t *testing.T) {
 	}
 }
 
+// TestNothingHeldMidMessage: who waits on a socket for the rest of a large message has memory for the message, and no other
+// buffer.
+func TestNothingHeldMidMessage(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps memory of its own")
+	}
+	const conns, size, part = 50, 300 << 10, 200 << 10
+	for _, client := range []bool{true, false} {
+		heap := func() int64 {
+			for range 3 {
+				collect()
+			}
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return int64(m.HeapAlloc)
+		}
+		var pairs []*connTest
+		var rest [][]byte
+		var reads []<-chan error
+		for range conns {
+			ours, theirs := tcpPair(t)
+			c := newConn(ours, config{client: client, parent: bg, readLimit: size, settings: newSettings(0, 0, 0)})
+			defer c.CloseNow()
+			role := wiretest.Client
+			if client {
+				role = wiretest.Server
+			}
+			p := &connTest{t, c, wiretest.NewPeer(t, theirs, role), true}
+			pairs = append(pairs, p)
+			rest = append(rest, p.p.Encode(wiretest.Frame{FIN: true, Opcode: wiretest.OpBinary, Payload: make([]byte, size)}))
+			buf := make([]byte, 0, 2*size)
+			reads = append(reads, start(func() error { _, _, err := c.AppendRead(bg, buf); return err }))
+		}
+		send := func(n int) {
+			for i, p := range pairs {
+				p.p.SendRaw(rest[i][:n])
+				rest[i] = rest[i][n:]
+			}
+		}
+		settled := func(n int64) {
+			for _, p := range pairs {
+				for p.c.Stats().Read.WireBytes < n {
+					runtime.Gosched()
+				}
+			}
+		}
+		before := heap()
+		send(part / 2)
+		settled(part / 2)
+		send(part / 2)
+		settled(part)
+		if grown := (heap() - before) / conns; grown > 8<<10 {
+			t.Errorf("client %v: each of %d connections holds %d bytes in the middle of a message", client, conns, grown)
+		}
+		send(len(rest[0]))
+		for i, read := range reads {
+			if err := pairs[i].want("Read", read); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // collect collects garbage, and returns when finalizers have run.
 func collect() {
 	done := make(chan struct{})

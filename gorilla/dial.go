@@ -85,6 +85,8 @@ func (d *Dialer) DialContext(ctx context.Context, urlStr string, requestHeader h
 	}
 	u, err := url.Parse(urlStr)
 	switch {
+	case ctx == nil:
+		return nil, nil, errors.New("websocket: DialContext was called with a nil context")
 	case err != nil:
 		return nil, nil, err
 	case u.Scheme != "ws" && u.Scheme != "wss", u.User != nil:

@@ -36,8 +36,9 @@ func PutPiece(b *Buffer) {
 }
 
 // A shelf keeps pieces that are not in use. Two collections of garbage after the last use it lets go of them, and the third
-// frees them. A sync.Pool does much the same, but allocates what it needs itself anew after every collection: four objects for each pool, where messages of 1 MiB
-// cause a collection every third message. A shelf has one lock, which is little beside the copying of a piece.
+// frees them. A sync.Pool does much the same, but allocates what it needs itself anew after every collection: four objects for
+// each pool, where messages of 1 MiB cause a collection every third message. A shelf has one lock, which is little beside the
+// copying of a piece. It is emptied by a finalizer, and so not at all in a program that blocks the finalizers' goroutine.
 type shelf struct {
 	size int // of a piece
 

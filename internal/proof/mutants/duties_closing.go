@@ -39,6 +39,8 @@ var closingDuties = []Duty{
 	{Mutant{"eof-forgets-close", "a Close that is due is forgotten when the peer closes its half of TCP", []Edit{{"closing.noRead", "c.ours == due || ", ""}}}, By{".", "TestPeerHalfCloses"}},
 	{Mutant{"eof-waits-on", "behind a Close that can't be answered the connection waits for the answer", []Edit{{"closing.wrote", "return c.end(c.result)", "return 0"}}}, By{".", "TestPeerHalfCloses"}},
 	{Mutant{"eof-unbounded", "a Close that is due when the peer closes its half of TCP has no time-out", []Edit{{"closing.noRead", "return bound", "return 0"}}}, By{".", "TestPeerHalfClosesAndIsSilent"}},
+	{Mutant{"eof-forgotten", "what a write that fails says replaces that the stream has ended", []Edit{{"closing.noWrite", "!c.eof || c.result == nil", "true"}}}, By{".", "TestPeerHalfClosesAndIsGone"}},
+	{Mutant{"eof-outlasted", "that time is up replaces that the stream has ended", []Edit{{"closing.timedOut", "(c.noWrites || c.eof)", "c.noWrites"}}}, By{".", "TestPeerHalfClosesAndIsSilent"}},
 	{Mutant{"timed-out-tries-again", "the last attempt is made again when time is up", []Edit{{"closing.timedOut", "&^lastTry", ""}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"end-read-blocked", "a blocked Read does not hear of the end", []Edit{{"closing.end", "interruptRead | interruptWrite", "interruptWrite"}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"end-waits-for-reader", "CloseNow of a client that waits for the server's TCP waits for whoever reads", []Edit{{"closing.end", "interruptRead | linger", "linger"}}}, By{".", "TestCloseNowWhileLingering"}},

@@ -37,6 +37,7 @@ var readingDuties = []Duty{
 	{Mutant{"piece-kept", "pieces that nobody uses are kept for ever", []Edit{{"internal/transport.shelf.put", "if watch {", "if watch && b == nil {"}}}, By{"./internal/transport", "TestShelfIsEmptied"}},
 	{Mutant{"piece-kept-later", "pieces are let go by one collection, and then never again", []Edit{{"internal/transport.collected.again", "runtime.SetFinalizer(c, (*collected).again)", ""}}}, By{"./internal/transport", "TestShelfIsEmptied"}},
 	{Mutant{"piece-let-go-early", "each collection takes the pieces of those who use them all the time", []Edit{{"internal/transport.shelf.age", "s.fresh, s.stale = nil, s.fresh", "s.fresh, s.stale = nil, nil"}}}, By{"./internal/transport", "TestShelfAges"}},
+	{Mutant{"scratch-kept", "who waits for the rest of a message keeps a buffer besides", []Edit{{"Conn.wirePayload", "r.inbox.Release()", ""}}}, By{".", "TestNothingHeldMidMessage"}},
 	{Mutant{"poured-lost", "what was poured into pieces is lost", []Edit{{"gathering.pour", "g.came(n)", ""}}}, By{".", "TestReadInPieces"}},
 	{Mutant{"held-lost", "what a Read that gave up had is lost when the next has the rest", []Edit{{"gathering.join", "g.buf = append(g.buf, held...)", ""}}}, By{".", "TestReadCancelled"}},
 	{Mutant{"held-lost-to-reader", "what a Read that gave up had is not given to a Reader", []Edit{{"messageReader.read", "if n := m.takeHeld(p); n > 0 {", "if n := m.takeHeld(nil); n > 0 {"}}}, By{".", "TestReaderBehindRead"}},
