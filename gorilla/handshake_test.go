@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -146,5 +147,13 @@ func TestNoHandshake(t *testing.T) {
 		if (resp != nil) != (tt.location != "") || resp != nil && resp.Header.Get("Location") != tt.location {
 			t.Errorf("%q: the response is %v", tt.answer, resp)
 		}
+	}
+}
+
+// TestDialWithoutContext: a context that is nil is an error, not a panic.
+func TestDialWithoutContext(t *testing.T) {
+	var none context.Context
+	if _, _, err := DefaultDialer.DialContext(none, "ws://127.0.0.1:1", nil); err == nil || !strings.Contains(err.Error(), "nil context") {
+		t.Errorf("DialContext gave %v", err)
 	}
 }
