@@ -76,11 +76,12 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 // section 1.4, lets a peer send no more data once it has seen the Close frame; most answer it at once, whatever their application is
 // about to say. One of this library needs the option Passive to say more.
 //
-// No time-out applies until the peer's Close frame, or the end of the stream, has come. No Pings are sent or answered, the option KeepAlive included: a
-// context should bound the reading. [Conn.Close] may be called after CloseWrite: it sends nothing more, and otherwise does what
-// it always does. After the peer's Close frame, CloseWrite only answers it (see the option Passive). If a Close frame of this
-// end was sent already, or the connection has ended, CloseWrite does nothing. Its errors are those of Close about a code or
-// reason that can't be sent. It may be called at any time, also from callbacks. A browser drops what comes after it.
+// No time-out applies until the peer's Close frame, or the end of the stream, has come. No Pings are sent or answered, the
+// option KeepAlive included: a context should bound the reading. [Conn.Close] may be called after CloseWrite: it sends nothing
+// more, and otherwise does what it always does. After the peer's Close frame, CloseWrite only answers it (see the option
+// Passive). If a Close frame of this end was sent already, or the connection has ended, CloseWrite does nothing. Its errors are
+// those of Close about a code or reason that can't be sent. It may be called at any time, also from callbacks. A browser drops
+// what comes after it.
 func (c *Conn) CloseWrite(code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
 	if c.has(subscribed) {
@@ -117,8 +118,9 @@ func (c *Conn) CloseNow() error {
 }
 
 // CloseRead is for applications that only write from now on and expect no more messages. The connection then reads by itself,
-// and answers Pings and the peer's Close, with the option Passive, too. If a message arrives, or has arrived and was not read, the connection is closed
-// with 1008 (StatusPolicyViolation). If a Read or a Reader is in the middle of a message, the rest of it is dropped.
+// and answers Pings and the peer's Close, with the option Passive, too. If a message arrives, or has arrived and was not read,
+// the connection is closed with 1008 (StatusPolicyViolation). If a Read or a Reader is in the middle of a message, the rest of
+// it is dropped.
 //
 // CloseRead returns at once, and may be called several times. The context that it returns has the values of ctx, and is done
 // when ctx is done or the connection has ended. When ctx is done, the connection stays open, unless CloseOnCancel is set. A ctx that

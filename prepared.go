@@ -60,9 +60,9 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	return err
 }
 
-// TryWritePrepared sends a prepared message without ever waiting, as [Conn.TryWrite] does. The queue takes it as a
-// reference, which takes some 64 bytes besides, and if nothing else waits, however large the message is. If the queue has no room it returns [ErrQueueFull], and nothing
-// of the message is sent.
+// TryWritePrepared sends a prepared message without ever waiting, as [Conn.TryWrite] does. The queue takes it as a reference,
+// which takes some 64 bytes besides, and if nothing else waits, however large the message is. If the queue has no room it
+// returns [ErrQueueFull], and nothing of the message is sent.
 func (c *Conn) TryWritePrepared(m *PreparedMessage) error {
 	if !m.ready() {
 		return errNotPrepared

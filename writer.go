@@ -313,12 +313,12 @@ func (w *messageWriter) finish() {
 }
 
 // Flush waits until the kernel has taken all that was accepted before: messages in the queue and of groups, answers to Pings, and
-// the frames of SendPing, SendPong and CloseWrite. Messages behind a Writer that is open are not waited for. See Trace.FrameWritten
-// for what counts as taken.
+// the frames of SendPing, SendPong and CloseWrite. Messages behind a Writer that is open are not waited for. See
+// Trace.FrameWritten for what counts as taken.
 //
-// When ctx is done, Flush returns ctx.Err(), or the reason if the end has begun; the connection stays open in any case, and the frames
-// are sent in the background. If ctx is done already, Flush does not wait, and returns nil if nothing has to be waited for. If the connection has ended without a closing
-// handshake, or a Close can't leave within a second, it returns the reason.
+// When ctx is done, Flush returns ctx.Err(), or the reason if the end has begun; the connection stays open in any case, and the
+// frames are sent in the background. If ctx is done already, Flush does not wait, and returns nil if nothing has to be waited
+// for. If the connection has ended without a closing handshake, or a Close can't leave within a second, it returns the reason.
 func (c *Conn) Flush(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
