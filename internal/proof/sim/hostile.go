@@ -191,8 +191,8 @@ func (w *world) hostile(role string) {
 
 // judgeHalf: a Close that was due when the peer closed its half of TCP has its time to leave, as long as the peer takes bytes.
 func (p *peer) judgeHalf() {
-	if p.wire.seen().close() != nil || p.violatedPeer() || p.end.out.lost() || p.end.in.lost() {
-		return
+	if p.wire.seen().close() != nil || p.violatedPeer() || p.tooBig() || p.heardClose() != nil || p.end.out.lost() || p.end.in.lost() {
+		return // or its time began earlier
 	}
 	half, over := p.end.in.closedAt(), p.over()
 	p.life.mu.Lock()
