@@ -33,8 +33,9 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 }
 
 // CloseContext is [Conn.Close] with a context that bounds the wait. When ctx is done, CloseContext returns ctx.Err(), and the
-// closing handshake (RFC 6455, section 7.1.2) continues in the background for at most a second. If ctx is done already, CloseContext
-// sends the Close frame and does not wait. A code or reason that can't be sent is told rather than ctx.Err().
+// closing handshake (RFC 6455, section 7.1.2) continues in the background for at most a second, whoever else waits for it; another
+// Close then says that the close timeout was over. If ctx is done already, CloseContext sends the Close frame and does not wait.
+// A code or reason that can't be sent is told rather than ctx.Err().
 func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
 	code, reason, misuse := checkClose(code, reason)
 	if ctx == nil {

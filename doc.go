@@ -23,16 +23,20 @@
 //
 // A Conn answers Pings and the peer's Close, and it notices when the peer is gone. It
 // does so even if the application neither reads nor writes. Messages that the
-// application does not read wait in a read-ahead buffer of 64 KiB. When it is full, the
-// Conn stops reading, and TCP makes the peer wait. A Conn that waits for a message
-// holds no buffers.
+// application does not read wait in a read-ahead buffer of 64 KiB; control frames are seen
+// in its first half, in which each frame takes 16 bytes besides. When it is full, the Conn
+// stops reading, and TCP makes the peer wait. If the peer has closed TCP when the option
+// KeepAlive then has a Ping sent, what was not read is lost: keep reading, or switch
+// KeepAlive off. A Conn that waits for a message holds no buffers.
 //
 // # Contexts
 //
 // When a context passed to a method is done, that call returns. The connection stays
 // open. The next Read continues where the last one stopped. A frame that was partly
 // sent is finished in the background. With the option CloseOnCancel, a context that
-// ends a call also ends the connection.
+// ends a call also ends the connection. A nil context is an error, and the connection stays
+// open; but the methods that close it and [Group.Shutdown] close all the same, and
+// CloseRead and the function NetConn take it for [context.Background].
 //
 // [Conn.Context] is done when the connection has ended, and [context.Cause] of it is
 // the reason.
@@ -48,14 +52,18 @@
 // # Errors
 //
 // After a connection has ended, every call that fails returns the first reason for the
-// end, even if the call's own context is done:
+// end, even if the call's own context is done. (A Read whose context is done returns the
+// context's error while there is something left to read. Close returns what became of the
+// closing handshake.)
 //
 //   - The peer closed the connection: [errors.As] finds the [CloseError], and
 //     [CloseStatus] returns its code. The error of a call that sends is also
 //     [net.ErrClosed].
 //   - The application closed it: [errors.Is] finds [net.ErrClosed].
 //   - It was lost: the error wraps the cause. That is [io.ErrUnexpectedEOF] if the
-//     stream ended without a Close frame.
+//     stream ended without a Close frame. The end of the stream ends the connection,
+//     though the peer may have closed only its half of TCP: what waits to be sent gets one
+//     attempt, and a Close frame that is due by then its time.
 //   - The peer broke the protocol: [errors.As] finds a [ProtocolError]. The peer was
 //     sent the Close frame that the RFC asks for.
 //   - A message was larger than the read limit: [errors.Is] finds [ErrMessageTooBig]. The

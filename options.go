@@ -72,9 +72,8 @@ type AcceptOptions struct {
 	// always returns ErrQueueFull.
 	QueueLimit int
 
-	// CloseTimeout bounds the closing handshake, whichever side began it, see
-	// [Conn.Close]. Default: 5 s. Negative: Close sends its frame, returns nil and does not wait
-	// for the handshake, which then takes at most a second in the background.
+	// CloseTimeout bounds the closing handshake, whichever side began it, see [Conn.Close]. Default: 5 s. Negative: Close and
+	// CloseContext send the frame, return nil and do not wait for the handshake, which then takes at most a second in the background.
 	CloseTimeout time.Duration
 
 	// KeepAlive is the time without a sign of life after which the peer is sent a
@@ -125,7 +124,8 @@ type AcceptOptions struct {
 	// while nobody reads, Pings are not answered, and the connection's end is not noticed. ([Conn.Close] and [Conn.Ping] read
 	// while they wait, and [Conn.CloseRead] from then on.) Second, the peer's Close is not answered: Read returns the
 	// CloseError, and the application answers by [Conn.Close] or [Conn.CloseWrite] within CloseTimeout, with the code of its
-	// choice. After CloseTimeout the connection ends without an answer. KeepAlive is off. Default: false.
+	// choice. Once the peer's Close was read, Write fails; only messages that it accepted before leave, ahead of the answer. After
+	// CloseTimeout the connection ends without an answer. KeepAlive is off. Default: false.
 	Passive bool
 
 	// AnyText allows text messages that are not UTF-8, which RFC 6455, section 8.1 forbids, in both directions. It is for peers

@@ -21,7 +21,7 @@ import (
 // another Writer to be closed, and all writing. If ctx is done before any of the message has left, none of it is sent. If
 // ctx is done later, the data that Write has accepted is sent, text up to the last whole character. Close then ends the
 // message, in the background if need be, and returns ctx.Err(). If text is not UTF-8, Write or Close returns an error, and
-// nothing from there on is sent. The peer sees a shorter message and can't tell; close the
+// nothing from there on is sent. The peer sees a shorter message, or none if nothing had left, and can't tell; close the
 // connection if it must know. The connection stays open, unless the option CloseOnCancel is set.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	op, err := opcodeOf(typ, nil, true)
