@@ -13,7 +13,7 @@ var closingDuties = []Duty{
 	{Mutant{"half-write-blocked", "a blocked Write does not hear of CloseWrite", []Edit{{"closing.beginHalf", "interruptWrite | ", ""}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"half-drops", "what comes after CloseWrite is dropped", []Edit{{"closing.delivers", "c.state == closeSent && c.half", "false"}}}, By{".", "TestCloseWrite"}},
 	{Mutant{"half-waiting", "a Write that waits for a Writer does not hear of CloseWrite", []Edit{{"Conn.unlock", " || cl.half", ""}}}, By{".", "TestCloseWriteLost"}},
-	{Mutant{"passive-echo", "a passive connection answers the peer's Close", []Edit{{"closing.received", " && !c.passive", ""}}}, By{".", "TestPassive"}},
+	{Mutant{"passive-echo", "a passive connection answers the peer's Close", []Edit{{"closing.received", "; !c.passive {", "; true {"}}}, By{".", "TestPassive"}},
 	{Mutant{"passive-reads", "a passive connection reads by itself", []Edit{{"Conn.ring", " && !c.passive", ""}, {"Conn.mayWait", " || c.passive && c.supervisor.Expecting.Load() == 0", ""}}}, By{".", "TestPassive"}},
 	{Mutant{"passive-reads-on", "a passive connection reads after there was a reason to", []Edit{{"Conn.mayWait", " || c.passive && c.supervisor.Expecting.Load() == 0", ""}}}, By{".", "TestPassivePing"}},
 	{Mutant{"passive-untold", "calls of a passive connection wait for an answer that the application has to send", []Edit{{"closing.told", " || c.asks()", ""}}}, By{".", "TestPassiveAtOnce"}},
