@@ -194,7 +194,7 @@ func (c *closing) received(said CloseError, payload string) acts {
 	if action != echo && action != finish {
 		return 0
 	}
-	c.cause = cmp.Or(c.cause, error(said))
+	c.cause, c.result = cmp.Or(c.cause, error(said)), nil // beginHalf's refusal is no result of Close
 	switch {
 	case c.noWrites: // ours can't be sent
 		return c.end(said)

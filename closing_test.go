@@ -201,6 +201,8 @@ func brokenState(l *closingLife) string {
 		return "calls are told a cause that is not known"
 	case l.over && l.cause == nil:
 		return "it is over, and nobody knows why"
+	case l.over && l.result == errHalf:
+		return "Close returns what calls that send were told after CloseWrite"
 	case closing && l.cause == nil && l.result == nil:
 		return "nothing can be written, and nobody knows why"
 	case closing != l.stopped():
@@ -311,7 +313,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "the application reads nothing any more, and a blocked Read is not told"
 	case event == "beginHalf" && !before.drops() && after.drops() && before.state == open:
 		return "CloseWrite ends the reading"
-	case event != "end" && !strings.HasPrefix(event, "fail") && before.result == errNoRead && after.result != before.result && !after.handshakeDone:
+	case event != "end" && event != "received" && !strings.HasPrefix(event, "fail") && before.result == errNoRead && after.result != before.result && !after.handshakeDone:
 		return "that the stream has ended is worth more than what came of it"
 	case event == "noRead, eof" && (before.ours == due || before.ours == leaving) && !before.over && !before.noWrites && after.over:
 		return "the peer's closing its half of TCP is the end of a Close that is due"

@@ -23,11 +23,12 @@
 //
 // A Conn answers Pings and the peer's Close, and it notices when the peer is gone. It
 // does so even if the application neither reads nor writes. Messages that the
-// application does not read wait in a read-ahead buffer of 64 KiB; control frames are seen
-// in its first half, in which each frame takes 16 bytes besides. When it is full, the Conn
-// stops reading, and TCP makes the peer wait. If the peer has closed TCP when the option
-// KeepAlive then has a Ping sent, what was not read is lost: keep reading, or switch
-// KeepAlive off. A Conn that waits for a message holds no buffers.
+// application does not read wait in a read-ahead buffer of 64 KiB. The Conn looks for control
+// frames only in its first half; each frame there takes another 16 bytes. When the buffer is
+// full, the Conn stops reading, and TCP makes the peer wait. If the peer closes TCP during
+// that time, the next Ping of the option KeepAlive ends the connection, and what was not read
+// is lost. Keep reading, or switch KeepAlive off. A Conn that waits for a message holds no
+// buffers.
 //
 // # Contexts
 //
@@ -61,9 +62,9 @@
 //     [net.ErrClosed].
 //   - The application closed it: [errors.Is] finds [net.ErrClosed].
 //   - It was lost: the error wraps the cause. That is [io.ErrUnexpectedEOF] if the
-//     stream ended without a Close frame. The end of the stream ends the connection,
-//     though the peer may have closed only its half of TCP: what waits to be sent gets one
-//     attempt, and a Close frame that is due by then its time.
+//     stream ended without a Close frame. That ends the connection even if the peer has
+//     closed only its half of TCP and still reads. Messages that wait to be sent get one more
+//     attempt. If Close was called before, its Close frame may still take the close timeout.
 //   - The peer broke the protocol: [errors.As] finds a [ProtocolError]. The peer was
 //     sent the Close frame that the RFC asks for.
 //   - A message was larger than the read limit: [errors.Is] finds [ErrMessageTooBig]. The

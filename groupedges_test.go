@@ -432,13 +432,7 @@ func TestPreparedWithoutQueue(t *testing.T) {
 	})
 }
 
-func heapKiB() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc >> 10)
-}
+func heapKiB() int64 { return heapInUse() >> 10 }
 
 func noise(n int) []byte {
 	b := make([]byte, n)

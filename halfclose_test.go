@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"syscall"
@@ -335,21 +336,40 @@ func TestCloseWriteGroupTimeout(t *testing.T) {
 	})
 }
 
+// closeBehindWrite begins a Close, or with half a CloseWrite, behind a message that the peer does not read.
+func (t *connTest) closeBehindWrite(half bool) (closed <-chan error) {
+	t.Helper()
+	size := t.blockedSize()
+	write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, size)) })
+	t.blocked("Write waits for the peer", write)
+	closed = start(func() error {
+		if half {
+			return t.c.CloseWrite(4000, "enough")
+		}
+		return t.c.Close(4000, "enough")
+	})
+	t.want("Write hears of it", write)
+	return closed
+}
+
+// peerHalfCloses has the peer close its half of TCP, and returns when the connection has seen it.
+func (t *connTest) peerHalfCloses() {
+	t.Helper()
+	t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
+	t.settle()
+	for deadline := time.Now().Add(10 * time.Second); t.real && !t.c.has(noReads); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("the end of the stream is not seen")
+		}
+	}
+}
+
 // TestPeerHalfCloses: the peer closes its half of TCP without a Close frame, while ours waits for it to read. It reads on, and
 // gets ours. Then the connection has ended, since no answer can come.
 func TestPeerHalfCloses(t *testing.T) {
 	for _, half := range []bool{false, true} {
 		runConnTest(t, config{}, func(t *connTest) {
-			size := t.blockedSize()
-			write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, size)) })
-			t.blocked("Write waits for the peer", write)
-			closed := start(func() error {
-				if half {
-					return t.c.CloseWrite(4000, "enough")
-				}
-				return t.c.Close(4000, "enough")
-			})
-			t.want("Write hears of it", write)
+			closed := t.closeBehindWrite(half)
 			t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
 			t.settle()
 			begun := time.Now()
@@ -369,22 +389,46 @@ func TestPeerHalfCloses(t *testing.T) {
 	}
 }
 
-// TestPeerHalfClosesAndIsSilent: the same, but the peer never reads. The close timeout bounds it, after CloseWrite too.
+// TestPeerHalfClosesOnCrowd: the same, with many callers in line. None stays, and our Close is the last frame.
+func TestPeerHalfClosesOnCrowd(t *testing.T) {
+	runConnTest(t, config{}, func(t *connTest) {
+		size := t.blockedSize()
+		write := func() error { return t.c.Write(bg, MessageBinary, make([]byte, size)) }
+		calls := []<-chan error{start(write)}
+		t.blocked("the first waits for the peer", calls[0])
+		for range 15 {
+			calls = append(calls, start(write))
+		}
+		calls = append(calls, start(func() error { return t.c.Ping(bg) }), start(func() error { return t.c.Flush(bg) }),
+			start(func() error { _, _, err := t.c.Read(bg); return err }))
+		t.settle()
+		calls = append(calls, start(func() error { return t.c.Close(4000, "enough") }))
+		t.settle()
+		t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
+		t.settle()
+		for seen := false; !seen; {
+			f := t.p.ReadFrame("the messages that had begun to leave, and our Close")
+			if seen = f.Opcode == wiretest.OpClose; seen && string(f.Payload) != "\x0f\xa0enough" {
+				t.Errorf("the Close says %q", f.Payload)
+			}
+		}
+		t.p.WantEOF("nothing follows")
+		for _, call := range calls {
+			t.want("a call", call)
+		}
+		<-t.c.Context().Done()
+	})
+}
+
+// TestPeerHalfClosesAndIsSilent: the peer closes its half and never reads. The close timeout bounds it, after CloseWrite too.
 func TestPeerHalfClosesAndIsSilent(t *testing.T) {
 	for _, half := range []bool{false, true} {
 		runInMemory(t, config{}, func(t *connTest) {
-			write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, 100<<10)) })
-			t.blocked("Write waits for the peer", write)
-			closed := start(func() error {
-				if half {
-					return t.c.CloseWrite(4000, "enough")
-				}
-				return t.c.Close(4000, "enough")
-			})
+			closed := t.closeBehindWrite(half)
 			read := start(func() error { _, _, err := t.c.Read(bg); return err })
 			t.settle()
 			begun := time.Now()
-			t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
+			t.peerHalfCloses()
 			t.want("Read", read)
 			t.wantAtOnce("Read returns", begun, lingerTime)
 			<-t.c.Context().Done()
@@ -396,27 +440,12 @@ func TestPeerHalfClosesAndIsSilent(t *testing.T) {
 	}
 }
 
-// TestPeerHalfClosesAndIsGone: the same, but then the rest of TCP breaks. The first that was seen of it is what is told.
+// TestPeerHalfClosesAndIsGone: then the rest of TCP breaks. The first that was seen of it is what is told.
 func TestPeerHalfClosesAndIsGone(t *testing.T) {
 	for _, half := range []bool{false, true} {
 		runConnTest(t, config{}, func(t *connTest) {
-			size := t.blockedSize()
-			write := start(func() error { return t.c.Write(bg, MessageBinary, make([]byte, size)) })
-			t.blocked("Write waits for the peer", write)
-			closed := start(func() error {
-				if half {
-					return t.c.CloseWrite(4000, "enough")
-				}
-				return t.c.Close(4000, "enough")
-			})
-			t.want("Write hears of it", write)
-			t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
-			t.settle()
-			if t.real {
-				for deadline := time.Now().Add(10 * time.Second); t.c.has(noReads) == false && time.Now().Before(deadline); {
-					runtime.Gosched()
-				}
-			}
+			closed := t.closeBehindWrite(half)
+			t.peerHalfCloses()
 			begun := time.Now()
 			t.p.Conn.Close()
 			<-t.c.Context().Done()
@@ -428,6 +457,30 @@ func TestPeerHalfClosesAndIsGone(t *testing.T) {
 			}
 			if cause := context.Cause(t.c.Context()); half && !errors.Is(cause, io.ErrUnexpectedEOF) {
 				t.Errorf("the cause is %v", cause)
+			}
+		})
+	}
+}
+
+// TestHalfCloseCrosses: CloseWrite and the peer's Close cross, and then the stream ends. What Close returns is what became of the
+// closing handshake, not what calls that send were told after CloseWrite.
+func TestHalfCloseCrosses(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		runInMemory(t, config{}, func(t *connTest) {
+			t.closeBehindWrite(true)
+			t.p.SendClose(3001, "bye")
+			t.settle()
+			t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
+			t.settle()
+			closed := start(func() error { return t.c.Close(4000, "") })
+			t.settle()
+			want := error(os.ErrDeadlineExceeded)
+			if gone {
+				t.p.Conn.Close()
+				want = syscall.EPIPE
+			}
+			if err := t.want("Close", closed); !errors.Is(err, want) {
+				t.Errorf("gone %v: Close gave %v, want %v", gone, err, want)
 			}
 		})
 	}

@@ -28,14 +28,6 @@ func TestNothingHeldAfterBurst(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	heap := func() uint64 {
-		for range 3 {
-			collect()
-		}
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	burst := func(list []*Conn) {
 		message := make([]byte, size)
 		var done sync.WaitGroup
@@ -62,12 +54,11 @@ func TestNothingHeldAfterBurst(t *testing.T) {
 		defer c.CloseNow()
 		list = append(list, c)
 	}
-	before := heap()
+	before := heapInUse()
 	busy.Add(conns)
 	go func() { busy.Wait(); release.Done() }()
 	burst(list)
-	after := heap()
-	if grown := (int64(after) - int64(before)) / conns; grown > 8<<10 {
+	if grown := (heapInUse() - before) / conns; grown > 8<<10 {
 		t.Errorf("each of %d connections holds %d bytes more than before the burst", conns, grown)
 	}
 }
@@ -80,14 +71,6 @@ func TestNothingHeldMidMessage(t *testing.T) {
 	}
 	const conns, size, part = 50, 300 << 10, 200 << 10
 	for _, client := range []bool{true, false} {
-		heap := func() int64 {
-			for range 3 {
-				collect()
-			}
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			return int64(m.HeapAlloc)
-		}
 		var pairs []*connTest
 		var rest [][]byte
 		var reads []<-chan error
@@ -113,17 +96,19 @@ func TestNothingHeldMidMessage(t *testing.T) {
 		}
 		settled := func(n int64) {
 			for _, p := range pairs {
-				for p.c.Stats().Read.WireBytes < n {
-					runtime.Gosched()
+				for deadline := time.Now().Add(10 * time.Second); p.c.Stats().Read.WireBytes < n; runtime.Gosched() {
+					if time.Now().After(deadline) {
+						t.Fatalf("of %d bytes %d were read", n, p.c.Stats().Read.WireBytes)
+					}
 				}
 			}
 		}
-		before := heap()
+		before := heapInUse()
 		send(part / 2)
 		settled(part / 2)
 		send(part / 2)
 		settled(part)
-		if grown := (heap() - before) / conns; grown > 8<<10 {
+		if grown := (heapInUse() - before) / conns; grown > 8<<10 {
 			t.Errorf("client %v: each of %d connections holds %d bytes in the middle of a message", client, conns, grown)
 		}
 		send(len(rest[0]))
@@ -133,6 +118,16 @@ func TestNothingHeldMidMessage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// heapInUse returns how much of the heap is in use when nothing that the pools and shelves let go of is left.
+func heapInUse() int64 {
+	for range 3 {
+		collect()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // collect collects garbage, and returns when finalizers have run.

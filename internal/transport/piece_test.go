@@ -2,6 +2,7 @@ package transport
 
 import (
 	"runtime"
+	"sync"
 	"testing"
 	"weak"
 )
@@ -53,6 +54,30 @@ func TestShelfAges(t *testing.T) {
 	if got := s.get(); got == a || got == b {
 		t.Error("a piece was kept over two collections")
 	}
+}
+
+// TestShelfCrowd: many borrow and give back while garbage is collected. Each has its piece to itself.
+func TestShelfCrowd(t *testing.T) {
+	s := newShelf(64)
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			for n := range 2000 {
+				a, b := s.get(), s.get()
+				a.B, b.B = append(a.B, byte(i)), append(b.B, byte(i))
+				if n%500 == 0 {
+					runtime.GC()
+				}
+				if a == b || len(a.B) != 1 || len(b.B) != 1 || a.B[0] != byte(i) || b.B[0] != byte(i) || a.Next != nil || b.Next != nil {
+					t.Error("two have the same piece")
+					return
+				}
+				s.put(a)
+				s.put(b)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // TestShelfIsEmptied: collections empty a shelf that nobody uses, each time it was used.

@@ -41,6 +41,7 @@ var closingDuties = []Duty{
 	{Mutant{"eof-unbounded", "a Close that is due when the peer closes its half of TCP has no time-out", []Edit{{"closing.noRead", "return bound", "return 0"}}}, By{".", "TestPeerHalfClosesAndIsSilent"}},
 	{Mutant{"eof-forgotten", "what a write that fails says replaces that the stream has ended", []Edit{{"closing.noWrite", "!c.eof || c.result == nil", "true"}}}, By{".", "TestPeerHalfClosesAndIsGone"}},
 	{Mutant{"eof-outlasted", "that time is up replaces that the stream has ended", []Edit{{"closing.timedOut", "(c.noWrites || c.eof)", "c.noWrites"}}}, By{".", "TestPeerHalfClosesAndIsSilent"}},
+	{Mutant{"refusal-kept", "Close returns what calls that send were told after CloseWrite", []Edit{{"closing.received", "c.cause, c.result = cmp.Or(c.cause, error(said)), nil", "c.cause = cmp.Or(c.cause, error(said))"}}}, By{".", "TestHalfCloseCrosses"}},
 	{Mutant{"timed-out-tries-again", "the last attempt is made again when time is up", []Edit{{"closing.timedOut", "&^lastTry", ""}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"end-read-blocked", "a blocked Read does not hear of the end", []Edit{{"closing.end", "interruptRead | interruptWrite", "interruptWrite"}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"end-waits-for-reader", "CloseNow of a client that waits for the server's TCP waits for whoever reads", []Edit{{"closing.end", "interruptRead | linger", "linger"}}}, By{".", "TestCloseNowWhileLingering"}},
