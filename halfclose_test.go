@@ -357,9 +357,15 @@ func (t *connTest) peerHalfCloses() {
 	t.Helper()
 	t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
 	t.settle()
-	for deadline := time.Now().Add(10 * time.Second); t.real && !t.c.has(noReads); runtime.Gosched() {
+	t.await("the end of the stream", noReads)
+}
+
+// await waits for a flag on sockets, where settle does not.
+func (t *connTest) await(what string, flag uint32) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); t.real && !t.c.has(flag); runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatal("the end of the stream is not seen")
+			t.Fatalf("%s is not seen", what)
 		}
 	}
 }
@@ -404,6 +410,7 @@ func TestPeerHalfClosesOnCrowd(t *testing.T) {
 		t.settle()
 		calls = append(calls, start(func() error { return t.c.Close(4000, "enough") }))
 		t.settle()
+		t.await("Close", closedByUs)
 		t.p.Conn.(interface{ CloseWrite() error }).CloseWrite()
 		t.settle()
 		for seen := false; !seen; {
