@@ -21,6 +21,36 @@ func underRace() bool {
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
+// A keeper fails, and keeps what it was given, as some streams do whose Write gives up.
+type keeper struct {
+	sink
+	kept []byte
+}
+
+func (k *keeper) Write(p []byte) (int, error) {
+	k.kept = p
+	return 0, io.ErrClosedPipe
+}
+
+// TestFailedWriteIsNotUsedAgain: what a stream was given when its Write failed is never written over, since who knows whether
+// the stream has let go of it: another connection's bytes would leave on it.
+func TestFailedWriteIsNotUsedAgain(t *testing.T) {
+	for range 100 {
+		failing := new(keeper)
+		c := streamconn.New(failing)
+		c.Write([]byte("ours"))
+		if _, err := c.Write(nil); err != io.ErrClosedPipe {
+			t.Fatalf("Write gave %v", err)
+		}
+		if _, err := streamconn.New(sink{io.Discard}).Write([]byte("another's")); err != nil {
+			t.Fatal(err)
+		}
+		if string(failing.kept) != "ours" {
+			t.Fatalf("what the stream kept is now %q", failing.kept)
+		}
+	}
+}
+
 // TestWriteMemory: writing allocates nothing, and a Conn holds nothing of what it has written.
 func TestWriteMemory(t *testing.T) {
 	if underRace() {

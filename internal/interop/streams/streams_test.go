@@ -47,7 +47,7 @@ var scenes = []scene{
 	{name: "close with messages under way", play: closeBusy},
 	{name: "CloseNow", play: closeNow},
 	{name: "the stream ends", play: streamEnds},
-	{name: "keepalive", play: keepAlive, opts: func(o *websocket.DialOptions) { o.KeepAlive = 500 * time.Millisecond }},
+	{name: "keepalive", play: keepAlive, opts: func(o *websocket.DialOptions) { o.KeepAlive = 1500 * time.Millisecond }},
 	{name: "large messages", play: largeMessages},
 }
 
@@ -389,7 +389,7 @@ func streamEnds(t *testing.T, ctx context.Context, our, their end) {
 // keepAlive: connections that have nothing to say live on. The end with the shorter period pings; the other one hears it, and has
 // no need to.
 func keepAlive(t *testing.T, ctx context.Context, our, their end) {
-	for range 4 {
+	for range 2 {
 		select {
 		case <-our.pings:
 		case <-their.pings:
