@@ -178,17 +178,11 @@ func (opts *AcceptOptions) agree(w http.ResponseWriter, r *http.Request) (agreed
 
 // readyConn makes the connection, which does nothing by itself before begin.
 func (opts *AcceptOptions) readyConn(nc net.Conn, early []byte, r *http.Request, agreed *agreement) *Conn {
-	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
-	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
-	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
-	return readyConn(nc, config{
-		subprotocol: agreed.Subprotocol,
-		deflate:     agreed.deflate,
-		early:       early,
-		parent:      r.Context(),
-		readLimit:   orDefault(opts.ReadLimit, defaultReadLimit, -1),
-		settings:    s,
-	})
+	o := opts.conn()
+	o.Context, o.Subprotocol, o.Early = r.Context(), agreed.Subprotocol, early
+	cfg := o.config()
+	cfg.deflate = agreed.deflate
+	return readyConn(nc, cfg)
 }
 
 // takeOver takes the connection over. h are the fields to send with the answer, or nil if net/http has sent it; rw has the
@@ -324,7 +318,12 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 // To middleware, this looks like a handler that calls [Accept] and returns at once.
 //
 // Over HTTP/2 the HTTP handler returns when the connection has ended, as net/http demands; serve runs in its goroutine.
+//
+// It panics if serve is nil, as net/http does for a handler that is nil.
 func Handler(opts *AcceptOptions, serve func(ctx context.Context, c *Conn)) http.Handler {
+	if serve == nil {
+		panic("websocket: Handler was called without a function to serve with")
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		server, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 		c, err := accept(w, r, opts)

@@ -112,17 +112,15 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 		return nil, resp, &HandshakeError{Response: resp, reason: err.Error()}
 	}
 
-	return opts.newConn(nc, config{deflate: z, subprotocol: subprotocol, early: early, parent: ctx}), resp, nil
+	return opts.newConn(ctx, nc, early, subprotocol, z), resp, nil
 }
 
-// newConn makes the connection.
-func (opts *DialOptions) newConn(nc net.Conn, cfg config) *Conn {
-	cfg.client = true
-	cfg.readLimit = orDefault(opts.ReadLimit, defaultReadLimit, -1)
-	cfg.settings = newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
-	s := &cfg.settings
-	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
-	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
+// newConn makes the connection. early are the bytes that came right behind the handshake.
+func (opts *DialOptions) newConn(ctx context.Context, nc net.Conn, early []byte, subprotocol string, z *compression) *Conn {
+	o := opts.conn()
+	o.Context, o.Subprotocol, o.Early = ctx, subprotocol, early
+	cfg := o.config()
+	cfg.deflate = z
 	return newConn(nc, cfg)
 }
 
@@ -163,7 +161,7 @@ func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client h
 	case err != nil:
 		keepStart(resp, body)
 	default:
-		return opts.newConn(nc, config{deflate: z, subprotocol: subprotocol, parent: ctx}), resp, false, nil
+		return opts.newConn(ctx, nc, nil, subprotocol, z), resp, false, nil
 	}
 	return nil, resp, false, &HandshakeError{Response: resp, reason: err.Error()}
 }

@@ -88,6 +88,8 @@ var errCloseTimeout = fmt.Errorf("websocket: the closing handshake took longer t
 
 var errNilContext = errors.New("websocket: the context is nil; use context.Background() where there is none")
 
+var errNoConn = errors.New("websocket: there is no connection, it is nil; did Accept or Dial return an error?")
+
 // errOver is returned inside the package when the connection is closing or has ended. Conn.reason turns it into the reason.
 var errOver = errors.New("over")
 

@@ -132,8 +132,13 @@ func (g *Group) init() {
 
 // Add makes c a member: it gets what is broadcast from then on. If it is one already, nothing happens. If the connection is
 // closing or has ended, Add returns the reason. After Shutdown or Close it closes the connection as those did, and returns
-// an error that is [net.ErrClosed].
-func (g *Group) Add(c *Conn) error { return g.add(c, nil) }
+// an error that is [net.ErrClosed]. If c is nil, it returns an error.
+func (g *Group) Add(c *Conn) error {
+	if c == nil {
+		return errNoConn
+	}
+	return g.add(c, nil)
+}
 
 // add is Add with what is called when the group says good-bye, rather than that c is closed; nil: it is closed.
 func (g *Group) add(c *Conn, farewell func()) error {
@@ -191,8 +196,11 @@ func (g *Group) list(m *member, farewell func()) (shut *parting) {
 	return g.shut
 }
 
-// Remove ends c's membership. What was broadcast before is sent. The connection stays open.
+// Remove ends c's membership. What was broadcast before is sent. The connection stays open. If c is no member, nothing happens.
 func (g *Group) Remove(c *Conn) {
+	if c == nil {
+		return
+	}
 	g.init()
 	c.pull()
 	c.mu.Lock()
@@ -279,6 +287,9 @@ func (g *Group) Stats() GroupStats {
 
 // Member returns c's figures, and whether it is a member.
 func (g *Group) Member(c *Conn) (m MemberStats, ok bool) {
+	if c == nil {
+		return MemberStats{}, false
+	}
 	t := now()
 	c.mu.Lock()
 	defer c.mu.Unlock()

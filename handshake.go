@@ -100,12 +100,8 @@ func Negotiate(r *http.Request, opts *AcceptOptions) (*Handshake, error) {
 	} else {
 		answer.Set(h.Header)
 	}
-	h.Conn = ConnOptions{
-		Context: r.Context(), Subprotocol: answer.Subprotocol, Extensions: extensions,
-		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
-		ReadLimit: opts.ReadLimit, QueueLimit: opts.QueueLimit, CloseTimeout: opts.CloseTimeout, KeepAlive: opts.KeepAlive,
-		CloseOnCancel: opts.CloseOnCancel, OnPingReceived: opts.OnPingReceived, OnPongReceived: opts.OnPongReceived, Trace: opts.Trace,
-	}
+	h.Conn = opts.conn()
+	h.Conn.Context, h.Conn.Subprotocol, h.Conn.Extensions = r.Context(), answer.Subprotocol, extensions
 	return h, nil
 }
 

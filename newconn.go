@@ -89,26 +89,52 @@ func NewConn(stream io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
-	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
-	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
-	ctx := cmp.Or(opts.Context, context.Background())
 	if nc, ok := stream.(net.Conn); ok {
 		nc.SetDeadline(time.Time{}) // that of the handshake would end the connection
 	}
-	c := newConn(streamconn.Bare(stream), config{
-		client:      opts.Client,
-		subprotocol: opts.Subprotocol,
-		deflate:     deflate,
-		early:       opts.Early,
-		parent:      ctx,
-		readLimit:   orDefault(opts.ReadLimit, defaultReadLimit, -1),
-		settings:    s,
-	})
+	cfg := opts.config()
+	cfg.deflate = deflate
+	c := newConn(streamconn.Bare(stream), cfg)
 	if opts.Client { // what a server's handler dials is not its group's
 		return c, nil
 	}
-	return joined(ctx, c, nil)
+	return joined(cfg.parent, c, nil)
+}
+
+// config returns what newConn needs, but for the compression.
+func (opts *ConnOptions) config() config {
+	s := newSettings(opts.QueueLimit, opts.CloseTimeout, opts.KeepAlive)
+	s.onPing, s.onPong, s.trace = opts.OnPingReceived, opts.OnPongReceived, opts.Trace
+	s.cancels, s.passive, s.anyText = opts.CloseOnCancel, opts.Passive, opts.AnyText
+	return config{
+		client:      opts.Client,
+		subprotocol: opts.Subprotocol,
+		early:       opts.Early,
+		parent:      cmp.Or(opts.Context, context.Background()),
+		readLimit:   orDefault(opts.ReadLimit, defaultReadLimit, -1),
+		settings:    s,
+	}
+}
+
+// conn returns the options that hold for the connection, however it is made.
+func (opts *AcceptOptions) conn() ConnOptions {
+	return ConnOptions{
+		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
+		ReadLimit: opts.ReadLimit, QueueLimit: opts.QueueLimit, CloseTimeout: opts.CloseTimeout, KeepAlive: opts.KeepAlive,
+		CloseOnCancel: opts.CloseOnCancel, Passive: opts.Passive, AnyText: opts.AnyText,
+		OnPingReceived: opts.OnPingReceived, OnPongReceived: opts.OnPongReceived, Trace: opts.Trace,
+	}
+}
+
+// conn returns the options that hold for the connection, however it is made.
+func (opts *DialOptions) conn() ConnOptions {
+	return ConnOptions{
+		Client:               true,
+		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
+		ReadLimit: opts.ReadLimit, QueueLimit: opts.QueueLimit, CloseTimeout: opts.CloseTimeout, KeepAlive: opts.KeepAlive,
+		CloseOnCancel: opts.CloseOnCancel, Passive: opts.Passive, AnyText: opts.AnyText,
+		OnPingReceived: opts.OnPingReceived, OnPongReceived: opts.OnPongReceived, Trace: opts.Trace,
+	}
 }
 
 // compression returns the state of permessage-deflate as it was agreed on, or nil.

@@ -226,21 +226,21 @@ func TestNewConnEarlyBad(t *testing.T) {
 func TestNewConnRefuses(t *testing.T) {
 	const answer = "permessage-deflate; client_max_window_bits=10"
 	for says, opts := range map[string]*ConnOptions{
-		"x-webkit":                  {Extensions: "x-webkit-deflate-frame"},
-		"where":                     {Extensions: "permessage-deflate; =1"},
-		"unknown":                   {Extensions: "permessage-deflate; unknown"},
-		"not twice":                 {Extensions: "permessage-deflate, permessage-deflate"},
-		"8 to 15":                   {Extensions: "permessage-deflate; server_max_window_bits=16"},
-		"repeated":                  {Extensions: "permessage-deflate; server_no_context_takeover; server_no_context_takeover"},
-		"64 KiB":                    {Extensions: "permessage-deflate" + strings.Repeat(" ", 70_000)},
-		"which was not offered":     {Client: true, Extensions: answer, Offered: "permessage-deflate"},
-		"deflate, which was not":    {Client: true, Extensions: answer, Offered: "x-other"},
-		"though 9 was offered":      {Client: true, Extensions: answer, Offered: "permessage-deflate; client_max_window_bits=9"},
-		"no server_no_context_take": {Client: true, Extensions: "permessage-deflate", Offered: "permessage-deflate; server_no_context_takeover"},
-		"malformed":                 {Client: true, Extensions: answer, Offered: "="},
-		"offer of more than 64":     {Client: true, Extensions: answer, Offered: "permessage-deflate" + strings.Repeat(" ", 70_000)},
-		"has 16 bits":               {CompressionTuning: CompressionTuning{ServerWindowBits: 16}},
-		"Effort is 4":               {CompressionTuning: CompressionTuning{Effort: 4}},
+		"only permessage-deflate is":   {Extensions: "x-webkit-deflate-frame"},
+		"where":                        {Extensions: "permessage-deflate; =1"},
+		"unknown":                      {Extensions: "permessage-deflate; unknown"},
+		"has permessage-deflate twice": {Extensions: "permessage-deflate, permessage-deflate"},
+		"8 to 15":                      {Extensions: "permessage-deflate; server_max_window_bits=16"},
+		"repeated":                     {Extensions: "permessage-deflate; server_no_context_takeover; server_no_context_takeover"},
+		"64 KiB":                       {Extensions: "permessage-deflate" + strings.Repeat(" ", 70_000)},
+		"which was not offered":        {Client: true, Extensions: answer, Offered: "permessage-deflate"},
+		"deflate, which was not":       {Client: true, Extensions: answer, Offered: "x-other"},
+		"though 9 was offered":         {Client: true, Extensions: answer, Offered: "permessage-deflate; client_max_window_bits=9"},
+		"no server_no_context_take":    {Client: true, Extensions: "permessage-deflate", Offered: "permessage-deflate; server_no_context_takeover"},
+		"malformed":                    {Client: true, Extensions: answer, Offered: "="},
+		"offer of more than 64":        {Client: true, Extensions: answer, Offered: "permessage-deflate" + strings.Repeat(" ", 70_000)},
+		"has 16 bits":                  {CompressionTuning: CompressionTuning{ServerWindowBits: 16}},
+		"Effort is 4":                  {CompressionTuning: CompressionTuning{Effort: 4}},
 	} {
 		a, b := memconn.Pipe(100)
 		c, err := NewConn(a, opts)

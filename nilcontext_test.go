@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"strings"
 	"testing"
 )
 
@@ -56,4 +57,26 @@ func TestNilContext(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNilConn: a group that is given no connection says so, and a handler without a function is told of when it is made, not
+// when the first client comes.
+func TestNilConn(t *testing.T) {
+	var g Group
+	if err := g.Add(nil); err != errNoConn {
+		t.Errorf("Add gave %v", err)
+	}
+	g.Remove(nil)
+	if m, ok := g.Member(nil); ok || m != (MemberStats{}) || g.Len() != 0 {
+		t.Errorf("Member: %v, %v; Len: %d", m, ok, g.Len())
+	}
+	if err := g.BroadcastPrepared(nil); err != errNotPrepared {
+		t.Errorf("BroadcastPrepared gave %v", err)
+	}
+	defer func() {
+		if text, ok := recover().(string); !ok || !strings.Contains(text, "Handler was called without a function") {
+			t.Errorf("Handler without a function panics with %q", text)
+		}
+	}()
+	Handler(nil, nil)
 }

@@ -79,16 +79,24 @@ func newConn(ctx context.Context, s *stream, resp *http.Response, offered string
 	if extensions != "" && offered == "" {
 		return nil, fail("the server chose the extension %q, which was not offered", extensions)
 	}
-	c, err := websocket.NewConn(s, &websocket.ConnOptions{
-		Client: true, Context: ctx, Subprotocol: subprotocol, Extensions: extensions, Offered: offered,
-		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
-		ReadLimit: opts.ReadLimit, QueueLimit: opts.QueueLimit, CloseTimeout: opts.CloseTimeout, KeepAlive: opts.KeepAlive,
-		CloseOnCancel: opts.CloseOnCancel, OnPingReceived: opts.OnPingReceived, OnPongReceived: opts.OnPongReceived, Trace: opts.Trace,
-	})
+	o := connOptions(opts)
+	o.Context, o.Subprotocol, o.Extensions, o.Offered = ctx, subprotocol, extensions, offered
+	c, err := websocket.NewConn(s, &o)
 	if err != nil {
 		return nil, fail("%v", err)
 	}
 	return c, nil
+}
+
+// connOptions returns the options that hold for the connection, however it is made.
+func connOptions(opts *websocket.DialOptions) websocket.ConnOptions {
+	return websocket.ConnOptions{
+		Client:               true,
+		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
+		ReadLimit: opts.ReadLimit, QueueLimit: opts.QueueLimit, CloseTimeout: opts.CloseTimeout, KeepAlive: opts.KeepAlive,
+		CloseOnCancel: opts.CloseOnCancel, Passive: opts.Passive, AnyText: opts.AnyText,
+		OnPingReceived: opts.OnPingReceived, OnPongReceived: opts.OnPongReceived, Trace: opts.Trace,
+	}
 }
 
 // A handshakeError is a *websocket.HandshakeError with its reason.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -49,5 +50,49 @@ func TestEndedBeforeHeader(t *testing.T) {
 	_, err = roundTrip(ctx, str, req)
 	if _, ok := err.(unseen); !ok {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestOptionsHandedOver: all options of Dial that ConnOptions has, too, reach the connection.
+func TestOptionsHandedOver(t *testing.T) {
+	opts := new(websocket.DialOptions)
+	from, some := reflect.ValueOf(opts).Elem(), 0
+	for i := range from.NumField() {
+		switch f := from.Field(i); f.Kind() {
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Int, reflect.Int64:
+			f.SetInt(int64(1000 + i))
+		case reflect.Func:
+			f.Set(reflect.MakeFunc(f.Type(), func([]reflect.Value) []reflect.Value { panic("called") }))
+		case reflect.Pointer:
+			f.Set(reflect.New(f.Type().Elem()))
+		case reflect.Struct:
+			f.Field(0).SetInt(9)
+		}
+	}
+	to := reflect.ValueOf(connOptions(opts))
+	for i := range from.NumField() {
+		name, want := from.Type().Field(i).Name, from.Field(i)
+		got := to.FieldByName(name)
+		if !got.IsValid() {
+			continue
+		}
+		some++
+		same := false
+		if got.Kind() == reflect.Func {
+			same = got.Pointer() == want.Pointer()
+		} else {
+			same = got.Interface() == want.Interface()
+		}
+		if !same || want.IsZero() {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	if some < 12 {
+		t.Errorf("only %d options were looked at", some)
+	}
+	if !connOptions(opts).Client {
+		t.Error("it is not the client")
 	}
 }

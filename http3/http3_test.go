@@ -482,3 +482,39 @@ func TestMigration(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOptionsReachTheConn: what the options say of the connection holds over HTTP/3, too, at both ends. AnyText and Passive show it.
+func TestOptionsReachTheConn(t *testing.T) {
+	const notText = "\xff"
+	served := make(chan error, 1)
+	s := serve(t, nil, accept(&websocket.AcceptOptions{AnyText: true, Passive: true}, func(c *websocket.Conn) {
+		typ, p, err := c.Read(bg)
+		if err == nil {
+			err = c.Write(bg, typ, p)
+		}
+		if err == nil {
+			_, _, err = c.Read(bg)
+		}
+		if websocket.CloseStatus(err) != 4000 {
+			served <- fmt.Errorf("the server's Read gave %w", err)
+			return
+		}
+		served <- c.Close(4001, "the server's own answer")
+	}))
+	c := dial(t, dialer(t), s.url, &websocket.DialOptions{AnyText: true, Passive: true})
+	if err := c.Write(bg, websocket.MessageText, []byte(notText)); err != nil {
+		t.Fatal(err)
+	}
+	if _, p, err := c.Read(bg); err != nil || string(p) != notText {
+		t.Fatalf("read %q, %v", p, err)
+	}
+	if err := c.CloseWrite(4000, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Read(bg); websocket.CloseStatus(err) != 4001 {
+		t.Errorf("the client's Read gave %v", err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}

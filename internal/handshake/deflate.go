@@ -201,8 +201,13 @@ func CheckAnswer(lines []string, offered bool, offer Params) (agreed Params, ok 
 		}
 		// "the client MUST _Fail the WebSocket Connection_" for an extension "that was
 		// not present in the client's handshake" (RFC 6455, section 4.1).
-		if ok || e.name != deflateName || !offered {
-			return agreed, false, fmt.Errorf("the extension %.64q, which was not offered, or not twice", e.name)
+		switch {
+		case e.name != deflateName:
+			return agreed, false, fmt.Errorf("the extension %.64q, which is not known here: only %s is", e.name, deflateName)
+		case !offered:
+			return agreed, false, fmt.Errorf("%s, which was not offered", deflateName)
+		case ok:
+			return agreed, false, fmt.Errorf("%s twice", deflateName)
 		}
 		if answer, err = parseDeflate(e.params, true); err != nil {
 			return agreed, false, fmt.Errorf("%s, where %w", deflateName, err)

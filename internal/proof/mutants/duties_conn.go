@@ -13,6 +13,8 @@ var connDuties = []Duty{
 	{Mutant{"known-stale", "Read does not see that the reason is known", []Edit{{"closing.flags", "bit(known, c.cause != nil)", "bit(known, false)"}}}, By{".", "TestCloseUnblocks"}},
 	{Mutant{"no-reads-stale", "the reader does not see that there is no reason to read", []Edit{{"closing.flags", "bit(noReads, !c.reads())", "bit(noReads, false)"}}}, By{".", "TestReasonBeforeContext"}},
 	{Mutant{"deaf-stale", "Read does not see that nothing is parsed any more", []Edit{{"closing.flags", "bit(deaf, c.deaf())", "bit(deaf, false)"}}}, By{".", "TestReadAgainAndAgain"}},
+	{Mutant{"option-forgotten", "an option does not reach the connection if the handshake was made elsewhere", []Edit{{"AcceptOptions.conn", "Passive: opts.Passive, ", ""}}}, By{".", "TestOptionsHandedOver"}},
+	{Mutant{"option-unheard", "an option that reached the connection is not heard", []Edit{{"ConnOptions.config", "opts.CloseOnCancel, opts.Passive, opts.AnyText", "opts.CloseOnCancel, opts.Passive, false"}}}, By{".", "TestOptionsAreHeard"}},
 	{Mutant{"ending-stale", "nobody sees that the last attempt is to be made", []Edit{{"closing.flags", "bit(ending, c.over && !c.handshakeDone && !c.ended)", "bit(ending, false)"}}}, By{".", "TestLastWordsOfWrite"}},
 	{Mutant{"pending-stale", "nobody sees that something is to be written", []Edit{{"Conn.unlock", "bit(hasPending, s.pending(cl))", "bit(hasPending, false)"}}}, By{".", "TestPongsInOrder"}},
 	{Mutant{"corked-stale", "what waits for company does not leave before the wait for bytes", []Edit{{"Conn.unlock", "bit(hasCorked, s.corked)", "bit(hasCorked, false)"}}}, By{".", "TestWaitUncorks"}},
