@@ -250,7 +250,7 @@ func (c *Conn) checkAlive(t int64) {
 	}
 	deaf := c.supervisor.Stalled.Load()
 	taken, outstanding := c.transport.Taken()
-	v, again := c.keepalive.Check(t, taken, outstanding, deaf)
+	v, again := c.keepalive.Check(t, taken, outstanding, deaf, deaf && c.transport.PeerClosed())
 	switch v {
 	case keepalive.Dead:
 		c.end(ErrPingTimeout)

@@ -145,7 +145,9 @@ const (
 // from when the Ping has left, is dead. A period that is over but for a tick is over, so that the Pong that came a moment after
 // its Ping costs no look of its own. deaf says that nobody can hear it, because the application leaves so much unread:
 // then the silence is ours, and the peer is dead only if its system takes nothing for a period while the Ping waits to leave.
-func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again time.Duration) {
+// gone says that it is deaf, and the peer has closed TCP: a Ping would find nothing out but break the connection, of which the
+// application has yet to read the rest. It gets lastReads periods for that.
+func (k *State) Check(t, taken, outstanding int64, deaf, gone bool) (v Verdict, again time.Duration) {
 	k.Listened(t)
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -161,16 +163,19 @@ func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again 
 		}
 	}
 	sign := max(p.sign, k.heard.Load())
-	if sign >= max(p.asked, p.left) || (deaf || p.deaf) && !behind {
+	period := int64(k.period)
+	since := t - sign
+	spared := gone && since/lastReads < period
+	if sign >= max(p.asked, p.left) || (deaf || p.deaf) && !behind || spared {
 		p.asked, p.left = 0, 0
 	}
 	p.deaf = deaf
-	period := int64(k.period)
-	since := t - sign
 	if p.asked != 0 {
 		since = t - max(p.asked, p.left)
 	}
 	switch {
+	case spared:
+		return Alive, k.period
 	case since < period-k.tick():
 		if p.asked == 0 && outstanding == 0 {
 			k.probe = nil
@@ -182,6 +187,9 @@ func (k *State) Check(t, taken, outstanding int64, deaf bool) (v Verdict, again 
 	}
 	return Dead, 0
 }
+
+// lastReads is for how many periods a connection that the peer has closed waits for an application that does not read.
+const lastReads = 10
 
 // Heard notes that bytes have come, at t, which is now. It says all that hearing does, and more exactly.
 func (k *State) Heard(t int64) {

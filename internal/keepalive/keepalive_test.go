@@ -183,7 +183,7 @@ func play(t *testing.T, k *State, line string) {
 	case "left":
 		k.PingLeft(k.last, now, taken<<10, outstanding<<10)
 	case "check", "deaf":
-		v, again := k.Check(now, taken<<10, outstanding<<10, what == "deaf")
+		v, again := k.Check(now, taken<<10, outstanding<<10, what == "deaf", false)
 		got := [...]string{Alive: "alive", Ask: "ask", Dead: "dead"}[v]
 		if v != Dead {
 			got += fmt.Sprint(" ", int64(again/time.Second))
@@ -211,7 +211,7 @@ func TestSlowTransferNeverDies(t *testing.T) {
 			for range 1000 {
 				taken = min(taken+rate, total-1)
 				now += int64(period)
-				v, again := k.Check(now, taken, total-taken, false)
+				v, again := k.Check(now, taken, total-taken, false, false)
 				switch {
 				case v == Dead && taken < total-1:
 					t.Fatalf("period %v, %d bytes in each: dead after %d bytes", period, rate, taken)
@@ -297,7 +297,7 @@ func TestConcurrentPings(t *testing.T) {
 				}
 				k.Forget(w)
 				k.Came()
-				k.Check(start+int64(n), int64(n), 0, false)
+				k.Check(start+int64(n), int64(n), 0, false, false)
 				k.PingLeft(n, start+int64(n), int64(n), 0)
 			}
 		})

@@ -11,7 +11,7 @@ func TestFastPong(t *testing.T) {
 	const period = int64(time.Second)
 	for name, f := range map[string]func(k *State, w *Wait) uint64{
 		"keepalive's": func(k *State, _ *Wait) uint64 {
-			k.Check(start+period, 0, 0, false)
+			k.Check(start+period, 0, 0, false, false)
 			return k.Next(nil)
 		},
 		"the application's": func(k *State, w *Wait) uint64 {
@@ -42,7 +42,7 @@ func TestHeartbeat(t *testing.T) {
 			k.Next(w)
 		}
 		at := start + int64(10*time.Second)
-		if v, _ := k.Check(at, 0, 0, false); v != Ask {
+		if v, _ := k.Check(at, 0, 0, false, false); v != Ask {
 			t.Fatal(v)
 		}
 		number := k.Next(nil)
@@ -61,7 +61,7 @@ func TestHeartbeat(t *testing.T) {
 func TestPongOfNoPing(t *testing.T) {
 	var k State
 	k.Init(start, 10*time.Second)
-	if v, _ := k.Check(start+1, 0, 100, false); v != Alive {
+	if v, _ := k.Check(start+1, 0, 100, false, false); v != Alive {
 		t.Fatal(v)
 	}
 	if rtt, measured := k.Answered(AppendPayload(nil, 0), start+2); measured || k.RTT() != 0 {

@@ -18,7 +18,7 @@ func TestTogether(t *testing.T) {
 		k.Init(now+1, Spread(asked, now))
 		at := now + int64(k.Together(now, k.Period()))
 		for last := now; at < int64(span); {
-			v, again := k.Check(at+1, 0, 0, false)
+			v, again := k.Check(at+1, 0, 0, false, false)
 			if v != Ask {
 				t.Fatalf("connection %d is looked at after %v: %v", i, time.Duration(at-last), v)
 			}

@@ -86,19 +86,26 @@ func moved(n, _ uintptr, err errno) (int, errno) {
 }
 
 // pollOut reports whether the socket says that it can be written to: then at most two thirds of its buffer are in use.
-func pollOut(fd uintptr) bool { return poll(fd) == out }
+func pollOut(fd uintptr) bool { return poll(fd, pollout) == pollout }
 
 // mayWrite reports whether a write would not wait: there is room, or an error.
-func mayWrite(fd uintptr) bool { return poll(fd) != 0 }
+func mayWrite(fd uintptr) bool { return poll(fd, pollout) != 0 }
 
-const out = 4 // POLLOUT
+// peerClosed reports whether the peer has closed its half, or the connection is broken.
+func peerClosed(fd uintptr) bool { return poll(fd, pollrdhup) > 0 }
 
-// poll returns what the socket says about being written to, at once. It is negative if the socket can't be asked.
-func poll(fd uintptr) int16 {
+const (
+	pollout   = 0x4
+	pollrdhup = 0x2000
+)
+
+// poll returns at once which of the events there are, and besides whether the connection is broken. It is negative if the
+// socket can't be asked.
+func poll(fd uintptr, events int16) int16 {
 	p := struct {
 		fd              int32
 		events, revents int16
-	}{fd: int32(fd), events: out}
+	}{fd: int32(fd), events: events}
 	var now syscall.Timespec
 	for {
 		_, _, errno := syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)

@@ -172,3 +172,57 @@ func TestTrySecured(t *testing.T) {
 		}
 	}
 }
+
+// TestPeerClosed: whether the peer has closed TCP can be asked without reading, and what it has sent before can still be read: behind
+// the end of the stream, and behind a reset.
+func TestPeerClosed(t *testing.T) {
+	for _, network := range []string{"tcp", "unix", "tls"} {
+		for what, closes := range map[string]func(peer, below net.Conn){
+			"half": func(_, below net.Conn) { below.(interface{ CloseWrite() error }).CloseWrite() },
+			"all":  func(peer, _ net.Conn) { peer.Close() },
+			"a reset": func(_, below net.Conn) {
+				if tcp, ok := below.(*net.TCPConn); ok {
+					tcp.SetLinger(0)
+				}
+				below.Close()
+			},
+		} {
+			t.Run(network+"/"+what, func(t *testing.T) {
+				below := map[bool]string{true: "tcp", false: network}[network == "tls"]
+				nc, peer := socketPair(t, below)
+				lowest := peer
+				if network == "tls" {
+					nc, peer = secure(t, nc, peer)
+				}
+				c := open(nc)
+				if _, err := peer.Write([]byte("the rest")); err != nil {
+					t.Fatal(err)
+				}
+				if c.PeerClosed() {
+					t.Fatal("it has not closed anything yet")
+				}
+				closes(peer, lowest)
+				for began := time.Now(); !c.PeerClosed(); runtime.Gosched() {
+					if time.Since(began) > 20*time.Second {
+						t.Fatal("it has closed, and nobody can tell")
+					}
+				}
+				if n, err := c.Read(nil, nil); err != nil || n != len("the rest") {
+					t.Errorf("%d bytes of the rest can be read, %v", n, err)
+				}
+				if _, err := c.Read(nil, nil); err == nil {
+					t.Error("behind the rest there is no end")
+				}
+				c.Close()
+				if c.PeerClosed() {
+					t.Error("what we have closed says something of the peer")
+				}
+			})
+		}
+	}
+	a, b := net.Pipe()
+	b.Close()
+	if open(a).PeerClosed() {
+		t.Error("a net.Conn that is no socket can be asked")
+	}
+}

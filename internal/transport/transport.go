@@ -272,6 +272,15 @@ func (t *Conn) Taken() (taken, outstanding int64) {
 	return taken - outstanding, outstanding
 }
 
+// PeerClosed reports whether the peer has closed TCP, or its half of it, as far as our system can say. What it sent before can
+// still be read: Linux keeps it even if the connection is reset.
+func (t *Conn) PeerClosed() (closed bool) {
+	if t.raw != nil {
+		t.raw.Control(func(fd uintptr) { closed = peerClosed(fd) })
+	}
+	return closed
+}
+
 // Quiet lets go of the contexts: nobody waits any more.
 func (t *Conn) Quiet() {
 	for _, p := range []*atomic.Pointer[interruption]{&t.reads, &t.writes} {

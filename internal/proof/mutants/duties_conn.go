@@ -32,6 +32,7 @@ var connDuties = []Duty{
 	{Mutant{"flush-hands-on", "those who flush hand the write turn round", []Edit{{"Conn.Flush", "go c.writeOut()", "c.leaveWrite()"}}}, By{".", "TestFlushByMany"}},
 	{Mutant{"keepalive-once", "the peer's signs of life are looked for only once", []Edit{{"Conn.checkAlive", "c.alarms.Set(t, alarmKeepAlive, c.keepalive.Together(time.Now().UnixNano(), again))", "_ = again"}}}, By{".", "TestKeepAlive"}},
 	{Mutant{"keepalive-looks-on", "a silent peer is not pinged", []Edit{{"Conn.checkAlive", "c.sendPing(c.keepalive.Next(nil))", ""}}}, By{".", "TestKeepAlive"}},
+	{Mutant{"gone-pinged", "a Ping breaks a connection of which the application has yet to read the rest", []Edit{{"Conn.checkAlive", "deaf && c.transport.PeerClosed()", "false"}}}, By{".", "TestSlowReaderOfTheGone"}},
 	{Mutant{"keepalive-stalled", "a peer that our application does not read is dead", []Edit{{"Conn.checkAlive", "deaf := c.supervisor.Stalled.Load()", "deaf := false"}}}, By{".", "TestKeepAliveStalled"}},
 	{Mutant{"ping-unwritten", "a Ping waits for somebody to write", []Edit{{"Conn.sendPing", "c.flushNow()", ""}}}, By{".", "TestPingAtOnce"}},
 	{Mutant{"ping-unread", "nobody reads for a Ping that waits", []Edit{{"Conn.Ping", "c.rest()", ""}}}, By{".", "TestPingAtOnce"}},

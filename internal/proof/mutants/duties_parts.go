@@ -25,9 +25,9 @@ var partsDuties = []Duty{
 	{Mutant{"ping-left-when-asked", "a Ping has left when it was asked for", []Edit{{"internal/keepalive.State.PingLeft", "p.left = t", "p.left = p.asked"}}}, By{"./internal/keepalive", "TestCheck"}},
 	{Mutant{"ping-left-behind-much", "a Ping has left though much is outstanding", []Edit{{"internal/keepalive.State.PingLeft", "if outstanding <= littleOutstanding {", "if outstanding >= 0 {"}}}, By{"./internal/keepalive", "TestCheck"}},
 	{Mutant{"ping-answered-by-taking", "that the peer's system takes a Ping answers it", []Edit{{"internal/keepalive.State.PingLeft", "p.taken = taken + outstanding", "p.taken = taken"}}}, By{"./internal/keepalive", "TestTakenIsNoAnswer"}},
-	{Mutant{"deaf-never-dead", "where neither side reads, nothing ends the connection", []Edit{{"internal/keepalive.State.Check", "(deaf || p.deaf) && !behind {", "deaf || p.deaf {"}}}, By{".", "TestBothBlockedIsDead"}},
+	{Mutant{"deaf-never-dead", "where neither side reads, nothing ends the connection", []Edit{{"internal/keepalive.State.Check", "(deaf || p.deaf) && !behind", "(deaf || p.deaf)"}}}, By{".", "TestBothBlockedIsDead"}},
 	{Mutant{"deaf-left-is-dead", "a Pong that could not be heard counts against the peer", []Edit{{"internal/keepalive.State.Check", "p.deaf = deaf", ""}}}, By{"./internal/keepalive", "TestCheck"}},
-	{Mutant{"deaf-is-dead", "silence that is ours counts against the peer", []Edit{{"internal/keepalive.State.Check", "(deaf || p.deaf) && !behind {", "false {"}}}, By{"./internal/keepalive", "TestHeardAgain"}},
+	{Mutant{"deaf-is-dead", "silence that is ours counts against the peer", []Edit{{"internal/keepalive.State.Check", "(deaf || p.deaf) && !behind", "false"}}}, By{"./internal/keepalive", "TestHeardAgain"}},
 	{Mutant{"pong-wakes-one", "a Pong wakes only the Ping with its number", []Edit{{"internal/keepalive.State.Answered", "w.number <= number {", "w.number == number {"}}}, By{"./internal/keepalive", "TestPongs"}},
 
 	// The supervisor.
@@ -55,6 +55,8 @@ var partsDuties = []Duty{
 	{Mutant{"record-before-room", "crypto/tls gets a record before the socket has room for it", []Edit{{"internal/transport.standIn.HasRoom", "s.raw.Control(func(fd uintptr) { ok = mayWrite(fd) })", "ok = true"}}}, By{"./internal/transport", "TestBeforeFirstRecord"}},
 	{Mutant{"direct-past-waiting", "an attempt to write over TLS waits behind who waits for room", []Edit{{"internal/streamconn.Conn.Settled", "!c.room.settled()", "!c.room.settled() && c.writing"}}}, By{"./internal/transport", "TestWaitingForRoom"}},
 	{Mutant{"room-unheard", "who waits for room does not tell that there is", []Edit{{"internal/streamconn.room.await", "r.came <- struct{}{}", ""}}}, By{"./internal/transport", "TestWaitingForRoom"}},
+	{Mutant{"gone-unseen", "nobody sees that the peer has closed TCP", []Edit{{"internal/transport.peerClosed", "poll(fd, pollrdhup) > 0", "poll(fd, pollout) < 0"}}}, By{"./internal/transport", "TestPeerClosed"}},
+	{Mutant{"gone-for-ever", "a connection that the peer has closed waits for ever for an application that does not read", []Edit{{"internal/keepalive.State.Check", "spared := gone && since/lastReads < period", "spared := gone"}}}, By{".", "TestSlowReaderOfTheGone"}},
 	{Mutant{"failed-chunk-pooled", "what a stream was given when its Write failed is used again", []Edit{{"internal/streamconn.Conn.writeChunk", "if err == nil {", "if err == nil || err != nil {"}}}, By{"./internal/streamconn", "TestFailedWriteIsNotUsedAgain"}},
 	{Mutant{"unsettled-write", "a Write returns before the goroutine has written all", []Edit{{"internal/transport.Conn.writeLeft", "return t.settle()", "return nil"}}}, By{"./internal/transport", "TestUnsettled"}},
 	{Mutant{"taken-uncounted", "what a Write that waits has written is not counted", []Edit{{"internal/transport.Buffer.attempt", "b.taken.Add(int64(n))", ""}}}, By{"./internal/transport", "TestTaken"}},
