@@ -135,6 +135,38 @@ func TestShutdownLosesNoDial(t *testing.T) {
 	}
 }
 
+// TestEndedHere: a connection that quic-go closes when the server's GOAWAY comes, in the moment in which a Dial sends its request, is
+// not the end of that Dial.
+func TestEndedHere(t *testing.T) {
+	came := make(chan struct{}, 10)
+	var first atomic.Bool
+	s := serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !first.Swap(true) {
+			came <- struct{}{}
+			<-r.Context().Done()
+			return
+		}
+		accept(nil, echo).ServeHTTP(w, r)
+	}))
+	d := dialer(t)
+	d.DialQUIC = func(ctx context.Context, addr string, tlsConfig *tls.Config, config *quic.Config) (*quic.Conn, error) {
+		q, err := quic.DialAddr(ctx, addr, tlsConfig, config)
+		if err == nil && !first.Load() {
+			go func() {
+				<-came
+				q.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
+			}()
+		}
+		return q, err
+	}
+	if err := bounce(dial(t, d, s.url, nil), "over another connection"); err != nil {
+		t.Error(err)
+	}
+	if n := s.opened.Load(); n != 2 {
+		t.Errorf("there were %d connections", n)
+	}
+}
+
 // TestEndedBeforeRequest: a connection that the server ends without an error before a request is sent was none, and one that it ends
 // with an error is.
 func TestEndedBeforeRequest(t *testing.T) {

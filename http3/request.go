@@ -106,6 +106,14 @@ func endedOrderly(err error) bool {
 	return ok && ended.ErrorCode == quic.ApplicationErrorCode(http3.ErrCodeNoError)
 }
 
+// endedHere reports whether a connection has ended because this side has closed it without an error. But for Close, only quic-go does
+// that to a connection in use: when the server's GOAWAY comes and there are no streams. A stream that is opened in that moment is behind
+// the GOAWAY, so the server does not process its request (RFC 9114, section 5.2).
+func endedHere(err error) bool {
+	ended, ok := errors.AsType[*quic.ApplicationError](err)
+	return ok && !ended.Remote && ended.ErrorCode == quic.ApplicationErrorCode(http3.ErrCodeNoError)
+}
+
 // rejected reports whether the server has "rejected the request without performing any application processing" (RFC 9114, section 8.1).
 func rejected(err error) bool {
 	reset, ok := errors.AsType[*quic.StreamError](err)
@@ -133,7 +141,7 @@ func roundTrip(ctx context.Context, str *http3.RequestStream, req *http.Request)
 		return resp, nil
 	}
 	err = fmt.Errorf("no answer to the handshake: %w", err)
-	if !processed || rejected(err) {
+	if !processed || rejected(err) || endedHere(err) {
 		err = unseen{err}
 	}
 	return nil, err
