@@ -250,7 +250,7 @@ func (c *Conn) checkAlive(t int64) {
 	}
 	deaf := c.supervisor.Stalled.Load()
 	taken, outstanding := c.transport.Taken()
-	v, again := c.keepalive.Check(t, taken, outstanding, deaf, deaf && c.transport.PeerClosed())
+	v, again := c.keepalive.Check(t, taken, outstanding, deaf, c.transport.PeerClosed())
 	switch v {
 	case keepalive.Dead:
 		c.end(ErrPingTimeout)
@@ -322,6 +322,7 @@ func (c *Conn) readOneAhead() error {
 		last = &a.frames[len(a.frames)-1]
 	}
 	if a.full() {
+		c.keepalive.Came() // if it was full before, the application has read since
 		c.supervisor.Stalled.Store(true)
 		return errStepAside
 	}

@@ -261,13 +261,9 @@ func (c *Conn) contextErr(ctx context.Context) error {
 
 // releaseRead gives the read turn back. It is the only function that does. A call of the application's gives it back by leaveRead.
 func (c *Conn) releaseRead() {
-	r, s := &c.receiver, &c.supervisor
-	r.inbox.Release() // first, so that an answer can use the same memory, which is in the CPU's cache
+	c.receiver.inbox.Release() // first, so that an answer can use the same memory, which is in the CPU's cache
 	c.noteUnread()
-	if s.Stalled.Load() && !r.ahead.full() {
-		s.Stalled.Store(false)
-	}
-	s.Turn.Release()
+	c.supervisor.Turn.Release()
 	c.rest()
 }
 

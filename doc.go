@@ -26,10 +26,11 @@
 // application does not read wait in a read-ahead buffer of 64 KiB. The Conn looks for control
 // frames only in its first half; each frame there takes another 16 bytes. When the buffer is
 // full, the Conn stops reading, and TCP makes the peer wait. If the peer closes TCP during
-// that time, the rest can still be read, on Linux for as long as the application reads again
-// within ten times the option KeepAlive. After that, and elsewhere after one time, a Ping ends
-// the connection, and what was not read is lost. A message that is written may end it, too: the
-// peer's system answers with a reset. A Conn that waits for a message holds no buffers.
+// that time, the rest can still be read, for as long as the application reads again within ten
+// times the option KeepAlive: no Pings and Pongs are sent then. That is so over TCP, TLS and Unix
+// sockets on Linux with amd64 or arm64; elsewhere the next Pings and Pongs draw a reset, and what
+// was not read is lost. A message that is written draws one anywhere. A Conn that waits for a
+// message holds no buffers.
 //
 // # Contexts
 //

@@ -93,6 +93,9 @@ var errNoConn = errors.New("websocket: there is no connection, it is nil; did Ac
 // errOver is returned inside the package when the connection is closing or has ended. Conn.reason turns it into the reason.
 var errOver = errors.New("over")
 
+// errWouldBlock is returned inside the package when a write that must not wait would have to.
+var errWouldBlock = errors.New("would block")
+
 // connectionLost is the error for a connection that broke without a Close frame.
 func connectionLost(err error) error { return &lostError{err} }
 

@@ -40,6 +40,9 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		c.unlock()
 		return false, errOver
 	}
+	if f == nil {
+		c.dropAnswers()
+	}
 	b := c.sender.collect(&c.closing, f, c.compressor())
 	matters := b.queued > 0 || b.ping != 0 || c.closing.ours == leaving // c.wrote has something to do
 	c.unlock()
@@ -66,6 +69,20 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	}
 	transport.Put(b.buf)
 	return true, nil
+}
+
+// dropAnswers drops Pongs and Pings if the peer has closed TCP: it would answer them with a reset, and what it sent before and is
+// unread would be lost. If there is more to write, it does nothing. It is called with mu, and lets go of it meanwhile.
+func (c *Conn) dropAnswers() {
+	if s := &c.sender; !s.pongsWait() && s.ping == 0 || c.closing.ours == due || s.dataLeaves(&c.closing) {
+		return
+	}
+	c.unlock()
+	gone := c.transport.PeerClosed()
+	c.mu.Lock()
+	if gone {
+		c.sender.takeControl()
+	}
 }
 
 // flushRest writes the rest of a batch that was written in part.
@@ -136,8 +153,6 @@ func (c *Conn) tellCasts() {
 		c.tellWritten(MessageType(m.opcode()), int64(len(m.payload())))
 	}
 }
-
-var errWouldBlock = errors.New("would block")
 
 // send completes a write of b and then tail, after a first attempt. done says that the attempt wrote everything; if not,
 // b.N is how many bytes it wrote.
@@ -216,9 +231,8 @@ func (c *Conn) sendMasked(ctx context.Context, b *transport.Buffer, f *outFrame,
 
 // writeFailed handles an error of the net.Conn from a write, and returns errOver.
 func (c *Conn) writeFailed(err error) error {
-	stalled := c.supervisor.Stalled.Load()
 	c.mu.Lock()
-	a := c.closing.noWrite(connectionLost(err), stalled)
+	a := c.closing.noWrite(connectionLost(err), c.supervisor.Stalled.Load())
 	c.unlock()
 	c.perform(a)
 	return errOver
@@ -280,14 +294,12 @@ func (c *Conn) lastWords(p patience) {
 	if due && p == tryOnce && !c.transport.Tries() {
 		return
 	}
-	wrote := false
+	wrote, err := false, error(nil)
 	if due {
-		var err error
 		wrote, err = c.flush(nil, nil, p)
-		wrote = wrote && err == nil
 	}
 	c.mu.Lock()
-	a := c.closing.gone(wrote || c.closing.ours == written)
+	a := c.closing.gone(wrote && err == nil || c.closing.ours == written)
 	c.unlock()
 	c.perform(a)
 }
@@ -385,14 +397,4 @@ func (c *Conn) failedUnder(ctx context.Context, err error) error {
 		c.end(errClosed{fmt.Sprintf("the connection was closed here, since the context of a call ended (%v)", context.Cause(ctx))})
 	}
 	return err
-}
-
-// unsent returns the error of a Write under ctx. cancels says whether CloseOnCancel applies to ctx.
-//
-//go:noinline
-func (c *Conn) unsent(ctx context.Context, err error, cancels bool) error {
-	if cancels {
-		return sending(c.failedUnder(ctx, err))
-	}
-	return sending(c.explain(ctx, err))
 }

@@ -192,6 +192,7 @@ func (c *Conn) nextFrame(ctx context.Context) error {
 	var frame record
 	if r.ahead.some() {
 		frame = r.ahead.pop()
+		c.madeRoom()
 	} else {
 		if err := c.nextWireFrame(ctx); err != nil {
 			return err
@@ -222,9 +223,17 @@ func (c *Conn) payload(ctx context.Context, dst []byte) (int, error) {
 	if f := &c.receiver.message.frame; f.n > 0 {
 		n := c.receiver.ahead.take(dst[:min(len(dst), int(f.n))])
 		f.n -= int32(n)
+		c.madeRoom()
 		return n, nil
 	}
 	return c.wirePayload(ctx, dst)
+}
+
+// madeRoom is called when the application has taken something from the read-ahead. It may wait for more in the same call.
+func (c *Conn) madeRoom() {
+	if c.supervisor.Stalled.Load() && !c.receiver.ahead.full() {
+		c.supervisor.Stalled.Store(false)
+	}
 }
 
 // nextWireFrame reads up to the payload of the next data frame. It handles control frames on the way, and skips data that

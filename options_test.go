@@ -87,31 +87,54 @@ func TestOptionsHandedOver(t *testing.T) {
 	}
 }
 
-// TestOptionsAreHeard: each option of a connection changes what it is made with.
+// TestOptionsAreHeard: each option of a connection changes what it is made with, and nothing else.
 func TestOptionsAreHeard(t *testing.T) {
 	all := allSet[ConnOptions](t)
 	all.Context, all.Early = context.WithValue(t.Context(), t, t), []byte("early")
 	all.CloseTimeout, all.KeepAlive = time.Minute, time.Hour
-	inCompression := map[string]bool{"Extensions": true, "Offered": true, "CompressionThreshold": true, "CompressionTuning": true}
-	plain := new(ConnOptions).config()
+	heard := map[string]func(*config){
+		"Client":         func(c *config) { c.client = true },
+		"Context":        func(c *config) { c.parent = all.Context },
+		"Early":          func(c *config) { c.early = all.Early },
+		"Subprotocol":    func(c *config) { c.subprotocol = all.Subprotocol },
+		"ReadLimit":      func(c *config) { c.readLimit = all.ReadLimit },
+		"QueueLimit":     func(c *config) { c.settings.queueLimit = all.QueueLimit },
+		"CloseTimeout":   func(c *config) { c.settings.closeTimeout = time.Minute },
+		"KeepAlive":      func(c *config) { c.settings.keepAlive = time.Hour },
+		"CloseOnCancel":  func(c *config) { c.settings.cancels = true },
+		"Passive":        func(c *config) { c.settings.passive = true },
+		"AnyText":        func(c *config) { c.settings.anyText = true },
+		"OnPingReceived": func(c *config) { c.settings.onPing = all.OnPingReceived },
+		"OnPongReceived": func(c *config) { c.settings.onPong = all.OnPongReceived },
+		"Trace":          func(c *config) { c.settings.trace = all.Trace },
+	}
+	for _, inCompression := range []string{"Extensions", "Offered", "CompressionThreshold", "CompressionTuning"} {
+		heard[inCompression] = func(*config) {}
+	}
 	for i := range reflect.TypeFor[ConnOptions]().NumField() {
 		name := reflect.TypeFor[ConnOptions]().Field(i).Name
 		one := new(ConnOptions)
 		reflect.ValueOf(one).Elem().Field(i).Set(reflect.ValueOf(all).Elem().Field(i))
-		cfg := one.config()
-		cfg.settings.keepAlive = cfg.settings.keepAlive.Truncate(10 * time.Minute) // it is spread at random
-		plain.settings.keepAlive = plain.settings.keepAlive.Truncate(10 * time.Minute)
-		if heard := !sameConfig(cfg, plain); heard == inCompression[name] {
-			t.Errorf("%s changes the config: %v", name, heard)
+		got, want := one.config(), new(ConnOptions).config()
+		if heard[name] == nil {
+			t.Errorf("%s is not heard, or this test does not know it", name)
+			continue
+		}
+		heard[name](&want)
+		if !sameConfig(got, want) {
+			t.Errorf("%s makes %+v, want %+v", name, got, want)
 		}
 	}
 }
 
-// sameConfig compares functions, too.
+// sameConfig compares functions, too. A period is up to a quarter less than asked for, at random.
 func sameConfig(a, b config) bool {
-	if (a.settings.onPing == nil) != (b.settings.onPing == nil) || (a.settings.onPong == nil) != (b.settings.onPong == nil) {
+	if (a.settings.onPing == nil) != (b.settings.onPing == nil) || (a.settings.onPong == nil) != (b.settings.onPong == nil) ||
+		a.settings.keepAlive > 2*b.settings.keepAlive || b.settings.keepAlive > 2*a.settings.keepAlive {
 		return false
 	}
-	a.settings.onPing, a.settings.onPong, b.settings.onPing, b.settings.onPong = nil, nil, nil, nil
+	for _, s := range []*settings{&a.settings, &b.settings} {
+		s.onPing, s.onPong, s.keepAlive = nil, nil, 0
+	}
 	return reflect.DeepEqual(a, b)
 }

@@ -4,12 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -68,89 +64,6 @@ func TestSlowPeerIsAliveTCP(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-}
-
-// TestSlowReaderOfTheGone: the peer has said all that it has to say, and closed TCP, while the application, which is slow, leaves
-// more unread than the read-ahead holds. A Ping would be answered with a reset. None is sent for ten periods, and the application
-// gets all of it; if it does not read for so long, the connection ends.
-func TestSlowReaderOfTheGone(t *testing.T) {
-	const messages = 64 // half of them wait in our system
-	stalled := func(t *testing.T, network string, client bool) *Conn {
-		ours, theirs := tcpPair(t)
-		switch network {
-		case "tls":
-			ours, theirs = tlsOverTCP(t)
-		case "unix":
-			ours, theirs = unixPair(t)
-		}
-		role := wiretest.Client
-		if client {
-			role = wiretest.Server
-		}
-		c := newConn(ours, config{client: client, parent: bg, readLimit: -1, settings: newSettings(0, 0, time.Hour)})
-		t.Cleanup(func() { c.CloseNow() })
-		peer := wiretest.NewPeer(t, theirs, role)
-		for range messages {
-			peer.SendBinary(strings.Repeat("x", 1<<10))
-		}
-		peer.SendClose(1000, "that was all")
-		theirs.Close()
-		for begun := time.Now(); !c.supervisor.Stalled.Load() || !c.transport.PeerClosed(); runtime.Gosched() {
-			if time.Since(begun) > 20*time.Second {
-				t.Fatalf("stalled: %v, the peer has closed: %v", c.supervisor.Stalled.Load(), c.transport.PeerClosed())
-			}
-		}
-		return c
-	}
-	if c := newConn(first(tlsOverTCP(t)), config{parent: bg, settings: newSettings(0, 0, 0)}); !c.transport.Tries() {
-		t.Skip("sockets can't be asked here")
-	}
-	for _, network := range []string{"tcp", "tls", "unix"} {
-		for _, client := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/client %v", network, client), func(t *testing.T) {
-				c := stalled(t, network, client)
-				begun, period := now(), int64(c.keepalive.Period())
-				for n := range int64(9) {
-					c.checkAlive(begun + (n+1)*period)
-				}
-				for n := range messages {
-					if _, p, err := c.Read(bg); err != nil || len(p) != 1<<10 {
-						t.Fatalf("message %d: %d bytes, %v", n, len(p), err)
-					}
-				}
-				if _, _, err := c.Read(bg); CloseStatus(err) != 1000 {
-					t.Errorf("at last Read gave %v", err)
-				}
-
-				c = stalled(t, network, client)
-				begun = now()
-				for n := int64(10); c.Context().Err() == nil; n++ {
-					if n == 20 {
-						t.Fatal("the application never reads, and the connection stays")
-					}
-					c.checkAlive(begun + n*period)
-				}
-			})
-		}
-	}
-}
-
-func first(a, _ net.Conn) net.Conn { return a }
-
-func unixPair(t *testing.T) (a, b net.Conn) {
-	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if a, err = net.Dial("unix", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
 }
 
 // TestStalledPeerIsDead: a peer that stops taking a message in its middle is found.

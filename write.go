@@ -348,3 +348,13 @@ func (c *Conn) tryWriteCompressed(first firstByte, p []byte) (bool, error) {
 	}
 	return true, nil
 }
+
+// unsent returns the error of a Write under ctx. cancels says whether CloseOnCancel applies to ctx.
+//
+//go:noinline
+func (c *Conn) unsent(ctx context.Context, err error, cancels bool) error {
+	if cancels {
+		return sending(c.failedUnder(ctx, err))
+	}
+	return sending(c.explain(ctx, err))
+}

@@ -110,7 +110,7 @@ func (k *State) Together(now int64, d time.Duration) time.Duration {
 // Period returns the time after which a silent peer is pinged; 0: never.
 func (k *State) Period() time.Duration { return k.period }
 
-// Came notes that bytes have come. It costs a message next to nothing.
+// Came notes that bytes have come, or that the application has made room for more. It costs a message next to nothing.
 func (k *State) Came() {
 	if !k.hearing.Load() {
 		k.hearing.Store(true)
@@ -145,8 +145,9 @@ const (
 // from when the Ping has left, is dead. A period that is over but for a tick is over, so that the Pong that came a moment after
 // its Ping costs no look of its own. deaf says that nobody can hear it, because the application leaves so much unread:
 // then the silence is ours, and the peer is dead only if its system takes nothing for a period while the Ping waits to leave.
-// gone says that it is deaf, and the peer has closed TCP: a Ping would find nothing out but break the connection, of which the
-// application has yet to read the rest. It gets lastReads periods for that.
+// gone says that the peer has closed TCP: a Ping would find nothing out but break the connection, of which the application has yet
+// to read the rest. It gets lastReads periods for that, from its last reading on (see Came), unless bytes wait that the peer does not
+// take.
 func (k *State) Check(t, taken, outstanding int64, deaf, gone bool) (v Verdict, again time.Duration) {
 	k.Listened(t)
 	k.mu.Lock()
@@ -165,7 +166,7 @@ func (k *State) Check(t, taken, outstanding int64, deaf, gone bool) (v Verdict, 
 	sign := max(p.sign, k.heard.Load())
 	period := int64(k.period)
 	since := t - sign
-	spared := gone && since/lastReads < period
+	spared := gone && outstanding == 0 && since/lastReads < period
 	if sign >= max(p.asked, p.left) || (deaf || p.deaf) && !behind || spared {
 		p.asked, p.left = 0, 0
 	}

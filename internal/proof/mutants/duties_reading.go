@@ -22,7 +22,7 @@ var readingDuties = []Duty{
 	{Mutant{"closed-reads-on", "Read takes the turn again and again after our Close", []Edit{{"Conn.takeRead", "if c.has(closedByUs) || c.has(deaf)", "if c.has(deaf)"}}}, By{".", "TestReadAgainAndAgain"}},
 	{Mutant{"deaf-reads-on", "Read takes the turn again and again after the peer's Close", []Edit{{"Conn.takeRead", "|| c.has(deaf) && c.supervisor.Unread.Load() == 0 {", "{"}}}, By{".", "TestReadAgainAndAgain"}},
 	{Mutant{"unread-stale-at-close", "what is unread is not noted before the peer's Close is known", []Edit{{"Conn.closeReceived", "c.noteUnread()", ""}}}, By{".", "TestUnreadBeforeClose"}},
-	{Mutant{"stalled-stays", "a read-ahead that has room again counts as full", []Edit{{"Conn.releaseRead", "s.Stalled.Store(false)", ""}}}, By{".", "TestReadAheadBounded"}},
+	{Mutant{"stalled-stays", "a read-ahead that has room again counts as full", []Edit{{"Conn.madeRoom", "c.supervisor.Stalled.Store(false)", ""}}}, By{".", "TestReadAheadBounded"}},
 	{Mutant{"over-keeps-ahead", "behind the peer's Close the reader goroutine steps aside for ever", []Edit{{"Conn.readOneAhead", "if drops {", "if drops && !r.parsingDone {"}}}, By{".", "TestCrossingWithUnread"}},
 	{Mutant{"skip-keeps-checking", "the rest of a text message that was skipped is missing in its check", []Edit{{"receiver.skipBuffered", "r.checking = false", ""}}}, By{".", "TestSkippedText"}},
 	{Mutant{"drop-keeps-stalled", "a read-ahead that was dropped counts as full", []Edit{{"Conn.dropUnread", "c.supervisor.Stalled.Store(false)", ""}}}, By{".", "TestCloseDrops"}},

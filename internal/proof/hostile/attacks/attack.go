@@ -132,7 +132,7 @@ func (a Attack) measure(road *Road, s scale) (Result, error) {
 	if err = errors.Join(runErr, err, honestErr); err != nil {
 		return r, fmt.Errorf("%s: %w", a.name, err)
 	}
-	after, err := subject.ask(order{Do: "quiet", Count: f.before.Goroutines, Within: 10 * time.Second})
+	after, err := subject.ask(order{Do: "quiet", Count: f.before.Goroutines, Within: patience})
 	if err != nil {
 		return r, err
 	}
