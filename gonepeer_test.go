@@ -101,7 +101,7 @@ func TestSlowReaderOfTheGone(t *testing.T) {
 		}
 
 		c = gonePeer(t, network, client, messages, none)
-		at = now()
+		at, period = now(), int64(c.keepalive.Period())
 		for n := 0; c.Context().Err() == nil; n++ {
 			if n == 15 {
 				t.Fatal("the application never reads, and the connection stays")
