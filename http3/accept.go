@@ -2,6 +2,7 @@ package http3
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -11,7 +12,7 @@ import (
 )
 
 var (
-	errNotStreamer = errors.New("websocket: the ResponseWriter does not give out the stream; a middleware may hide it (it needs an Unwrap method)")
+	errNotStreamer = errors.New("websocket: the handshake was refused with 501: the stream can't be taken over from quic-go: the ResponseWriter is not quic-go's, or a middleware hides it (it needs an Unwrap method)")
 	errAnswered    = errors.New("websocket: Accept was called for a request that has been answered already, by another Accept or by a write to the ResponseWriter")
 )
 
@@ -27,6 +28,8 @@ func (f serverFault) Unwrap() error { return f.error }
 // Middleware learns of the answer by WriteHeader(200). A wrapper's WriteHeader must not change that status or the handshake's own
 // fields. If it does, Accept returns an error that names what was changed, and the client gets the wrapper's own status, or its
 // stream is reset. quic-go sends the header fields as they are when WriteHeader has returned, not as they were when it was called.
+//
+// If a wrapper without an Unwrap method hides the stream, Accept refuses with 501, and the error wraps [http.ErrNotSupported].
 //
 // The option EndOnShutdown is ignored.
 func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*websocket.Conn, error) {
@@ -50,11 +53,16 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOption
 	}
 	if err != nil {
 		maps.Copy(w.Header(), answer.Header)
-		return nil, refuse(w, r, opts, answer.Status, err)
+		err = refuse(w, r, opts, answer.Status, err)
+		if answer.Status == http.StatusInternalServerError { // which no request of a client's gets
+			err = serverFault{err}
+		}
+		return nil, err
 	}
 	streamer := streamerOf(all)
 	if streamer == nil {
-		return nil, refuse(w, r, opts, http.StatusInternalServerError, errNotStreamer)
+		err = refuse(w, r, opts, http.StatusNotImplemented, errNotStreamer)
+		return nil, serverFault{fmt.Errorf("%w: %w", err, http.ErrNotSupported)}
 	}
 	taken, err := send(all, streamer, answer.Header)
 	if err != nil {
@@ -63,12 +71,23 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOption
 	s := &stream{requestStream: taken}
 	s.local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	s.remote, _ = r.Context().Value(http3.RemoteAddrContextKey).(net.Addr)
-	c, err := websocket.NewConn(s, &answer.Conn)
-	if err != nil {
-		s.Close()
+	return newServerConn(s, answer.Conn)
+}
+
+// newServerConn makes the Conn when the answer has been sent. An error that only the options can have caused is a serverFault.
+func newServerConn(s *stream, opts websocket.ConnOptions) (*websocket.Conn, error) {
+	if opts.Extensions == "" {
+		opts.CompressionTuning = websocket.CompressionTuning{} // NewConn would check what is not used
+	}
+	c, err := websocket.NewConn(s, &opts)
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.Is(err, net.ErrClosed): // a ServerGroup was shut down; NewConn closes the stream, with 1001
 		return nil, err
 	}
-	return c, nil
+	s.Close()
+	return nil, serverFault{err}
 }
 
 // preset adds to the answer the subprotocol that the handler has set on w, if it has none.
@@ -96,9 +115,6 @@ func refuse(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOption
 		opts.OnRefuse(w, r, status, err)
 	} else {
 		http.Error(w, err.Error(), status)
-	}
-	if status == http.StatusInternalServerError { // which no request of a client's gets
-		return serverFault{err}
 	}
 	return err
 }

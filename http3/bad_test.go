@@ -237,7 +237,7 @@ func TestMiddleware(t *testing.T) {
 	if err := bounce(dial(t, d, s.url, nil), "through"); err != nil || <-errs != nil {
 		t.Error(err)
 	}
-	if _, resp, err := d.Dial(bg, s.url+"/hidden", nil); err == nil || resp.StatusCode != http.StatusInternalServerError {
+	if _, resp, err := d.Dial(bg, s.url+"/hidden", nil); err == nil || resp.StatusCode != http.StatusNotImplemented {
 		t.Errorf("Dial gave %v, %v", resp, err)
 	}
 	if err := <-errs; err == nil || !strings.Contains(err.Error(), "Unwrap") {

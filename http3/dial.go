@@ -2,6 +2,7 @@ package http3
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,10 +24,10 @@ func Dial(ctx context.Context, u string, opts *websocket.DialOptions) (*websocke
 
 var defaultDialer Dialer
 
-// Dial opens a WebSocket. The scheme of u is wss or https. opts may be nil; the options are those of [websocket.Dial], but of
-// HTTPClient only Jar and Timeout are used, and redirects are not followed. ctx bounds the handshake, as there. If the server
-// answers with anything but a valid handshake, [errors.As] finds a [*websocket.HandshakeError], and Dial also returns the response, with
-// up to 1024 bytes of its body.
+// Dial opens a WebSocket. The scheme of u is wss or https. opts may be nil; the options are those of [websocket.Dial], with two
+// exceptions: of HTTPClient, which is [http.DefaultClient] if nil, only Jar and Timeout are used, so redirects are not followed; and HTTP2
+// is ignored. ctx bounds the handshake, as there. If the server answers with anything but a valid handshake, [errors.As] finds a
+// [*websocket.HandshakeError], and Dial also returns the response, with up to 1024 bytes of its body.
 //
 // If the QUIC connection has as many streams as the server allows, Dial waits until one ends. If the server rejects the request without
 // having processed it, by H3_REQUEST_REJECTED for example as it shuts down (RFC 9114, section 4.1.1), Dial sends it again over a new
@@ -38,7 +39,8 @@ func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions
 	if opts == nil {
 		opts = &websocket.DialOptions{}
 	}
-	if client := opts.HTTPClient; client != nil && client.Timeout > 0 {
+	client := clientOf(opts)
+	if client.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, client.Timeout)
 		defer cancel()
@@ -51,8 +53,8 @@ func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions
 	if err != nil {
 		return nil, nil, fmt.Errorf("websocket: %w", err)
 	}
-	if jar := jarOf(opts); jar != nil {
-		jar.SetCookies(req.URL, resp.Cookies())
+	if client.Jar != nil {
+		client.Jar.SetCookies(req.URL, resp.Cookies())
 	}
 	c, failed := newConn(ctx, s, resp, offered, opts)
 	if failed != nil {
@@ -71,18 +73,28 @@ func newConn(ctx context.Context, s *stream, resp *http.Response, offered string
 	if resp.StatusCode != http.StatusOK {
 		return nil, fail("expected handshake response status code 200 but got %d", resp.StatusCode)
 	}
+	if packed := resp.Header.Get("Content-Encoding"); packed != "" {
+		return nil, fail("the answer has Content-Encoding: %.64q, which must not be there", packed)
+	}
 	subprotocol, err := chosenSubprotocol(resp.Header, opts)
 	if err != nil {
 		return nil, fail("%v", err)
 	}
 	extensions := strings.Join(resp.Header.Values("Sec-WebSocket-Extensions"), ", ")
 	if extensions != "" && offered == "" {
-		return nil, fail("the server chose the extension %q, which was not offered", extensions)
+		return nil, fail("the answer has the extension %.64q, which was not offered", extensions)
 	}
 	o := connOptions(opts)
 	o.Context, o.Subprotocol, o.Extensions, o.Offered = ctx, subprotocol, extensions, offered
+	if extensions == "" {
+		o.CompressionTuning = websocket.CompressionTuning{} // NewConn would check what is not used
+	}
 	c, err := websocket.NewConn(s, &o)
 	if err != nil {
+		// To NewConn the server's extensions are an option.
+		if wrong, ok := strings.CutPrefix(err.Error(), "websocket: the option Extensions has "); ok {
+			return nil, fail("the answer has %s", wrong)
+		}
 		return nil, fail("%v", err)
 	}
 	return c, nil
@@ -133,9 +145,14 @@ func keepStart(ctx context.Context, resp *http.Response, s *stream) string {
 	if resp.StatusCode != http.StatusOK {
 		start, _ = io.ReadAll(io.LimitReader(resp.Body, maxBodyStart))
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(start))
+	resp.Body = bodyStart{bytes.NewReader(start)}
 	return string(start)
 }
+
+// A bodyStart is the start of a response's body, in memory: it can be read again.
+type bodyStart struct{ *bytes.Reader }
+
+func (bodyStart) Close() error { return nil }
 
 // requestFields are header fields that HTTPHeader can't set: the request has its own, or must not have them.
 var requestFields = map[string]bool{
@@ -189,7 +206,7 @@ func newRequest(ctx context.Context, rawURL string, opts *websocket.DialOptions)
 		password, _ := u.User.Password()
 		req.SetBasicAuth(u.User.Username(), password)
 	}
-	if jar := jarOf(opts); jar != nil {
+	if jar := clientOf(opts).Jar; jar != nil {
 		for _, cookie := range jar.Cookies(u) {
 			req.AddCookie(cookie)
 		}
@@ -235,9 +252,6 @@ func chosenSubprotocol(h http.Header, opts *websocket.DialOptions) (string, erro
 	return chosen[0], nil
 }
 
-func jarOf(opts *websocket.DialOptions) http.CookieJar {
-	if opts.HTTPClient == nil {
-		return nil
-	}
-	return opts.HTTPClient.Jar
+func clientOf(opts *websocket.DialOptions) *http.Client {
+	return cmp.Or(opts.HTTPClient, http.DefaultClient)
 }

@@ -53,6 +53,28 @@ func TestEndedBeforeHeader(t *testing.T) {
 	}
 }
 
+// A noStream is one of which only the end is noticed.
+type noStream struct {
+	requestStream
+	ended int
+}
+
+func (n *noStream) Close() error                    { n.ended++; return nil }
+func (n *noStream) CancelRead(quic.StreamErrorCode) { n.ended++ }
+
+// TestUnusableAnswer: if there can be no Conn behind an answer that was sent, the stream ends in both directions, and the fault is the
+// server's, so that Handler logs it.
+func TestUnusableAnswer(t *testing.T) {
+	n := &noStream{}
+	c, err := newServerConn(&stream{requestStream: n}, websocket.ConnOptions{Extensions: "other"})
+	if _, ok := err.(serverFault); !ok || c != nil {
+		t.Errorf("newServerConn gave %v, %v", c, err)
+	}
+	if n.ended != 2 {
+		t.Errorf("%d directions have ended", n.ended)
+	}
+}
+
 // TestOptionsHandedOver: all options of Dial that ConnOptions has, too, reach the connection.
 func TestOptionsHandedOver(t *testing.T) {
 	opts := new(websocket.DialOptions)

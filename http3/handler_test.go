@@ -80,12 +80,35 @@ func TestHandlerRefuses(t *testing.T) {
 		accepts.ServeHTTP(hides{w}, r)
 		returned <- true
 	}), logTo(&log))
-	if _, resp, err := dialer(t).Dial(soon(t), s.url, nil); err == nil || resp.StatusCode != http.StatusInternalServerError {
+	if _, resp, err := dialer(t).Dial(soon(t), s.url, nil); err == nil || resp.StatusCode != http.StatusNotImplemented {
 		t.Errorf("Dial gave %v, %v", resp, err)
 	}
 	<-returned
 	if !strings.Contains(log.String(), "Unwrap") {
 		t.Errorf("the log has %s", log.String())
+	}
+}
+
+// TestHandlerOfOtherRequests: what is no WebSocket gets the same status as behind a middleware that hides the stream, but it is the
+// client's fault, and not logged.
+func TestHandlerOfOtherRequests(t *testing.T) {
+	var log lines
+	h := ws3.Handler(nil, func(context.Context, *websocket.Conn) { t.Error("serve was called") })
+	returned := make(chan bool, 1)
+	s := serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		returned <- true
+	}), logTo(&log))
+	client := &http3.Transport{TLSClientConfig: clientTLS()}
+	defer client.Close()
+	resp, err := (&http.Client{Transport: client}).Get("https" + strings.TrimPrefix(s.url, "wss"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	<-returned
+	if resp.StatusCode != http.StatusNotImplemented || log.String() != "" {
+		t.Errorf("the status is %d, and the log has %s", resp.StatusCode, log.String())
 	}
 }
 

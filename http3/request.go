@@ -97,6 +97,8 @@ func (d *Dialer) requestOnce(ctx context.Context, req *http.Request) (*stream, *
 		s.Close()
 		return nil, nil, err
 	}
+	secured := c.quic.ConnectionState().TLS
+	resp.Request, resp.TLS = req, &secured
 	return s, resp, nil
 }
 
