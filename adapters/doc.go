@@ -2,7 +2,7 @@
 // [github.com/closeonce/websocket/adapters/fasthttpws] in github.com/valyala/fasthttp and
 // [github.com/closeonce/websocket/adapters/fiberws] in github.com/gofiber/fiber/v3.
 //
-// They are a module of their own, because they need those servers. Each is a page of code over [websocket.Negotiate] and
+// They are a module of their own, because they need those servers. They are little code over [websocket.Negotiate] and
 // [websocket.NewConn], and so also an example for other servers.
 package adapters
 

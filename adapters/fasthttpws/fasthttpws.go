@@ -1,7 +1,20 @@
 // Package fasthttpws accepts WebSockets in a server of github.com/valyala/fasthttp.
+//
+// [websocket.Conn.NetConn] returns the connection that the server's listener has accepted, if that is TCP, a Unix socket, or TLS
+// over one of them. Of any other kind, it returns a net.Conn that reads through fasthttp's buffer. That has a method NetConn, which
+// returns the accepted connection, as the method of [crypto/tls.Conn] returns what is below TLS:
+//
+//	nc := c.NetConn()
+//	if outer, ok := nc.(interface{ NetConn() net.Conn }); ok {
+//		nc = outer.NetConn()
+//	}
+//
+// With the option MaxConnsPerIP of fasthttp.Server, this is fasthttp's own wrapper.
 package fasthttpws
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -19,38 +32,49 @@ import (
 // the connection is closed with 1011 (StatusInternalError), and package log logs the panic. serve must not use ctx, nor
 // anything that belongs to it. The Conn ends with serve.
 //
-// Header fields that the handler has set on ctx.Response are sent with the answer, except those of the handshake itself.
+// Header fields that the handler has set on ctx.Response are sent with the answer, except those of the handshake itself. If the
+// client offers none of opts.Subprotocols, a Sec-WebSocket-Protocol that is set there is sent, and [websocket.Conn.Subprotocol]
+// returns it. A body that is set there is dropped, also if the handshake is refused.
+//
+// [websocket.Conn.Context] and the context of the request that OnRefuse and CheckOrigin get have ctx's user values, as they are
+// when Upgrade is called. Strings and slices of bytes are copied. fasthttp closes values that are io.Closers when serve has returned.
+//
 // opts may be nil; its EndOnShutdown is ignored. fasthttp's Shutdown does not wait for connections that were taken over from
 // it: put them into a [websocket.Group], and shut that down.
 //
-// If the handshake is refused, Upgrade answers the request as Accept does, and returns the error. serve is not called then.
+// If the handshake is refused, Upgrade answers the request as Accept does, and returns the error. serve is not called then. After
+// another Upgrade of the same request, or a Hijack, Upgrade changes nothing and returns an error.
 //
 // fasthttp.TimeoutHandler answers in the place of the handler that it wraps, so Upgrade does not work in there.
 func Upgrade(ctx *fasthttp.RequestCtx, opts *websocket.AcceptOptions, serve func(c *websocket.Conn)) error {
-	r, err := requestOf(ctx)
-	h := &websocket.Handshake{Status: http.StatusBadRequest, Header: http.Header{}}
+	if ctx.Hijacked() { // not even a refusal may be written
+		return errAnswered
+	}
+	request, lasting := contextsOf(ctx)
+	r, err := requestOf(request, ctx)
+	h := &websocket.Handshake{Status: http.StatusBadRequest}
 	if err == nil {
 		h, err = websocket.Negotiate(r, opts)
 	}
+	if err == nil {
+		err = preset(&ctx.Response.Header, h)
+	}
 	if err != nil {
-		w := &response{ctx: ctx, header: h.Header}
-		if opts != nil && opts.OnRefuse != nil {
-			opts.OnRefuse(w, r, h.Status, err)
-		} else {
-			http.Error(w, err.Error(), h.Status)
-		}
-		w.WriteHeader(http.StatusOK) // unless there is a status
+		refuse(ctx, r, opts, h, err)
 		return err
 	}
 	answer(&ctx.Response, h)
 	conn := h.Conn
+	conn.Context = lasting
 	ctx.Hijack(func(nc net.Conn) { run(nc, &conn, serve) })
 	return nil
 }
 
-// requestOf returns the request as net/http's. It is not valid any more when the handler returns.
-func requestOf(ctx *fasthttp.RequestCtx) (*http.Request, error) {
-	r := &http.Request{URL: new(url.URL), Header: http.Header{}}
+var errAnswered = errors.New("websocket: Upgrade was called for a request that has been answered already, by another Upgrade or by Hijack")
+
+// requestOf returns the request as net/http's, with the context c. It is not valid any more when the handler returns.
+func requestOf(c context.Context, ctx *fasthttp.RequestCtx) (*http.Request, error) {
+	r := (&http.Request{URL: new(url.URL), Header: http.Header{}}).WithContext(c)
 	if err := fasthttpadaptor.ConvertRequest(ctx, r, true); err != nil {
 		return r, fmt.Errorf("websocket: the handshake was refused with 400: the request's URI is malformed: %w", err)
 	}
@@ -59,24 +83,6 @@ func requestOf(ctx *fasthttp.RequestCtx) (*http.Request, error) {
 		r.ContentLength = int64(n)
 	}
 	return r, nil
-}
-
-// answerFields are the handshake's own, and those of a body: what the handler has set of them is not sent.
-var answerFields = []string{
-	"Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions",
-	"Content-Length", "Transfer-Encoding", "Content-Type", "Content-Encoding", "Trailer",
-}
-
-// answer makes the response the handshake's.
-func answer(resp *fasthttp.Response, h *websocket.Handshake) {
-	resp.ResetBody()
-	for _, name := range answerFields {
-		resp.Header.Del(name)
-	}
-	resp.SetStatusCode(h.Status)
-	for name, values := range h.Header {
-		resp.Header.SetCanonical([]byte(name), []byte(values[0])) // in this spelling
-	}
 }
 
 // run serves the connection that fasthttp has handed over. When it returns, fasthttp closes the connection and uses its
@@ -102,32 +108,4 @@ func run(nc net.Conn, opts *websocket.ConnOptions, serve func(c *websocket.Conn)
 	}()
 	serve(c)
 	code, reason = websocket.StatusNormalClosure, ""
-}
-
-// A response is a ResponseWriter for a refusal.
-type response struct {
-	ctx    *fasthttp.RequestCtx
-	header http.Header
-	wrote  bool
-}
-
-func (w *response) Header() http.Header { return w.header }
-
-func (w *response) WriteHeader(status int) {
-	if w.wrote {
-		return
-	}
-	w.wrote = true
-	w.ctx.SetStatusCode(status)
-	for name, values := range w.header {
-		w.ctx.Response.Header.Del(name)
-		for _, value := range values {
-			w.ctx.Response.Header.Add(name, value)
-		}
-	}
-}
-
-func (w *response) Write(p []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	return w.ctx.Write(p)
 }

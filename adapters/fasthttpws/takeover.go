@@ -12,8 +12,8 @@ import (
 // lingerTime is how long the library may take to close a connection in the background, and some more.
 const lingerTime = 3 * time.Second
 
-// takeOver returns what is below fasthttp's connection, which reads through fasthttp's buffer and whose Close does nothing, the bytes that fasthttp has read already, and a function that waits
-// until nobody uses either any more.
+// takeOver returns what is below fasthttp's connection, which reads through fasthttp's buffer and whose Close does nothing, the
+// bytes that fasthttp has read already, and a function that waits until nobody uses either any more.
 func takeOver(nc net.Conn) (stream net.Conn, early []byte, release func()) {
 	below := nc
 	if u, ok := nc.(interface{ UnsafeConn() net.Conn }); ok {
@@ -22,6 +22,9 @@ func takeOver(nc net.Conn) (stream net.Conn, early []byte, release func()) {
 	socket := socketOf(below)
 	if socket == nil || below.SetReadDeadline(time.Unix(1, 0)) != nil {
 		s := &buffered{Conn: below, r: nc, closed: make(chan struct{})}
+		if half, ok := below.(halfCloser); ok {
+			return halfBuffered{s, half}, nil, s.release
+		}
 		return s, nil, s.release
 	}
 	// With the deadline in the past, a read returns what is in the buffer and nothing more.
@@ -76,6 +79,18 @@ type buffered struct {
 	closed chan struct{}
 	once   sync.Once
 }
+
+// A halfCloser ends its half of the stream, so that the last Close frame arrives before the stream is closed.
+type halfCloser interface{ CloseWrite() error }
+
+// halfBuffered is a buffered connection that has CloseWrite. The others must not have the method: one that fails is not the same.
+type halfBuffered struct {
+	*buffered
+	halfCloser
+}
+
+// NetConn returns the connection below.
+func (b *buffered) NetConn() net.Conn { return b.Conn }
 
 func (b *buffered) Read(p []byte) (int, error) {
 	b.mu.Lock()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/closeonce/websocket"
 	"github.com/closeonce/websocket/adapters/fasthttpws"
+	"github.com/closeonce/websocket/adapters/internal/parent"
 	"github.com/gofiber/fiber/v3"
 )
 
@@ -13,9 +14,16 @@ import (
 // serve in a goroutine of its own; see [fasthttpws.Upgrade] for what holds of it. serve must not use ctx, nor anything that
 // belongs to it: copy what it needs, such as ctx.Params, before.
 //
+// [websocket.Conn.Context] has the values of ctx.Locals and of ctx.Context(), as they are when Upgrade is called, and does not end
+// with them. If the context that was given to ctx.SetContext is derived from ctx itself, its values are only in the context
+// of OnRefuse's and CheckOrigin's request, because ctx will be another request's.
+//
 // If the handshake is refused, the error is a [*fiber.Error] with the status, for the handler to return: the application's
 // ErrorHandler then writes the response. The header fields that belong to the status are set already. With opts.OnRefuse, which
 // writes the response itself, Upgrade returns nil.
+//
+// A second Upgrade of the same request changes nothing. Its error is a *fiber.Error with the status 101 of the first's answer, so
+// that fiber's default ErrorHandler leaves that status as it is. An ErrorHandler of the application's own has to do so, too.
 func Upgrade(ctx fiber.Ctx, opts *websocket.AcceptOptions, serve func(c *websocket.Conn)) error {
 	status := 0
 	refusing := websocket.AcceptOptions{}
@@ -25,7 +33,13 @@ func Upgrade(ctx fiber.Ctx, opts *websocket.AcceptOptions, serve func(c *websock
 	if refusing.OnRefuse == nil {
 		refusing.OnRefuse = func(_ http.ResponseWriter, _ *http.Request, s int, _ error) { status = s }
 	}
-	switch err := fasthttpws.Upgrade(ctx.RequestCtx(), &refusing, serve); {
+	rc := ctx.RequestCtx()
+	if rc.Hijacked() {
+		status = http.StatusSwitchingProtocols
+	}
+	rc.SetUserValue(parent.Key{}, ctx.Context())
+	defer rc.RemoveUserValue(parent.Key{})
+	switch err := fasthttpws.Upgrade(rc, &refusing, serve); {
 	case err == nil || status == 0:
 		return nil
 	default:
