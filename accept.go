@@ -20,12 +20,12 @@ import (
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// IsWebSocketUpgrade reports whether the request asks for a WebSocket (RFC 6455, section 4.2.1; over HTTP/2, RFC 8441), so that
+// IsWebSocketUpgrade reports whether the request asks for a WebSocket (RFC 6455, section 4.2.1; over HTTP/2 and HTTP/3, RFC 8441), so that
 // one URL can serve both pages and WebSockets. It looks at the fields Connection and Upgrade, or the method and :protocol;
 // Accept checks the rest.
 func IsWebSocketUpgrade(r *http.Request) bool {
-	if r.ProtoMajor >= 2 {
-		return r.Method == http.MethodConnect && slices.Equal(r.Header[":protocol"], []string{"websocket"})
+	if r.ProtoMajor >= 2 { // where :protocol is depends on the server: net/http's has it in Header, quic-go's in Proto
+		return r.Method == http.MethodConnect && (r.Proto == "websocket" || slices.Equal(r.Header[":protocol"], []string{"websocket"}))
 	}
 	return handshake.HasToken(r.Header["Connection"], "upgrade") && handshake.HasToken(r.Header["Upgrade"], "websocket")
 }

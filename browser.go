@@ -32,7 +32,7 @@ func dialBrowser(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if client := opts.HTTPClient; client != nil && client.Timeout > 0 {
+	if client := cmp.Or(opts.HTTPClient, http.DefaultClient); client.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, client.Timeout)
 		defer cancel()

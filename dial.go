@@ -104,12 +104,12 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 	subprotocol, z, err := offer.check(resp, opts.CompressionThreshold)
 	if err != nil {
 		keepStart(resp, body)
-		return nil, resp, &HandshakeError{Response: resp, reason: err.Error()}
+		return nil, resp, &HandshakeError{Response: resp, Reason: err.Error()}
 	}
 	nc, early, err := takeOver(body, last)
 	if err != nil {
 		body.Close()
-		return nil, resp, &HandshakeError{Response: resp, reason: err.Error()}
+		return nil, resp, &HandshakeError{Response: resp, Reason: err.Error()}
 	}
 
 	return opts.newConn(ctx, nc, early, subprotocol, z), resp, nil
@@ -142,8 +142,9 @@ func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client h
 	if err != nil {
 		return nil, nil, false, err
 	}
-	req.Header.Del("Connection")
-	req.Header.Del("Upgrade")
+	for _, name := range []string{"Connection", "Upgrade", "Te", "Keep-Alive", "Proxy-Connection"} { // RFC 9113, section 8.2.2
+		req.Header.Del(name)
+	}
 	o.stream = true
 	o.set(req.Header)
 	resp, err = client.Do(req)
@@ -163,7 +164,7 @@ func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client h
 	default:
 		return opts.newConn(ctx, nc, nil, subprotocol, z), resp, false, nil
 	}
-	return nil, resp, false, &HandshakeError{Response: resp, reason: err.Error()}
+	return nil, resp, false, &HandshakeError{Response: resp, Reason: err.Error()}
 }
 
 // handshakeClient returns a client that follows redirects to ws and wss URLs
@@ -251,34 +252,40 @@ func headerValue(h http.Header, canonical string) string {
 type HandshakeError struct {
 	// Response is the server's answer, with up to 1024 bytes of its body.
 	Response *http.Response
-	reason   string
+	// Reason says what was wrong with it.
+	Reason string
 }
 
 // Error says what was wrong, and quotes the start of the body.
 func (e *HandshakeError) Error() string {
-	msg := "websocket: the handshake failed: " + e.reason
-	if body, ok := e.Response.Body.(*bodyStart); ok && len(body.text) > 0 {
-		msg += fmt.Sprintf(": %q", firstLine(body.text))
+	msg := "websocket: the handshake failed: " + e.Reason
+	if e.Response == nil {
+		return msg
+	}
+	if body, ok := e.Response.Body.(inMemory); ok && body.Size() > 0 {
+		msg += fmt.Sprintf(": %q", firstLine(body))
 	}
 	return msg
 }
 
+// inMemory is a body that was read already, or its start. It can be read again.
+type inMemory interface {
+	io.ReaderAt
+	Size() int64
+}
+
 // firstLine returns the first line of a body, at most 200 bytes of it.
-func firstLine(body string) string {
-	line, _, _ := strings.Cut(body, "\n")
-	if len(line) > 200 {
-		line = line[:200]
-	}
+func firstLine(body inMemory) string {
+	start := make([]byte, min(body.Size(), 200))
+	n, _ := body.ReadAt(start, 0)
+	line, _, _ := strings.Cut(string(start[:n]), "\n")
 	return line
 }
 
 // bodyStart is the start of a response's body, in memory.
-type bodyStart struct {
-	*bytes.Reader
-	text string
-}
+type bodyStart struct{ *bytes.Reader }
 
-func (*bodyStart) Close() error { return nil }
+func (bodyStart) Close() error { return nil }
 
 // maxBodyStart is how much of the body of a failed handshake is kept.
 const maxBodyStart = 1024
@@ -294,7 +301,7 @@ func keepStart(resp *http.Response, body io.ReadCloser) {
 	defer giveUp.Stop()
 	start, _ := io.ReadAll(io.LimitReader(body, maxBodyStart))
 	body.Close()
-	resp.Body = &bodyStart{bytes.NewReader(start), string(start)}
+	resp.Body = bodyStart{bytes.NewReader(start)}
 }
 
 // longAgo is a deadline that makes a call return at once.
@@ -310,7 +317,9 @@ func takeOver(body io.ReadCloser, last net.Conn) (net.Conn, []byte, error) {
 	// The body of http.Transport reads the bytes that it has read ahead, and then the
 	// net.Conn of the trace. Any other body may transform the bytes.
 	if last == nil || fmt.Sprintf("%T", body) != "*http.readWriteCloserBody" {
-		return streamconn.New(stream), nil, nil
+		nc := streamconn.Bare(stream)
+		nc.SetDeadline(time.Time{}) // as NewConn does: that of the handshake would end the connection
+		return nc, nil, nil
 	}
 	// With the deadline in the past, a read returns what was read ahead and nothing
 	// more.

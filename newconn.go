@@ -139,16 +139,16 @@ func (opts *DialOptions) conn() ConnOptions {
 
 // compression returns the state of permessage-deflate as it was agreed on, or nil.
 func (opts *ConnOptions) compression() (*compression, error) {
-	tuning, err := opts.CompressionTuning.wish(CompressionContextTakeover)
-	if err != nil {
-		return nil, err
-	}
 	agreed, ok, err := handshake.ReadAnswer(opts.Extensions, opts.Offered)
 	if err != nil {
 		return nil, errors.New("websocket: the option Extensions has " + err.Error())
 	}
 	if !ok {
 		return nil, nil
+	}
+	tuning, err := opts.CompressionTuning.wish(CompressionContextTakeover)
+	if err != nil {
+		return nil, err
 	}
 	agreed.Effort = tuning.Effort
 	if opts.Client {

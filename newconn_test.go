@@ -239,8 +239,8 @@ func TestNewConnRefuses(t *testing.T) {
 		"no server_no_context_take":    {Client: true, Extensions: "permessage-deflate", Offered: "permessage-deflate; server_no_context_takeover"},
 		"malformed":                    {Client: true, Extensions: answer, Offered: "="},
 		"offer of more than 64":        {Client: true, Extensions: answer, Offered: "permessage-deflate" + strings.Repeat(" ", 70_000)},
-		"has 16 bits":                  {CompressionTuning: CompressionTuning{ServerWindowBits: 16}},
-		"Effort is 4":                  {CompressionTuning: CompressionTuning{Effort: 4}},
+		"has 16 bits":                  {Extensions: "permessage-deflate", CompressionTuning: CompressionTuning{ServerWindowBits: 16}},
+		"Effort is 4":                  {Extensions: "permessage-deflate", CompressionTuning: CompressionTuning{Effort: 4}},
 	} {
 		a, b := memconn.Pipe(100)
 		c, err := NewConn(a, opts)
@@ -385,4 +385,15 @@ func TestNewConnDeafClose(t *testing.T) {
 		}
 		close(never)
 	})
+}
+
+// TestUnusedTuning: without compression nobody looks at how it is tuned, as in Accept and Dial.
+func TestUnusedTuning(t *testing.T) {
+	a, b := memconn.Pipe(100)
+	defer b.Close()
+	c, err := NewConn(a, &ConnOptions{CompressionTuning: CompressionTuning{Effort: 9}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.CloseNow()
 }

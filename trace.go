@@ -13,7 +13,7 @@ import (
 // HandshakeInfo describes the result of a handshake, besides [Conn.Subprotocol].
 type HandshakeInfo struct {
 	Client     bool // this end is the client
-	Compressed bool // permessage-deflate was agreed on
+	Compressed bool // permessage-deflate was agreed on; in a browser always false, since the browser inflates what comes
 }
 
 // FrameInfo describes a frame (RFC 6455, section 5.2).

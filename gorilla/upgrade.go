@@ -123,12 +123,15 @@ func (h *upgrade) refuse(_ http.ResponseWriter, r *http.Request, status int, err
 func (u *Upgrader) check(r *http.Request, responseHeader http.Header) (status int, reason string) {
 	const not = "websocket: the client is not using the websocket protocol: "
 	switch {
+	case r.ProtoMajor >= 2: // an extended CONNECT (RFC 8441), of which the core checks what belongs to it
 	case !handshake.HasToken(r.Header["Connection"], "upgrade"):
 		return http.StatusBadRequest, not + "'upgrade' token not found in 'Connection' header"
 	case !handshake.HasToken(r.Header["Upgrade"], "websocket"):
 		return http.StatusBadRequest, not + "'websocket' token not found in 'Upgrade' header"
 	case r.Method != http.MethodGet:
 		return http.StatusMethodNotAllowed, not + "request method is not GET"
+	}
+	switch {
 	case len(r.Header["Sec-Websocket-Version"]) != 1 || strings.TrimSpace(r.Header["Sec-Websocket-Version"][0]) != "13":
 		return http.StatusBadRequest, "websocket: unsupported version: 13 not found in 'Sec-Websocket-Version' header"
 	case responseHeader["Sec-Websocket-Extensions"] != nil:
@@ -140,6 +143,9 @@ func (u *Upgrader) check(r *http.Request, responseHeader http.Header) (status in
 	}
 	if !allowed(r) {
 		return http.StatusForbidden, "websocket: request origin not allowed by Upgrader.CheckOrigin"
+	}
+	if r.ProtoMajor >= 2 {
+		return 0, "" // there is no key
 	}
 	if key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key")); err != nil || len(key) != 16 {
 		return http.StatusBadRequest, "websocket: not a websocket handshake: 'Sec-WebSocket-Key' header must be Base64 encoded value of 16-byte in length"

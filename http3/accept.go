@@ -76,9 +76,6 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOption
 
 // newServerConn makes the Conn when the answer has been sent. An error that only the options can have caused is a serverFault.
 func newServerConn(s *stream, opts websocket.ConnOptions) (*websocket.Conn, error) {
-	if opts.Extensions == "" {
-		opts.CompressionTuning = websocket.CompressionTuning{} // NewConn would check what is not used
-	}
 	c, err := websocket.NewConn(s, &opts)
 	switch {
 	case err == nil:

@@ -58,7 +58,7 @@ func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions
 	}
 	c, failed := newConn(ctx, s, resp, offered, opts)
 	if failed != nil {
-		failed.body = keepStart(ctx, resp, s)
+		keepStart(ctx, resp, s)
 		return nil, resp, failed
 	}
 	resp.Body = http.NoBody
@@ -66,9 +66,9 @@ func (d *Dialer) Dial(ctx context.Context, u string, opts *websocket.DialOptions
 }
 
 // newConn checks the response, and returns the Conn on the stream.
-func newConn(ctx context.Context, s *stream, resp *http.Response, offered string, opts *websocket.DialOptions) (*websocket.Conn, *handshakeError) {
-	fail := func(format string, args ...any) *handshakeError {
-		return &handshakeError{reason: fmt.Sprintf(format, args...), err: &websocket.HandshakeError{Response: resp}}
+func newConn(ctx context.Context, s *stream, resp *http.Response, offered string, opts *websocket.DialOptions) (*websocket.Conn, *websocket.HandshakeError) {
+	fail := func(format string, args ...any) *websocket.HandshakeError {
+		return &websocket.HandshakeError{Response: resp, Reason: fmt.Sprintf(format, args...)}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fail("expected handshake response status code 200 but got %d", resp.StatusCode)
@@ -86,9 +86,6 @@ func newConn(ctx context.Context, s *stream, resp *http.Response, offered string
 	}
 	o := connOptions(opts)
 	o.Context, o.Subprotocol, o.Extensions, o.Offered = ctx, subprotocol, extensions, offered
-	if extensions == "" {
-		o.CompressionTuning = websocket.CompressionTuning{} // NewConn would check what is not used
-	}
 	c, err := websocket.NewConn(s, &o)
 	if err != nil {
 		// To NewConn the server's extensions are an option.
@@ -111,32 +108,14 @@ func connOptions(opts *websocket.DialOptions) websocket.ConnOptions {
 	}
 }
 
-// A handshakeError is a *websocket.HandshakeError with its reason.
-type handshakeError struct {
-	reason string
-	body   string // the start of the response's
-	err    *websocket.HandshakeError
-}
-
-func (e *handshakeError) Error() string {
-	msg := "websocket: the handshake failed: " + e.reason
-	if e.body != "" {
-		line, _, _ := strings.Cut(e.body, "\n")
-		msg += fmt.Sprintf(": %q", line[:min(len(line), 200)]) // as websocket.HandshakeError does
-	}
-	return msg
-}
-
-func (e *handshakeError) Unwrap() error { return e.err }
-
 // maxBodyStart is how much of the body of a failed handshake is kept, and bodyTime how long it may take.
 const (
 	maxBodyStart = 1024
 	bodyTime     = 3 * time.Second
 )
 
-// keepStart replaces the response's body by its first bytes, which it returns, and ends the stream.
-func keepStart(ctx context.Context, resp *http.Response, s *stream) string {
+// keepStart replaces the response's body by its first bytes, and ends the stream.
+func keepStart(ctx context.Context, resp *http.Response, s *stream) {
 	defer s.Close()
 	giveUp := time.AfterFunc(bodyTime, func() { s.CancelRead(requestCancelled) })
 	defer giveUp.Stop()
@@ -146,7 +125,6 @@ func keepStart(ctx context.Context, resp *http.Response, s *stream) string {
 		start, _ = io.ReadAll(io.LimitReader(resp.Body, maxBodyStart))
 	}
 	resp.Body = bodyStart{bytes.NewReader(start)}
-	return string(start)
 }
 
 // A bodyStart is the start of a response's body, in memory: it can be read again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -203,5 +204,29 @@ func TestUnusedTuning(t *testing.T) {
 		if err := bounce(c, "x"); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestHandshakeErrorText: the HandshakeError that errors.As finds says all that there is to say, and twice the same.
+func TestHandshakeErrorText(t *testing.T) {
+	s := serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !websocket.IsWebSocketUpgrade(r) {
+			t.Error("IsWebSocketUpgrade says that it asks for no WebSocket")
+		}
+		http.Error(w, "not for you\nnor for others", http.StatusForbidden)
+	}))
+	_, resp, err := dialer(t).Dial(bg, s.url, nil)
+	failed, ok := errors.AsType[*websocket.HandshakeError](err)
+	if !ok || failed.Response != resp {
+		t.Fatalf("Dial gave %v", err)
+	}
+	for range 2 {
+		const want = `websocket: the handshake failed: expected handshake response status code 200 but got 403: "not for you"`
+		if failed.Error() != want || err.Error() != want {
+			t.Errorf("the error is %v", failed)
+		}
+	}
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "not for you\nnor for others\n" {
+		t.Errorf("the body is %q, %v", body, err)
 	}
 }
