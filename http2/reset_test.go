@@ -12,8 +12,9 @@ import (
 // TestResetWithoutError: a client resets its stream with NO_ERROR, as Node's does when it drops a stream. The handler has not
 // returned, so the error must not say just that it has.
 func TestResetWithoutError(t *testing.T) {
-	seen := make(chan error, 1)
+	accepted, seen := make(chan bool, 1), make(chan error, 1)
 	s := h2test.Start(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) {
+		accepted <- true // a reset in the middle of Accept would be its error
 		_, _, err := c.Read(ctx)
 		seen <- err
 	}), false, nil)
@@ -23,6 +24,7 @@ func TestResetWithoutError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	<-accepted
 	if err := r.Send(h2test.Frame{Type: h2test.FrameReset, Stream: 1, Payload: []byte{0, 0, 0, 0}}); err != nil {
 		t.Fatal(err)
 	}
