@@ -250,7 +250,8 @@ func (c *Conn) checkAlive(t int64) {
 	}
 	deaf := c.supervisor.Stalled.Load()
 	taken, outstanding := c.transport.Taken()
-	v, again := c.keepalive.Check(t, taken, outstanding, deaf, c.transport.PeerClosed())
+	gone, _ := c.transport.PeerClosed()
+	v, again := c.keepalive.Check(t, taken, outstanding, deaf, gone)
 	switch v {
 	case keepalive.Dead:
 		c.end(ErrPingTimeout)

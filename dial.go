@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -142,9 +143,7 @@ func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client h
 	if err != nil {
 		return nil, nil, false, err
 	}
-	for _, name := range []string{"Connection", "Upgrade", "Te", "Keep-Alive", "Proxy-Connection"} { // RFC 9113, section 8.2.2
-		req.Header.Del(name)
-	}
+	dropConnectionFields(req.Header)
 	o.stream = true
 	o.set(req.Header)
 	resp, err = client.Do(req)
@@ -165,6 +164,20 @@ func (opts *DialOptions) dialStream(ctx context.Context, rawURL string, client h
 		return opts.newConn(ctx, nc, nil, subprotocol, z), resp, false, nil
 	}
 	return nil, resp, false, &HandshakeError{Response: resp, Reason: err.Error()}
+}
+
+// dropConnectionFields drops what belongs to a connection of HTTP/1.1 and is forbidden over HTTP/2 (RFC 9113, section 8.2.2), however
+// the names are spelled.
+func dropConnectionFields(h http.Header) {
+	maps.DeleteFunc(h, func(name string, values []string) bool {
+		switch http.CanonicalHeaderKey(name) {
+		case "Connection", "Upgrade", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding":
+			return true
+		case "Te":
+			return !slices.Equal(values, []string{"trailers"})
+		}
+		return false
+	})
 }
 
 // handshakeClient returns a client that follows redirects to ws and wss URLs

@@ -10,8 +10,7 @@ import (
 	"github.com/closeonce/websocket/internal/transport"
 )
 
-// This file is how frames leave, and how the connection ends. The two are in one file because they call each other: a Close
-// that has left may end the connection, and ending it makes a last attempt to write.
+// How frames leave, and how the connection ends: a Close that has left may end it, and the end makes a last attempt to write.
 
 // patience is how long a flush waits.
 type patience uint8
@@ -34,6 +33,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 		if err := c.flushRest(ctx, p); err != nil {
 			return true, err
 		}
+		wrote = true
 		c.mu.Lock()
 	}
 	if f != nil && c.closing.stopped() || c.closing.noWrites {
@@ -47,7 +47,7 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	matters := b.queued > 0 || b.ping != 0 || c.closing.ours == leaving // c.wrote has something to do
 	c.unlock()
 	if b.buf == nil {
-		return false, nil
+		return wrote, nil
 	}
 	c.hooks.framesLeave(b.buf, f)
 	// Nearly always the kernel takes all of it at the first attempt. That is made here, because it needs little stack here.
@@ -71,16 +71,16 @@ func (c *Conn) flush(ctx context.Context, f *outFrame, p patience) (wrote bool, 
 	return true, nil
 }
 
-// dropAnswers drops Pongs and Pings if the peer has closed TCP: it would answer them with a reset, and what it sent before and is
-// unread would be lost. If there is more to write, it does nothing. It is called with mu, and lets go of it meanwhile.
+// dropAnswers drops Pongs and Pings if the peer has closed TCP: it would answer them with a reset, and what of its bytes is unread
+// would be lost. If none is, or there is more to write, it does nothing. It is called with mu, and lets go of it meanwhile.
 func (c *Conn) dropAnswers() {
 	if s := &c.sender; !s.pongsWait() && s.ping == 0 || c.closing.ours == due || s.dataLeaves(&c.closing) {
 		return
 	}
 	c.unlock()
-	gone := c.transport.PeerClosed()
+	gone, rest := c.transport.PeerClosed()
 	c.mu.Lock()
-	if gone {
+	if gone && (rest || c.supervisor.Unread.Load() != 0) {
 		c.sender.takeControl()
 	}
 }

@@ -41,7 +41,10 @@ func gonePeer(t *testing.T, network string, client bool, messages int, last func
 	last(peer)
 	peer.SendClose(1000, "that was all")
 	theirs.Close()
-	for begun := time.Now(); !c.transport.PeerClosed(); runtime.Gosched() {
+	for begun := time.Now(); ; runtime.Gosched() {
+		if closed, _ := c.transport.PeerClosed(); closed {
+			break
+		}
 		if time.Since(begun) > 20*time.Second {
 			t.Fatal("nobody sees that the peer has closed TCP")
 		}
@@ -269,4 +272,40 @@ func unixPair(t *testing.T) (a, b net.Conn) {
 	}
 	t.Cleanup(func() { a.Close(); b.Close() })
 	return a, b
+}
+
+// TestPongAfterHalfClose: a peer that has closed only its half of TCP, and of whose bytes none is unread, gets its Pong.
+func TestPongAfterHalfClose(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("sockets can't be asked here, and wine forgets a send that waits when the peer closes its half")
+	}
+	for _, network := range []string{"tcp", "unix"} {
+		ours, theirs := tcpPair(t)
+		if network == "unix" {
+			ours, theirs = unixPair(t)
+		}
+		c := newConn(ours, config{parent: bg, readLimit: -1, settings: newSettings(0, 0, time.Hour)})
+		defer c.CloseNow()
+		peer := wiretest.NewPeer(t, theirs, wiretest.Client)
+		peer.SendPing("and now?")
+		theirs.(interface{ CloseWrite() error }).CloseWrite()
+		peer.WantPong("over "+network, "and now?")
+	}
+}
+
+// TestLastWordsOfRest: CloseNow makes an attempt to send the rest of what was written in part, and then closes only our half: a reset
+// would overtake it.
+func TestLastWordsOfRest(t *testing.T) {
+	ours, theirs := tcpPair(t)
+	c := newConn(ours, config{parent: bg, readLimit: -1, settings: passively().settings})
+	peer := wiretest.NewPeer(t, theirs, wiretest.Client)
+	peer.SendBinary("unread, so that closing TCP would reset it")
+	c.mu.Lock()
+	c.sender.rest = &rest{b: []byte{0x82, 2, 'h', 'i'}}
+	c.unlock()
+	c.CloseNow()
+	theirs.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if b, err := io.ReadAll(theirs); err != nil || string(b) != "\x82\x02hi" {
+		t.Errorf("the peer got %q, %v", b, err)
+	}
 }

@@ -18,7 +18,7 @@ func TestFieldsOfHTTP1(t *testing.T) {
 		}
 	})
 	onBoth(t, h, nil, func(t *testing.T, s *httptest.Server, transport *http.Transport) {
-		for name, value := range map[string]string{"Te": "gzip", "Keep-Alive": "5", "Proxy-Connection": "keep-alive"} {
+		for name, value := range map[string]string{"Te": "gzip", "te": "deflate", "TE": "trailers", "Keep-Alive": "5", "Proxy-Connection": "keep-alive"} {
 			opts := dialled(transport)
 			opts.HTTPHeader = http.Header{name: {value}}
 			c, _, err := websocket.Dial(bg, s.URL, opts)

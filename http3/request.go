@@ -109,8 +109,9 @@ func endedOrderly(err error) bool {
 }
 
 // endedHere reports whether a connection has ended because this side has closed it without an error. But for Close, only quic-go does
-// that to a connection in use: when the server's GOAWAY comes and there are no streams. A stream that is opened in that moment is behind
-// the GOAWAY, so the server does not process its request (RFC 9114, section 5.2).
+// that to a connection in use: when the server's GOAWAY comes and there are no streams. A stream that is opened in that moment is nearly
+// always behind the GOAWAY, so the server does not process its request (RFC 9114, section 5.2); if it does, it sees the connection end
+// at once.
 func endedHere(err error) bool {
 	ended, ok := errors.AsType[*quic.ApplicationError](err)
 	return ok && !ended.Remote && ended.ErrorCode == quic.ApplicationErrorCode(http3.ErrCodeNoError)

@@ -106,3 +106,24 @@ func TestUpgradeTwice(t *testing.T) {
 		})
 	}
 }
+
+// TestFieldsAsSpelled: fields of the handshake that the handler has set are not sent, however it has spelled them.
+func TestFieldsAsSpelled(t *testing.T) {
+	for _, name := range []string{"sec-websocket-extensions", "Sec-WebSocket-Extensions", "Sec-WebSocket-Accept", "upgrade"} {
+		url := serveHTTP(t, &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
+			ctx.Response.Header.SetCanonical([]byte(name), []byte("x-none"))
+			fasthttpws.Upgrade(ctx, nil, func(c *websocket.Conn) {})
+		}})
+		c, resp, err := websocket.Dial(bg, url, nil)
+		if err != nil {
+			t.Errorf("with %s Dial gave %v", name, err)
+			continue
+		}
+		c.CloseNow()
+		for name, values := range resp.Header {
+			if slices.Contains(values, "x-none") {
+				t.Errorf("%s is %q", name, values)
+			}
+		}
+	}
+}

@@ -28,6 +28,7 @@ func setHeader(h *fasthttp.ResponseHeader, before, after http.Header) {
 		values := after[name]
 		return len(values) == 1 && slices.Equal(values, before[name])
 	}
+	h.DisableNormalizing() // the names are spelled as they are in h
 	for _, header := range []http.Header{before, after} {
 		for name := range header {
 			if !stays(name) {

@@ -91,16 +91,24 @@ func pollOut(fd uintptr) bool { return poll(fd, pollout) == pollout }
 // mayWrite reports whether a write would not wait: there is room, or an error.
 func mayWrite(fd uintptr) bool { return poll(fd, pollout) != 0 }
 
-// peerClosed reports whether the peer has closed its half, or the connection is broken.
-func peerClosed(fd uintptr) bool { return poll(fd, pollrdhup) > 0 }
+// peerClosed reports whether the peer has closed its half, or reset the connection, and whether some of what it sent has yet to be
+// read. (POLLERR says neither: a socket that is asked for time stamps has it, too.)
+func peerClosed(fd uintptr) (closed, rest bool) {
+	if got := poll(fd, pollrdhup); got < 0 || got&pollrdhup == 0 {
+		return false, false
+	}
+	const inq = 0x541B // FIONREAD
+	var n int32
+	_, _, errno := syscall.RawSyscall(syscall.SYS_IOCTL, fd, inq, uintptr(unsafe.Pointer(&n)))
+	return true, errno == 0 && n > 0
+}
 
 const (
 	pollout   = 0x4
 	pollrdhup = 0x2000
 )
 
-// poll returns at once which of the events there are, and besides whether the connection is broken. It is negative if the
-// socket can't be asked.
+// poll returns at once which of the events there are, and POLLERR and POLLHUP. It is negative if the socket can't be asked.
 func poll(fd uintptr, events int16) int16 {
 	p := struct {
 		fd              int32

@@ -198,23 +198,35 @@ func TestPeerClosed(t *testing.T) {
 				if _, err := peer.Write([]byte("the rest")); err != nil {
 					t.Fatal(err)
 				}
-				if c.PeerClosed() {
+				if closed, rest := c.PeerClosed(); closed || rest {
 					t.Fatal("it has not closed anything yet")
 				}
 				closes(peer, lowest)
-				for began := time.Now(); !c.PeerClosed(); runtime.Gosched() {
-					if time.Since(began) > 20*time.Second {
+				for began := time.Now(); ; runtime.Gosched() {
+					if closed, rest := c.PeerClosed(); closed {
+						if !rest {
+							t.Error("it does not know of the rest")
+						}
+						break
+					}
+					if time.Since(began) > 5*time.Second {
 						t.Fatal("it has closed, and nobody can tell")
 					}
 				}
 				if n, err := c.Read(nil, nil); err != nil || n != len("the rest") {
 					t.Errorf("%d bytes of the rest can be read, %v", n, err)
 				}
+				if _, rest := c.PeerClosed(); rest != (network == "tls") {
+					t.Errorf("all was read, and there is a rest: %v", rest)
+				}
 				if _, err := c.Read(nil, nil); err == nil {
 					t.Error("behind the rest there is no end")
 				}
+				if n := testing.AllocsPerRun(100, func() { c.PeerClosed() }); n > 0 {
+					t.Errorf("to ask allocates %v objects", n)
+				}
 				c.Close()
-				if c.PeerClosed() {
+				if closed, _ := c.PeerClosed(); closed {
 					t.Error("what we have closed says something of the peer")
 				}
 			})
@@ -222,7 +234,33 @@ func TestPeerClosed(t *testing.T) {
 	}
 	a, b := net.Pipe()
 	b.Close()
-	if open(a).PeerClosed() {
+	if closed, _ := open(a).PeerClosed(); closed {
 		t.Error("a net.Conn that is no socket can be asked")
+	}
+}
+
+// TestErrorQueue: a socket that is asked for time stamps of what it sends has something in its error queue. That says nothing of the
+// peer.
+func TestErrorQueue(t *testing.T) {
+	nc, peer := socketPair(t, "tcp")
+	c := open(nc)
+	const timestamping, software = 37, 1<<1 | 1<<4 // SO_TIMESTAMPING
+	c.raw.Control(func(fd uintptr) {
+		if err := syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, timestamping, software); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if _, err := nc.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(peer, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	queued := false
+	for began := time.Now(); !queued && time.Since(began) < 2*time.Second; runtime.Gosched() {
+		c.raw.Control(func(fd uintptr) { queued = poll(fd, pollrdhup) > 0 })
+	}
+	if closed, _ := c.PeerClosed(); closed {
+		t.Errorf("the peer lives; the error queue has something: %v", queued)
 	}
 }

@@ -25,7 +25,7 @@ const (
 func (t *Conn) readReady(uintptr) bool         { return true }
 func pollOut(uintptr) bool                     { return false }
 func mayWrite(uintptr) bool                    { return true }
-func peerClosed(uintptr) bool                  { return false }
+func peerClosed(uintptr) (closed, rest bool)   { return false, false }
 func unsent(uintptr) int64                     { return 0 }
 func send(_ uintptr, _, _ []byte) (int, errno) { return 0, -1 }
 func sendLast(uintptr, []byte) (int, errno)    { return 0, -1 }

@@ -35,9 +35,11 @@ func moved(n int, err error) (int, errno) {
 	return n, 0
 }
 
-func pollOut(uintptr) bool    { return false }
-func mayWrite(uintptr) bool   { return true }
-func peerClosed(uintptr) bool { return false } // unknown
+func pollOut(uintptr) bool  { return false }
+func mayWrite(uintptr) bool { return true }
+
+// peerClosed reports nothing: it is unknown.
+func peerClosed(uintptr) (closed, rest bool) { return false, false }
 
 // unsent returns how many bytes the peer's system has not taken yet: unknown.
 func unsent(uintptr) int64 { return 0 }

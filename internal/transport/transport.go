@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -272,14 +273,30 @@ func (t *Conn) Taken() (taken, outstanding int64) {
 	return taken - outstanding, outstanding
 }
 
-// PeerClosed reports whether the peer has closed TCP, or its half of it, as far as our system can say. What it sent before can
-// still be read: Linux keeps it even if the connection is reset.
-func (t *Conn) PeerClosed() (closed bool) {
-	if t.raw != nil {
-		t.raw.Control(func(fd uintptr) { closed = peerClosed(fd) })
+// PeerClosed reports whether the peer has closed TCP, or its half of it, as far as our system can say, and whether some of what it
+// sent has yet to be read; below TLS that can't be known, and may be. It can still be read: Linux keeps it even behind a reset.
+func (t *Conn) PeerClosed() (closed, rest bool) {
+	if t.raw == nil {
+		return false, false
 	}
-	return closed
+	l := looks.Get().(*look)
+	defer looks.Put(l)
+	l.closed, l.rest = false, false
+	t.raw.Control(l.f)
+	return l.closed, l.closed && (l.rest || t.kind == secured)
 }
+
+// A look is a question about a socket, and its answer. It is kept, so that asking costs no allocation.
+type look struct {
+	closed, rest bool
+	f            func(fd uintptr)
+}
+
+var looks = sync.Pool{New: func() any {
+	l := new(look)
+	l.f = func(fd uintptr) { l.closed, l.rest = peerClosed(fd) }
+	return l
+}}
 
 // Quiet lets go of the contexts: nobody waits any more.
 func (t *Conn) Quiet() {
