@@ -245,11 +245,11 @@ func TestErrorQueue(t *testing.T) {
 	nc, peer := socketPair(t, "tcp")
 	c := open(nc)
 	const timestamping, software = 37, 1<<1 | 1<<4 // SO_TIMESTAMPING
-	c.raw.Control(func(fd uintptr) {
-		if err := syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, timestamping, software); err != nil {
-			t.Fatal(err)
-		}
-	})
+	var err error
+	c.raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, timestamping, software) })
+	if err != nil {
+		t.Skipf("there are no time stamps here: %v", err)
+	}
 	if _, err := nc.Write([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}
