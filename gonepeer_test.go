@@ -132,7 +132,13 @@ func TestPingsOfTheGone(t *testing.T) {
 			}
 			awaitAnswers(t, c)
 		}
-		if sent := c.Stats().Written.Frames - before; sent != 0 {
+		sent, most := c.Stats().Written.Frames-before, int64(0)
+		c.mu.Lock()
+		if c.closing.ours != none { // the reader goroutine has come to the peer's Close already
+			most = 1
+		}
+		c.mu.Unlock()
+		if sent > most {
 			t.Errorf("%d frames were sent", sent)
 		}
 		if _, _, err := c.Read(bg); CloseStatus(err) != 1000 {
