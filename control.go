@@ -182,9 +182,9 @@ func (c *Conn) unexpected() {
 // ctx.Err(), and the connection stays open, unless CloseOnCancel is set. When the connection ends, it returns the reason.
 //
 // Ping needs no concurrent Read. But if the application leaves so much unread that the read-ahead is full, the connection
-// can't see the Pong. The Ping is sent after the frame that is being written, and before messages that wait in the queue. A
-// Pong also answers all earlier Pings. If several Pings wait to be written, only the newest is sent. In a browser nothing is
-// sent, see [Dial].
+// can't see the Pong; if the peer has closed TCP by then, the Ping is not even sent (see the package's documentation). A Ping
+// leaves after the frame that is being written, and before messages that wait in the queue. A Pong also answers all earlier
+// Pings. If several Pings wait to be written, only the newest is sent. In a browser nothing is sent, see [Dial].
 func (c *Conn) Ping(ctx context.Context) error {
 	switch {
 	case ctx == nil:
@@ -251,6 +251,7 @@ func (c *Conn) sendPing(number uint64) bool {
 // fragments of a Writer's message. SendPing and SendPong send their frames in the order of the calls. If the peer does not
 // read, at most 2 KiB of these frames wait, whatever the option QueueLimit is. If there is no room, SendPing returns
 // [ErrQueueFull] and sends nothing. Once either side has begun to close, or the connection has ended, it returns the reason.
+// If the peer has closed TCP and not all that it sent is read, the frame is dropped (see the package's documentation).
 func (c *Conn) SendPing(payload []byte) error {
 	err := c.sendControl(opPing, payload)
 	if err == nil && !c.passive {

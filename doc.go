@@ -25,12 +25,15 @@
 // does so even if the application neither reads nor writes. Messages that the
 // application does not read wait in a read-ahead buffer of 64 KiB. The Conn looks for control
 // frames only in its first half; each frame there takes another 16 bytes. When the buffer is
-// full, the Conn stops reading, and TCP makes the peer wait. If the peer closes TCP during
-// that time, the rest can still be read, for as long as the application reads again within ten
-// times the option KeepAlive: no Pings and Pongs are sent then. That is so over TCP, TLS and Unix
-// sockets on Linux with amd64 or arm64; elsewhere the next Pings and Pongs draw a reset, and what
-// was not read is lost. A message that is written draws one anywhere. A Conn that waits for a
-// message holds no buffers.
+// full, the Conn stops reading, and TCP makes the peer wait. A Conn that waits for a message
+// holds no buffers.
+//
+// If the peer closes TCP before the application has read everything, the rest can still be
+// read. Anything that is sent then draws a reset, and what is unread may be lost. So the Conn
+// sends no Pings and no Pongs, not even the application's, until all is read or the application
+// has not read for ten times the option KeepAlive; then the connection ends. This works over
+// TCP, TLS and Unix sockets on Linux with amd64 or arm64. Elsewhere Pings and Pongs are sent. A
+// message that the application writes draws the reset everywhere.
 //
 // # Contexts
 //
