@@ -269,7 +269,7 @@ type HandshakeError struct {
 	Reason string
 }
 
-// Error says what was wrong, and quotes the start of the body.
+// Error says what was wrong, and quotes the first line of the body, up to 200 bytes of it.
 func (e *HandshakeError) Error() string {
 	msg := "websocket: the handshake failed: " + e.Reason
 	if e.Response == nil {

@@ -29,11 +29,13 @@
 // holds no buffers.
 //
 // If the peer closes TCP before the application has read everything, the rest can still be
-// read. Anything that is sent then draws a reset, and what is unread may be lost. So the Conn
-// sends no Pings and no Pongs, not even the application's, until all is read or the application
-// has not read for ten times the option KeepAlive; then the connection ends. This works over
-// TCP, TLS and Unix sockets on Linux with amd64 or arm64. Elsewhere Pings and Pongs are sent. A
-// message that the application writes draws the reset everywhere.
+// read. But whatever is sent then draws a reset, and what is unread may be lost. So the Conn
+// sends no Pings and no Pongs, not even the application's, until all is read. If the application
+// does not read for about ten times the option KeepAlive, the connection ends with
+// [ErrPingTimeout]. The Conn can tell only over TCP, TLS and Unix sockets, on Linux with amd64 or
+// arm64, and once the system has received everything up to the end of the stream: if the peer
+// has sent more than fits into the socket's receive buffer, or on another system, the next Ping
+// or Pong leaves and draws the reset. A message that the application writes always does.
 //
 // # Contexts
 //

@@ -58,8 +58,8 @@ type Handshake struct {
 	// refusal.
 	Status int
 
-	// Header has the fields to answer with, and no others of the handshake. Their names are spelled as in RFC 6455, which
-	// http.Header.Set would change; so Get does not find them all. After a refusal it has what belongs to the status.
+	// Header has the fields that the handshake adds to the answer. Their names are spelled as in RFC 6455, which http.Header.Set
+	// would change; so Get does not find those with WebSocket in their names. After a refusal it has what belongs to the status.
 	Header http.Header
 
 	// Conn is what [NewConn] needs when the answer has been sent: what was agreed on, and what the AcceptOptions say. Its

@@ -84,10 +84,10 @@ type AcceptOptions struct {
 	// for the same time after the Ping has left, the connection ends with ErrPingTimeout.
 	// A slow transfer does not end the connection. An application that leaves the read-ahead
 	// full can't see a Pong: then it ends only if the peer takes nothing for that time while a
-	// Ping waits to leave, or has closed TCP (see the package's documentation). Each connection's
-	// own time is shorter by up to a quarter, at random, so that the Pings of many that began
-	// together spread. Those that are due within a 128th of that time leave together, which saves
-	// CPU. Default: 30 s. Negative: off.
+	// Ping waits to leave. (For a peer that has closed TCP see the package's documentation.) Each
+	// connection's own time is shorter by up to a quarter, at random, so that the Pings of many
+	// that began together spread. Those that are due within a 128th of that time leave together,
+	// which saves CPU. Default: 30 s. Negative: off.
 	KeepAlive time.Duration
 
 	// CloseOnCancel makes a context that ends a call also end the connection, as in

@@ -17,7 +17,8 @@ import (
 	"github.com/closeonce/websocket"
 )
 
-// Dial opens a WebSocket with a Dialer that all of the program shares, see [Dialer.Dial].
+// Dial opens a WebSocket with a Dialer that all of the program shares, see [Dialer.Dial]. That has the default configuration of
+// crypto/tls and is never closed; make a [Dialer] for anything else.
 func Dial(ctx context.Context, u string, opts *websocket.DialOptions) (*websocket.Conn, *http.Response, error) {
 	return defaultDialer.Dial(ctx, u, opts)
 }

@@ -127,3 +127,15 @@ func TestFieldsAsSpelled(t *testing.T) {
 		}
 	}
 }
+
+// TestUpgradeWithoutFunction: without a function to serve with there is no WebSocket, and it is the server's fault.
+func TestUpgradeWithoutFunction(t *testing.T) {
+	failed := make(chan error, 1)
+	url := serveHTTP(t, &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) { failed <- fasthttpws.Upgrade(ctx, nil, nil) }})
+	if _, resp, err := websocket.Dial(bg, url, nil); err == nil || resp.StatusCode != http.StatusInternalServerError {
+		t.Errorf("Dial gave %v, %v", resp, err)
+	}
+	if err := <-failed; err == nil || !strings.Contains(err.Error(), "without a function") {
+		t.Errorf("Upgrade returned %v", err)
+	}
+}

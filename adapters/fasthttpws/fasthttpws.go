@@ -45,7 +45,8 @@ import (
 // If the handshake is refused, Upgrade answers the request as Accept does, and returns the error. serve is not called then. After
 // another Upgrade of the same request, or a Hijack, Upgrade changes nothing and returns an error.
 //
-// fasthttp.TimeoutHandler answers in the place of the handler that it wraps, so Upgrade does not work in there.
+// After Upgrade leave ctx.Response alone: with another status or body the client sees no WebSocket, though serve runs. If a
+// fasthttp.TimeoutHandler has answered in the handler's place, serve does not run.
 func Upgrade(ctx *fasthttp.RequestCtx, opts *websocket.AcceptOptions, serve func(c *websocket.Conn)) error {
 	if ctx.Hijacked() { // not even a refusal may be written
 		return errAnswered
@@ -59,6 +60,9 @@ func Upgrade(ctx *fasthttp.RequestCtx, opts *websocket.AcceptOptions, serve func
 	if err == nil {
 		err = preset(&ctx.Response.Header, h)
 	}
+	if err == nil && serve == nil {
+		h.Status, h.Header, err = http.StatusInternalServerError, nil, errNoFunction
+	}
 	if err != nil {
 		refuse(ctx, r, opts, h, err)
 		return err
@@ -69,6 +73,8 @@ func Upgrade(ctx *fasthttp.RequestCtx, opts *websocket.AcceptOptions, serve func
 	ctx.Hijack(func(nc net.Conn) { run(nc, &conn, serve) })
 	return nil
 }
+
+var errNoFunction = errors.New("websocket: Upgrade was called without a function to serve with")
 
 var errAnswered = errors.New("websocket: Upgrade was called for a request that has been answered already, by another Upgrade or by Hijack")
 

@@ -15,15 +15,16 @@ import (
 // belongs to it: copy what it needs, such as ctx.Params, before.
 //
 // [websocket.Conn.Context] has the values of ctx.Locals and of ctx.Context(), as they are when Upgrade is called, and does not end
-// with them. If the context that was given to ctx.SetContext is derived from ctx itself, its values are only in the context
-// of OnRefuse's and CheckOrigin's request, because ctx will be another request's.
+// with them. A context that was given to ctx.SetContext, and is derived from ctx itself, is left out (the Locals are not), because ctx
+// will be another request's; OnRefuse and CheckOrigin see it.
 //
 // If the handshake is refused, the error is a [*fiber.Error] with the status, for the handler to return: the application's
 // ErrorHandler then writes the response. The header fields that belong to the status are set already. With opts.OnRefuse, which
 // writes the response itself, Upgrade returns nil.
 //
 // A second Upgrade of the same request changes nothing. Its error is a *fiber.Error with the status 101 of the first's answer, so
-// that fiber's default ErrorHandler leaves that status as it is. An ErrorHandler of the application's own has to do so, too.
+// that fiber's default ErrorHandler leaves that status as it is. An ErrorHandler of the application's own has to do so, too. Nor may
+// a handler return another error when Upgrade has returned nil: serve would run, and the client see that error.
 func Upgrade(ctx fiber.Ctx, opts *websocket.AcceptOptions, serve func(c *websocket.Conn)) error {
 	status := 0
 	refusing := websocket.AcceptOptions{}
