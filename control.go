@@ -108,7 +108,7 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 // always returns nil. It may be called at any time and several times; if the connection has ended already, it does nothing.
 //
 // CloseNow makes one attempt to send messages that Write has accepted and a Close frame that is pending. The attempt does
-// not wait; if a write to this net.Conn may block, it is made in the background and takes at most a second. If something
+// not wait; if a write to this net.Conn may block, it is made in the background and takes at most a second. If all of it
 // was sent, or a Close frame was sent before, TCP is half-closed first, if the net.Conn supports that, so that the data
 // arrives. It is closed in the background when the peer has closed its half, after a second at the latest. Otherwise TCP is closed, and
 // if the peer has sent bytes that were not read, what it has yet to take is lost: [Conn.Flush] and [Conn.Close] wait.
@@ -292,6 +292,7 @@ func (c *Conn) control(op opcode, payload []byte) error {
 	if op == opClose {
 		return c.closeReceived(payload)
 	}
+	c.noteUnread() // whether an answer may leave depends on it, see dropAnswers
 	c.mu.Lock()
 	answer, hears := c.closing.state.step(recvData) == deliver, c.closing.delivers()
 	c.unlock()

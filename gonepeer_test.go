@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -43,15 +44,21 @@ func gonePeer(t *testing.T, network string, client bool, messages int, last func
 	last(peer)
 	peer.SendClose(1000, "that was all")
 	theirs.Close()
+	awaitGone(t, c)
+	return c
+}
+
+// awaitGone waits until the peer is known to have closed TCP.
+func awaitGone(t *testing.T, c *Conn) {
+	t.Helper()
 	for begun := time.Now(); ; runtime.Gosched() {
 		if closed, _ := c.transport.PeerClosed(); closed {
-			break
+			return
 		}
 		if time.Since(begun) > 20*time.Second {
 			t.Fatal("nobody sees that the peer has closed TCP")
 		}
 	}
-	return c
 }
 
 // awaitStall waits until the read-ahead is full.
@@ -292,6 +299,61 @@ func TestPongAfterHalfClose(t *testing.T) {
 			peer.WantPong(fmt.Sprintf("over %s, client %v", network, client), "and now?")
 		}
 	}
+}
+
+// TestPongBehindMessage: the same for a Ping that came with a message, which was read.
+func TestPongBehindMessage(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		for _, client := range []bool{false, true} {
+			c, peer, theirs := openGone(t, network, client)
+			peer.SendRaw(peer.Encode(wiretest.Binary("hello"), wiretest.Ping("and now?")))
+			theirs.(interface{ CloseWrite() error }).CloseWrite()
+			if _, p, err := c.Read(bg); err != nil || string(p) != "hello" {
+				t.Fatalf("read %q, %v", p, err)
+			}
+			start(func() error { _, _, err := c.Read(bg); return err })
+			peer.WantPong(fmt.Sprintf("over %s, client %v", network, client), "and now?")
+		}
+	}
+}
+
+// TestAnswersOfTheGone: what such a peer has sent is all in the inbox, where our system does not see it, and the application answers Pings
+// itself, in a callback. Nothing leaves, since messages behind the Pings are unread.
+func TestAnswersOfTheGone(t *testing.T) {
+	onGonePeers(t, func(t *testing.T, network string, client bool) {
+		role := wiretest.Client
+		if client {
+			role = wiretest.Server
+		}
+		pair := map[string]func(*testing.T) (a, b net.Conn){"tcp": tcpPair, "tls": tlsOverTCP, "unix": unixPair}[network]
+		ours, theirs := pair(t)
+		set := newSettings(0, 0, time.Hour)
+		conns := make(chan *Conn, 1)
+		var c *Conn
+		set.onPing = func(_ context.Context, p []byte) bool {
+			if c == nil {
+				c = <-conns
+			}
+			c.SendPong(p)
+			return false
+		}
+		conn := readyConn(ours, config{client: client, parent: bg, readLimit: -1, settings: set})
+		conns <- conn
+		defer conn.CloseNow()
+		peer := wiretest.NewPeer(t, theirs, role)
+		peer.SendRaw(peer.Encode(wiretest.Ping("1"), wiretest.Ping("2"), wiretest.Binary("a"), wiretest.Binary("b")))
+		theirs.Close()
+		awaitGone(t, conn)
+		conn.begin()
+		for _, want := range []string{"a", "b"} {
+			if _, p, err := conn.Read(bg); err != nil || string(p) != want {
+				t.Fatalf("read %q, %v", p, err)
+			}
+		}
+		if sent := conn.Stats().Written.Frames; sent != 0 {
+			t.Errorf("%d frames were sent", sent)
+		}
+	})
 }
 
 // TestLastWordsOfRest: CloseNow makes an attempt to send the rest of what was written in part, and then closes only our half: a reset

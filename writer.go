@@ -313,7 +313,8 @@ func (w *messageWriter) finish() {
 }
 
 // Flush waits until the kernel has taken all that was accepted before: messages in the queue and of groups, answers to Pings, and
-// the frames of SendPing, SendPong and CloseWrite. Messages behind a Writer that is open are not waited for. See
+// the frames of SendPing, SendPong and CloseWrite. Pongs and Pings that were dropped (see [Conn.SendPing]) are not waited for, nor
+// told. Messages behind a Writer that is open are not waited for. See
 // Trace.FrameWritten for what counts as taken.
 //
 // When ctx is done, Flush returns ctx.Err(), or the reason if the end has begun; the connection stays open in any case, and the

@@ -28,12 +28,15 @@ func setHeader(h *fasthttp.ResponseHeader, before, after http.Header) {
 		values := after[name]
 		return len(values) == 1 && slices.Equal(values, before[name])
 	}
-	h.DisableNormalizing() // the names are spelled as they are in h
 	for _, header := range []http.Header{before, after} {
 		for name := range header {
-			if !stays(name) {
-				h.Del(name)
+			if stays(name) {
+				continue
 			}
+			if name != http.CanonicalHeaderKey(name) {
+				h.DisableNormalizing() // Del would look for another spelling. fasthttp has no way back
+			}
+			h.Del(name)
 		}
 	}
 	for name, values := range after {

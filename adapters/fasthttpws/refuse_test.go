@@ -63,3 +63,20 @@ func TestRefusedHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestHeaderAfterRefusal: what comes behind a refused Upgrade may set fields as ever: they are found in another spelling.
+func TestHeaderAfterRefusal(t *testing.T) {
+	url := serveHTTP(t, &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
+		ctx.Response.Header.Set("X-Frame-Options", "sameorigin")
+		fasthttpws.Upgrade(ctx, nil, nil)
+		ctx.Response.Header.Set("x-frame-options", "deny")
+	}})
+	resp, err := http.Get("http" + url[2:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if got := resp.Header["X-Frame-Options"]; !slices.Equal(got, []string{"deny"}) {
+		t.Errorf("X-Frame-Options is %q", got)
+	}
+}

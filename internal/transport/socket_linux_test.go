@@ -260,7 +260,10 @@ func TestErrorQueue(t *testing.T) {
 	for began := time.Now(); !queued && time.Since(began) < 2*time.Second; runtime.Gosched() {
 		c.raw.Control(func(fd uintptr) { queued = poll(fd, pollrdhup) > 0 })
 	}
+	if !queued {
+		t.Skip("the system takes SO_TIMESTAMPING, and makes no time stamps")
+	}
 	if closed, _ := c.PeerClosed(); closed {
-		t.Errorf("the peer lives; the error queue has something: %v", queued)
+		t.Error("the peer lives, and the error queue has something")
 	}
 }

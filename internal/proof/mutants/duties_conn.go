@@ -34,6 +34,7 @@ var connDuties = []Duty{
 	{Mutant{"keepalive-looks-on", "a silent peer is not pinged", []Edit{{"Conn.checkAlive", "c.sendPing(c.keepalive.Next(nil))", ""}}}, By{".", "TestKeepAlive"}},
 	{Mutant{"gone-answered", "a Pong breaks a connection of which the application has yet to read the rest", []Edit{{"Conn.dropAnswers", "if gone && (rest ||", "if gone && false && (rest ||"}}}, By{".", "TestPingsOfTheGone"}},
 	{Mutant{"half-closed-unanswered", "a peer that has closed its half gets no Pong though nothing is unread", []Edit{{"Conn.dropAnswers", "if gone && (rest || c.supervisor.Unread.Load() != 0) {", "if gone && (rest || c.supervisor.Unread.Load() >= 0) {"}}}, By{".", "TestPongAfterHalfClose"}},
+	{Mutant{"unread-stale", "an answer to a Ping does not see what came with it", []Edit{{"Conn.control", "c.noteUnread()", ""}}}, By{".", "TestPongBehindMessage"}},
 	{Mutant{"rest-lost-in-reset", "the last words are lost in a reset if they are no more than the rest of a batch", []Edit{{"Conn.flush", "wrote = true", ""}}}, By{".", "TestLastWordsOfRest"}},
 	{Mutant{"gone-reading-unseen", "a slow application that reads gets ten periods in all", []Edit{{"Conn.readOneAhead", "c.keepalive.Came()", ""}}}, By{".", "TestSlowReaderOfTheGone"}},
 	{Mutant{"stalled-in-read", "a Read of what was read ahead, which waits for more, counts as nobody's", []Edit{{"Conn.payload", "c.madeRoom()", ""}}}, By{".", "TestReadOfFullReadAhead"}},
