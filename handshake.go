@@ -100,7 +100,7 @@ func Negotiate(r *http.Request, opts *AcceptOptions) (*Handshake, error) {
 	} else {
 		answer.Set(h.Header)
 	}
-	h.Conn = opts.conn()
+	h.Conn = *opts.conn()
 	h.Conn.Context, h.Conn.Subprotocol, h.Conn.Extensions = r.Context(), answer.Subprotocol, extensions
 	return h, nil
 }

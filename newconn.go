@@ -116,9 +116,12 @@ func (opts *ConnOptions) config() config {
 	}
 }
 
-// conn returns the options that hold for the connection, however it is made.
-func (opts *AcceptOptions) conn() ConnOptions {
-	return ConnOptions{
+// conn returns the options that hold for the connection, however it is made. They are not on the stack: a handler that goes on waits
+// with what Accept has needed of it.
+//
+//go:noinline
+func (opts *AcceptOptions) conn() *ConnOptions {
+	return &ConnOptions{
 		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
 		ReadLimit: opts.ReadLimit, QueueLimit: opts.QueueLimit, CloseTimeout: opts.CloseTimeout, KeepAlive: opts.KeepAlive,
 		CloseOnCancel: opts.CloseOnCancel, Passive: opts.Passive, AnyText: opts.AnyText,
@@ -126,9 +129,11 @@ func (opts *AcceptOptions) conn() ConnOptions {
 	}
 }
 
-// conn returns the options that hold for the connection, however it is made.
-func (opts *DialOptions) conn() ConnOptions {
-	return ConnOptions{
+// conn is the same for a client.
+//
+//go:noinline
+func (opts *DialOptions) conn() *ConnOptions {
+	return &ConnOptions{
 		Client:               true,
 		CompressionThreshold: opts.CompressionThreshold, CompressionTuning: opts.CompressionTuning,
 		ReadLimit: opts.ReadLimit, QueueLimit: opts.QueueLimit, CloseTimeout: opts.CloseTimeout, KeepAlive: opts.KeepAlive,

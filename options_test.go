@@ -65,8 +65,8 @@ func handedOver(t *testing.T, from any, to ConnOptions) {
 // TestOptionsHandedOver: however a connection is made, its options reach it: none is forgotten on a way.
 func TestOptionsHandedOver(t *testing.T) {
 	a, d := allSet[AcceptOptions](t), allSet[DialOptions](t)
-	handedOver(t, a, a.conn())
-	handedOver(t, d, d.conn())
+	handedOver(t, a, *a.conn())
+	handedOver(t, d, *d.conn())
 	if !d.conn().Client || a.conn().Client {
 		t.Error("who is the client is mistaken")
 	}
