@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -271,7 +272,15 @@ func TestReadOfFullReadAhead(t *testing.T) {
 func first(a, _ net.Conn) net.Conn { return a }
 
 func unixPair(t *testing.T) (a, b net.Conn) {
-	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if runtime.GOOS == "windows" {
+		t.Skip("no Unix sockets under wine")
+	}
+	dir, err := os.MkdirTemp("", "ws") // t.TempDir's names can be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	ln, err := net.Listen("unix", filepath.Join(dir, "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,35 +295,40 @@ func unixPair(t *testing.T) (a, b net.Conn) {
 	return a, b
 }
 
+// onHalfClosed runs f over TCP and Unix, in both roles.
+func onHalfClosed(t *testing.T, f func(t *testing.T, network string, client bool)) {
+	for _, network := range []string{"tcp", "unix"} {
+		for _, client := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/client %v", network, client), func(t *testing.T) { f(t, network, client) })
+		}
+	}
+}
+
 // TestPongAfterHalfClose: a peer that has closed only its half of TCP, and of whose bytes none is unread, gets its Pong.
 func TestPongAfterHalfClose(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("PeerClosed is always false here, so there is nothing to prove; and under wine a send that waits is lost when the peer closes its half, whoever sends")
 	}
-	for _, network := range []string{"tcp", "unix"} {
-		for _, client := range []bool{false, true} {
-			_, peer, theirs := openGone(t, network, client)
-			peer.SendPing("and now?")
-			theirs.(interface{ CloseWrite() error }).CloseWrite()
-			peer.WantPong(fmt.Sprintf("over %s, client %v", network, client), "and now?")
-		}
-	}
+	onHalfClosed(t, func(t *testing.T, network string, client bool) {
+		_, peer, theirs := openGone(t, network, client)
+		peer.SendPing("and now?")
+		theirs.(interface{ CloseWrite() error }).CloseWrite()
+		peer.WantPong("half closed", "and now?")
+	})
 }
 
 // TestPongBehindMessage: the same for a Ping that came with a message, which was read.
 func TestPongBehindMessage(t *testing.T) {
-	for _, network := range []string{"tcp", "unix"} {
-		for _, client := range []bool{false, true} {
-			c, peer, theirs := openGone(t, network, client)
-			peer.SendRaw(peer.Encode(wiretest.Binary("hello"), wiretest.Ping("and now?")))
-			theirs.(interface{ CloseWrite() error }).CloseWrite()
-			if _, p, err := c.Read(bg); err != nil || string(p) != "hello" {
-				t.Fatalf("read %q, %v", p, err)
-			}
-			start(func() error { _, _, err := c.Read(bg); return err })
-			peer.WantPong(fmt.Sprintf("over %s, client %v", network, client), "and now?")
+	onHalfClosed(t, func(t *testing.T, network string, client bool) {
+		c, peer, theirs := openGone(t, network, client)
+		peer.SendRaw(peer.Encode(wiretest.Binary("hello"), wiretest.Ping("and now?")))
+		theirs.(interface{ CloseWrite() error }).CloseWrite()
+		if _, p, err := c.Read(bg); err != nil || string(p) != "hello" {
+			t.Fatalf("read %q, %v", p, err)
 		}
-	}
+		start(func() error { _, _, err := c.Read(bg); return err })
+		peer.WantPong("half closed", "and now?")
+	})
 }
 
 // TestAnswersOfTheGone: what such a peer has sent is all in the inbox, where our system does not see it, and the application answers Pings
