@@ -99,7 +99,7 @@ func peerClosed(fd uintptr) (closed, rest bool) {
 	}
 	const inq = 0x541B // FIONREAD
 	var n int32
-	_, _, errno := syscall.RawSyscall(syscall.SYS_IOCTL, fd, inq, uintptr(unsafe.Pointer(&n)))
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, inq, uintptr(unsafe.Pointer(&n))) // it waits while a send copies
 	return true, errno == 0 && n > 0
 }
 
