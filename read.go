@@ -17,8 +17,8 @@ import (
 // message in memory of its own. If a [Conn.Reader] was not read to its end, Read skips the rest of its message.
 //
 // After the peer's Close, Read returns the messages that came before it, and then an error that holds a [CloseError].
-// Once the reason for the connection's end is known, Read returns it rather than ctx.Err(). A message over the read limit
-// closes the connection with 1009, see [Conn.SetReadLimit]. Text that is not UTF-8 closes it with 1007.
+// Once the reason for the connection's end is known and nothing is unread, Read returns it rather than ctx.Err(). A message
+// over the read limit closes the connection with 1009, see [Conn.SetReadLimit]. Text that is not UTF-8 closes it with 1007.
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	typ, p, err := c.AppendRead(ctx, nil)
 	if p == nil && err == nil {
