@@ -30,10 +30,12 @@ import (
 // has no effect on the connection.
 //
 // The request goes through opts.HTTPClient, so proxies, TLS settings, cookies and redirects work as for any other request,
-// with two exceptions. First, a ws URL goes through an HTTP proxy by CONNECT, because a proxy would drop the Upgrade header
+// with three exceptions. First, a ws URL goes through an HTTP proxy by CONNECT, because a proxy would drop the Upgrade header
 // field of a request that it forwards. The CONNECT request has the proxy's user and password and the Transport's
 // ProxyConnectHeader; there is no TLS to the server. Second, a redirect from wss to ws is refused, unless the client's
-// CheckRedirect allows it, because cookies and credentials could be read there. The environment variables work as in
+// CheckRedirect allows it, because cookies and credentials could be read there. Third, behind a redirect the request has no Referer
+// but HTTPHeader's, because the URL before may have a token in its query. What else HTTPHeader has, and the subprotocols, go to
+// where the server redirects to; Authorization and Cookie only if it is the same domain. The environment variables work as in
 // net/http: HTTP_PROXY is for ws, HTTPS_PROXY for wss, NO_PROXY for both.
 //
 // If the server answers with anything but a valid handshake, the error is a [*HandshakeError], and Dial also returns the
@@ -201,7 +203,10 @@ func handshakeClient(ctx context.Context, given *http.Client) (*http.Client, con
 	}
 	check := client.CheckRedirect
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		handshake.HTTPScheme(req.URL)
+		handshake.ForHTTP(req.URL)
+		if via[0].Header.Get("Referer") == "" {
+			req.Header.Del("Referer") // net/http's: the URL before, in whose query there may be a token
+		}
 		if check != nil {
 			return check(req, via)
 		}

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -217,6 +218,12 @@ func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z 
 	}
 	if packed := resp.Header.Get("Content-Encoding"); o.stream && packed != "" {
 		return "", nil, fmt.Errorf("the answer has Content-Encoding: %.64q, which must not be there", packed)
+	}
+	if length := resp.Header.Get("Content-Length"); o.stream && length != "" {
+		return "", nil, fmt.Errorf("the answer to the CONNECT has Content-Length: %.64q, which must not be there (RFC 9110, section 9.3.6): net/http reads no more than that, so dial over HTTP/1.1", length)
+	}
+	if !o.stream && resp.Close && resp.ProtoAtLeast(1, 1) && len(resp.Header["Connection"]) == 0 {
+		return "", nil, errors.New(`the answer has "Connection: close", behind which net/http does not show whether it has Upgrade too`)
 	}
 	subprotocol, err = check(resp.Header, o.key, o.subprotocols)
 	if err != nil {

@@ -442,6 +442,31 @@ func TestPackedResponse(t *testing.T) {
 	}
 }
 
+// TestAnswerWithLength: the client takes no WebSocket with a Content-Length, since net/http would end it there.
+func TestAnswerWithLength(t *testing.T) {
+	t.Parallel()
+	for _, length := range []string{"0", "100"} {
+		s := h2test.Start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", length)
+			w.WriteHeader(http.StatusOK)
+			http.NewResponseController(w).Flush()
+			if length != "0" { // or net/http ends the stream
+				<-r.Context().Done()
+			}
+		}), false, nil)
+		transport := h2test.Transport(s)
+		c, _, err := websocket.Dial(bg, s.URL, dialled(transport))
+		if err == nil {
+			c.CloseNow()
+		}
+		if failed := new(websocket.HandshakeError); !errors.As(err, &failed) || !strings.Contains(err.Error(), fmt.Sprintf("Content-Length: %q", length)) {
+			t.Errorf("with a length of %s Dial gave %v", length, err)
+		}
+		transport.CloseIdleConnections()
+		s.Close()
+	}
+}
+
 // TestTryAfterRedirect: who has been asked over HTTP/2 is not asked again over HTTP/1.1.
 func TestTryAfterRedirect(t *testing.T) {
 	t.Parallel()

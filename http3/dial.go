@@ -77,6 +77,9 @@ func newConn(ctx context.Context, s *stream, resp *http.Response, offered string
 	if packed := resp.Header.Get("Content-Encoding"); packed != "" {
 		return nil, fail("the answer has Content-Encoding: %.64q, which must not be there", packed)
 	}
+	if length := resp.Header.Get("Content-Length"); length != "" {
+		return nil, fail("the answer to the CONNECT has Content-Length: %.64q, which must not be there (RFC 9110, section 9.3.6): quic-go reads no more than that", length)
+	}
 	subprotocol, err := chosenSubprotocol(resp.Header, opts)
 	if err != nil {
 		return nil, fail("%v", err)
@@ -155,6 +158,7 @@ func newRequest(ctx context.Context, rawURL string, opts *websocket.DialOptions)
 		return nil, "", errors.New("websocket: the URL has no Host")
 	}
 	u.Fragment, u.RawFragment = "", ""
+	u.RawPath, u.RawQuery = encoded(u.RawPath, "\"<>\\^`{|}"), encoded(u.RawQuery, "\"<>")
 	if offered, err = websocket.OfferDeflate(opts.CompressionMode, opts.CompressionTuning); err != nil {
 		return nil, "", err
 	}
@@ -191,6 +195,20 @@ func newRequest(ctx context.Context, rawURL string, opts *websocket.DialOptions)
 		}
 	}
 	return req.WithContext(ctx), offered, nil
+}
+
+// encoded percent-encodes spaces, control characters, all outside ASCII, and what is in more: what no request may have (RFC 3986,
+// section 2.1), and what would make net/url forget the path's own percent-encoding.
+func encoded(s, more string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7F || strings.IndexByte(more, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // offeredSubprotocols returns the subprotocols to offer: the option's, then those of HTTPHeader.

@@ -34,17 +34,37 @@ func answers(name, value string) http.Handler {
 	})
 }
 
-// TestEncodedAnswer: an answer with a Content-Encoding is refused, in the words of HTTP/2.
+// TestEncodedAnswer: an answer with a Content-Encoding or a Content-Length is refused, in the words of HTTP/2.
 func TestEncodedAnswer(t *testing.T) {
-	s := serve(t, nil, answers("Content-Encoding", "br"))
-	c, resp, err := dialer(t).Dial(soon(t), s.url, nil)
-	if err == nil {
-		c.CloseNow()
-		t.Fatal("it is accepted")
+	for name, want := range map[string]string{
+		"Content-Encoding": `the answer has Content-Encoding: "10", which must not be there`,
+		"Content-Length":   `the answer to the CONNECT has Content-Length: "10", which must not be there (RFC 9110, section 9.3.6): quic-go reads no more than that`,
+	} {
+		s := serve(t, nil, answers(name, "10"))
+		c, resp, err := dialer(t).Dial(soon(t), s.url, nil)
+		if err == nil {
+			c.CloseNow()
+			t.Errorf("it is accepted with %s", name)
+			continue
+		}
+		want = "websocket: the handshake failed: " + want
+		if _, ok := errors.AsType[*websocket.HandshakeError](err); !ok || err.Error() != want || resp == nil {
+			t.Errorf("Dial gave %v, %v; want %s", resp, err, want)
+		}
 	}
-	const want = `websocket: the handshake failed: the answer has Content-Encoding: "br", which must not be there`
-	if _, ok := errors.AsType[*websocket.HandshakeError](err); !ok || err.Error() != want || resp == nil {
-		t.Errorf("Dial gave %v, %v; want %s", resp, err, want)
+}
+
+// TestRequestURI: the path and query that are sent are percent-encoded, and the path's own encoding stays.
+func TestRequestURI(t *testing.T) {
+	asked := make(chan string, 1)
+	s := serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked <- r.RequestURI }))
+	for uri, want := range map[string]string{
+		"/é/%2F|": "/%C3%A9/%2F%7C", "/?q=a b&n=Zoë\"": "/?q=a%20b&n=Zo%C3%AB%22", "/%2f?a={%zz}": "/%2f?a={%zz}",
+	} {
+		dialer(t).Dial(soon(t), s.url+uri, nil)
+		if got := <-asked; got != want {
+			t.Errorf("%s was sent as %s", uri, got)
+		}
 	}
 }
 

@@ -8,15 +8,35 @@ import (
 	"strings"
 )
 
-// HTTPScheme changes the scheme ws or wss to http or https, for net/http.
-func HTTPScheme(u *url.URL) {
+// ForHTTP makes a WebSocket's URL one for net/http: with the scheme http or https instead of ws or wss, and percent-encoded (RFC 3986,
+// section 2.1) where net/http would send what no request may have, or lose the path's own percent-encoding.
+func ForHTTP(u *url.URL) {
 	switch u.Scheme {
 	case "ws":
 		u.Scheme = "http"
 	case "wss":
 		u.Scheme = "https"
 	}
+	u.RawPath, u.RawQuery = encoded(u.RawPath, "\"<>\\^`{|}"), encoded(u.RawQuery, "\"<>")
+	if strings.ContainsFunc(u.Host, outsideASCII) {
+		u.Host = strings.ToLower(u.Host) // as net/http resolves it, and not as it makes the Host field of it
+	}
 }
+
+// encoded percent-encodes spaces, control characters, all outside ASCII, and what is in more.
+func encoded(s, more string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7F || strings.IndexByte(more, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func outsideASCII(r rune) bool { return r > 0x7E }
 
 // ErrURL says that a URL is malformed, and not how.
 var ErrURL = errors.New("websocket: the URL is malformed (it is not shown, because it may contain a password)")
@@ -30,7 +50,7 @@ func ParseURL(rawURL string) (*url.URL, error) {
 		}
 		return nil, fmt.Errorf("websocket: %w", err)
 	}
-	HTTPScheme(u)
+	ForHTTP(u)
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("websocket: the URL has the scheme %q; it must be ws, wss, http or https", u.Scheme)
 	}

@@ -1,0 +1,89 @@
+package websocket_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/closeonce/websocket"
+)
+
+// TestDialRequestURI: the path and query that are sent, in the first request and behind a redirect, are percent-encoded as a browser
+// does it, and the path's own encoding stays. (Behind a redirect it does not if both are in one path: net/http has lost it then.)
+func TestDialRequestURI(t *testing.T) {
+	for uri, want := range map[string]string{
+		"/?q=a b HTTP/1.1": "/?q=a%20b%20HTTP/1.1", "/?n=Zoë": "/?n=Zo%C3%AB", "/é/%2F": "/%C3%A9/%2F", "/%2f?a={%zz}": "/%2f?a={%zz}",
+	} {
+		for _, redirected := range []bool{false, true} {
+			if redirected && uri == "/é/%2F" {
+				continue
+			}
+			bubble(t, func(t *testing.T) {
+				network := internet{}
+				got := ""
+				network.serve(t, "example.com:80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.RequestURI == "/from" {
+						w.Header().Set("Location", uri)
+						w.WriteHeader(http.StatusFound)
+						return
+					}
+					got = r.RequestURI
+				}))
+				url := "ws://example.com"
+				if redirected {
+					url += "/from"
+				} else {
+					url += uri
+				}
+				websocket.Dial(context.Background(), url, network.options(t))
+				if got != want {
+					t.Errorf("%s was sent as %s", url, got)
+				}
+			})
+		}
+	}
+}
+
+// TestDialReferer: behind a redirect nobody is told the URL before, in which there may be a token, but what the application says itself.
+func TestDialReferer(t *testing.T) {
+	for _, own := range []string{"", "http://example.com/start"} {
+		bubble(t, func(t *testing.T) {
+			network := internet{}
+			asked := make(chan http.Header, 1)
+			there := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header })
+			network.serve(t, "other.example:80", there)
+			trust := network.serveTLS(t, "example.com:443", http.RedirectHandler("ws://other.example/", http.StatusFound))
+			opts := network.options(t)
+			opts.HTTPClient.Transport.(*http.Transport).TLSClientConfig = trust
+			opts.HTTPClient.CheckRedirect = func(*http.Request, []*http.Request) error { return nil }
+			opts.HTTPHeader = http.Header{"Referer": {own}}
+			if own == "" {
+				opts.HTTPHeader = http.Header{"Authorization": {"secret"}, "cookie": {"secret=1"}}
+			}
+			websocket.Dial(context.Background(), "wss://example.com/?token=secret", opts)
+			if h := <-asked; h.Get("Referer") != own || strings.Contains(fmt.Sprint(h), "secret") {
+				t.Errorf("the other server was sent %v", h)
+			}
+		})
+	}
+}
+
+// TestDialAnswerCloses: net/http shows nothing of a Connection that has close, so the error does not say that there was none.
+func TestDialAnswerCloses(t *testing.T) {
+	for _, connection := range []string{"close", "close, Upgrade"} {
+		bubble(t, func(t *testing.T) {
+			network := internet{}
+			ln := network.listen(t, "example.com:80")
+			done := dialing(context.Background(), "ws://example.com/", network.options(t))
+			p := acceptRaw(t, ln)
+			p.SendRaw(answer(p.ReadRequest(), strings.Replace(switching, "Connection: Upgrade", "Connection: "+connection, 1)+"\r\n"))
+			d := <-done
+			if failed := new(websocket.HandshakeError); !errors.As(d.err, &failed) || !strings.Contains(d.err.Error(), `"Connection: close"`) {
+				t.Errorf("%s: %v", connection, d.err)
+			}
+		})
+	}
+}
