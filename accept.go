@@ -64,7 +64,8 @@ func Subprotocols(r *http.Request) []string {
 //
 // If the request is not a valid handshake, or if its Origin is not allowed, Accept
 // answers it with an HTTP status (see AcceptOptions.OnRefuse) and returns an error that
-// says what was wrong. The handler then just returns.
+// says what was wrong. The handler then just returns. The answer to a request with an Upgrade field has
+// "Connection: close", so that what the client has sent behind it is not taken for another request.
 //
 // Accept must be called before anything is written to w, and only once for a request.
 // Otherwise it returns an error and writes nothing.
@@ -271,13 +272,14 @@ func shed(rw *bufio.ReadWriter) {
 
 // refuse answers a request that is refused, and returns why.
 func (opts *AcceptOptions) refuse(w http.ResponseWriter, r *http.Request, refused *handshake.Refusal) error {
-	err := refusal(w.Header(), refused)
+	err := refusal(w.Header(), r, refused)
 	opts.answerRefused(w, r, refused.Status, err)
 	return err
 }
 
 // misused answers a request that fails by a mistake of the application's.
 func (opts *AcceptOptions) misused(w http.ResponseWriter, r *http.Request, err error) error {
+	handshake.EndRefused(w.Header(), r.ProtoMajor, r.Header)
 	opts.answerRefused(w, r, http.StatusInternalServerError, err)
 	return serverFault{err}
 }

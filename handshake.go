@@ -83,11 +83,12 @@ func Negotiate(r *http.Request, opts *AcceptOptions) (*Handshake, error) {
 	h := &Handshake{Status: http.StatusSwitchingProtocols, Header: http.Header{}}
 	if refused := opts.check(r); refused != nil {
 		h.Status = refused.Status
-		return h, refusal(h.Header, refused)
+		return h, refusal(h.Header, r, refused)
 	}
 	extensions, err := AnswerDeflate(r.Header["Sec-Websocket-Extensions"], opts.CompressionMode, opts.CompressionTuning)
 	if err != nil {
 		h.Status = http.StatusInternalServerError
+		handshake.EndRefused(h.Header, r.ProtoMajor, r.Header)
 		return h, serverFault{err}
 	}
 	answer := handshake.Answer{
@@ -143,11 +144,12 @@ func forbidden(r *http.Request) *handshake.Refusal {
 }
 
 // refusal sets the header fields of a refusal, and returns its error.
-func refusal(h http.Header, refused *handshake.Refusal) error {
+func refusal(h http.Header, r *http.Request, refused *handshake.Refusal) error {
 	if refused.Status == http.StatusUpgradeRequired {
 		h.Set("Connection", "Upgrade")
 		h.Set("Upgrade", "websocket")
 	}
+	handshake.EndRefused(h, r.ProtoMajor, r.Header)
 	if refused.Name != "" {
 		h[refused.Name] = []string{refused.Value} // in this spelling
 	}
@@ -219,9 +221,6 @@ func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z 
 	if packed := resp.Header.Get("Content-Encoding"); o.stream && packed != "" {
 		return "", nil, fmt.Errorf("the answer has Content-Encoding: %.64q, which must not be there", packed)
 	}
-	if length := resp.Header.Get("Content-Length"); o.stream && length != "" {
-		return "", nil, fmt.Errorf("the answer to the CONNECT has Content-Length: %.64q, which must not be there (RFC 9110, section 9.3.6): net/http reads no more than that, so dial over HTTP/1.1", length)
-	}
 	if !o.stream && resp.Close && resp.ProtoAtLeast(1, 1) && len(resp.Header["Connection"]) == 0 {
 		return "", nil, errors.New(`the answer has "Connection: close", behind which net/http does not show whether it has Upgrade too`)
 	}
@@ -232,6 +231,9 @@ func (o offer) check(resp *http.Response, threshold int) (subprotocol string, z 
 	agreed, accepted, err := handshake.CheckAnswer(resp.Header["Sec-Websocket-Extensions"], o.compress, o.deflate)
 	if err != nil {
 		return "", nil, fmt.Errorf("the answer has %w", err)
+	}
+	if length := resp.Header.Get("Content-Length"); o.stream && length != "" {
+		return "", nil, fmt.Errorf("the answer to the CONNECT has Content-Length: %.64q, which must not be there (RFC 9110, section 9.3.6): net/http reads no more than that, so dial over HTTP/1.1", length)
 	}
 	if accepted {
 		z = newCompression(agreed, true, threshold)

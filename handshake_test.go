@@ -73,6 +73,12 @@ func TestNegotiate(t *testing.T) {
 			if h.Status != tt.status || resp.StatusCode != tt.status {
 				t.Errorf("Negotiate says %d and Accept %d, want %d", h.Status, resp.StatusCode, tt.status)
 			}
+			if resp.Close { // then net/http's client has deleted the field
+				resp.Header["Connection"] = []string{"close"}
+				if resp.StatusCode == http.StatusUpgradeRequired {
+					resp.Header.Add("Connection", "Upgrade")
+				}
+			}
 			for _, field := range []string{"Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Sec-WebSocket-Version", "Allow"} {
 				if got, want := headerFields(h.Header, field), resp.Header.Values(field); !slices.Equal(got, want) {
 					t.Errorf("Negotiate has %s: %q, Accept sends %q", field, got, want)

@@ -166,6 +166,7 @@ func sameOrigin(r *http.Request) bool {
 // refuse answers a request that is refused.
 func (u *Upgrader) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) error {
 	err := HandshakeError{reason}
+	handshake.EndRefused(w.Header(), r.ProtoMajor, r.Header)
 	if u.Error != nil {
 		u.Error(w, r, status, err)
 	} else {

@@ -77,9 +77,6 @@ func newConn(ctx context.Context, s *stream, resp *http.Response, offered string
 	if packed := resp.Header.Get("Content-Encoding"); packed != "" {
 		return nil, fail("the answer has Content-Encoding: %.64q, which must not be there", packed)
 	}
-	if length := resp.Header.Get("Content-Length"); length != "" {
-		return nil, fail("the answer to the CONNECT has Content-Length: %.64q, which must not be there (RFC 9110, section 9.3.6): quic-go reads no more than that", length)
-	}
 	subprotocol, err := chosenSubprotocol(resp.Header, opts)
 	if err != nil {
 		return nil, fail("%v", err)
@@ -87,6 +84,9 @@ func newConn(ctx context.Context, s *stream, resp *http.Response, offered string
 	extensions := strings.Join(resp.Header.Values("Sec-WebSocket-Extensions"), ", ")
 	if extensions != "" && offered == "" {
 		return nil, fail("the answer has the extension %.64q, which was not offered", extensions)
+	}
+	if length := resp.Header.Get("Content-Length"); length != "" {
+		return nil, fail("the answer to the CONNECT has Content-Length: %.64q, which must not be there (RFC 9110, section 9.3.6): quic-go reads no more than that", length)
 	}
 	o := connOptions(opts)
 	o.Context, o.Subprotocol, o.Extensions, o.Offered = ctx, subprotocol, extensions, offered

@@ -3,6 +3,7 @@ package fasthttpws
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 )
@@ -42,6 +43,9 @@ func setHeader(h *fasthttp.ResponseHeader, before, after http.Header) {
 	for name, values := range after {
 		if stays(name) {
 			continue
+		}
+		if name == "Connection" { // of several lines fasthttp heeds the last
+			values = []string{strings.Join(values, ", ")}
 		}
 		for _, value := range values {
 			h.Add(name, value)

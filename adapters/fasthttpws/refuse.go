@@ -14,6 +14,9 @@ func refuse(ctx *fasthttp.RequestCtx, r *http.Request, opts *websocket.AcceptOpt
 	before := headerOf(&ctx.Response.Header)
 	w := &response{ctx: ctx, before: before, header: before.Clone()}
 	maps.Copy(w.header, h.Header)
+	if len(ctx.Request.Header.Peek("Upgrade")) > 0 && w.header.Get("Connection") != "close" { // as Negotiate does
+		w.header["Connection"] = append([]string{"close"}, w.header["Connection"]...)
+	}
 	if opts != nil && opts.OnRefuse != nil {
 		opts.OnRefuse(w, r, h.Status, err)
 	} else {

@@ -80,6 +80,15 @@ func CheckRequest(r Request) *Refusal {
 	return nil
 }
 
+// EndRefused adds "Connection: close" to the answer to a refused request that asks for an Upgrade. Something in between may take the
+// Upgrade for granted, and what the client sends behind the request must not be answered as another one. (HTTP/2 has no such field, and
+// net/http would end all streams.) It is in the first line, where net/http looks for it.
+func EndRefused(answer map[string][]string, major int, asked map[string][]string) {
+	if major == 1 && len(asked["Upgrade"]) > 0 && !HasToken(answer["Connection"], "close") {
+		answer["Connection"] = append([]string{"close"}, answer["Connection"]...)
+	}
+}
+
 // checkConnect compares a request of HTTP/2 or later with RFC 8441, section 4, and RFC 9220.
 func checkConnect(r Request) *Refusal {
 	protocol := r.Header[":protocol"]
