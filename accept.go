@@ -40,7 +40,7 @@ func Subprotocols(r *http.Request) []string {
 // or over HTTP/2 (RFC 8441), see below.
 //
 // Header fields that the handler has set on w are sent with the answer, except those of
-// the handshake itself. If the client offers none of opts.Subprotocols, a
+// the handshake itself and those of a body, such as Content-Type. If the client offers none of opts.Subprotocols, a
 // Sec-WebSocket-Protocol that is set on w is sent, and [Conn.Subprotocol] returns it.
 //
 // If w is wrapped by middleware, Accept calls w.WriteHeader(101) first, so that access
@@ -308,7 +308,7 @@ func (opts *AcceptOptions) answerRefused(w http.ResponseWriter, r *http.Request,
 // ctx is c.Context(). With the option EndOnShutdown, it is also cancelled at the
 // server's Shutdown. When serve returns, the connection is closed with 1000
 // (StatusNormalClosure). If it panics, the connection is closed with 1011
-// (StatusInternalError), and the panic is logged.
+// (StatusInternalError), and the panic is logged, if it is not [http.ErrAbortHandler].
 //
 // If the handshake fails, serve is not called; the client gets the response that [Accept]
 // or OnRefuse writes. If the server is the cause, by an option that is not valid or a

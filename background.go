@@ -153,7 +153,7 @@ func (c *Conn) tell(name string, f func()) {
 		v := recover()
 		err := &panicError{"Trace." + name, v, debug.Stack()}
 		if v == nil { // runtime.Goexit: the goroutine may end with the write turn, and no Close frame can be sent
-			c.end(err)
+			c.end((*closing).end, err)
 			return
 		}
 		c.closeFor(err, StatusInternalError, "internal error")
@@ -254,7 +254,7 @@ func (c *Conn) checkAlive(t int64) {
 	v, again := c.keepalive.Check(t, taken, outstanding, deaf, gone)
 	switch v {
 	case keepalive.Dead:
-		c.end(ErrPingTimeout)
+		c.end((*closing).end, ErrPingTimeout)
 		return
 	case keepalive.Ask:
 		c.sendPing(c.keepalive.Next(nil))

@@ -161,7 +161,7 @@ func (b *backlog) take(c *closing, a *account, z *deflate.Compressor, threshold 
 		}
 		t.at.Store(p.next.Load())
 		if !b.admit(t, p.message, f, a) && t.fullSince == 0 {
-			t.fullSince = alarm.Now()
+			t.fullSince, t.half = alarm.Now(), a.size/2
 			return taking{lags: t}
 		}
 		tried = false
@@ -219,9 +219,9 @@ func (b *backlog) drained(a *account) {
 	}
 }
 
-// full reports whether the member has been full, and no half of it has drained since.
+// full reports whether a message did not fit, and half of what waited then has not left since.
 func (a *account) full(t *topic) bool {
-	if a.size <= a.limit/2 && t.waiting <= t.rules.most/2 {
+	if a.size <= t.half && t.waiting <= t.rules.most/2 {
 		t.fullSince = 0
 	}
 	return t.fullSince != 0

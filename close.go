@@ -17,8 +17,8 @@ import "cmp"
 // sender.collect asks it for every frame that leaves, while holding the write turn. The state moves before the bytes go
 // out, so a Close that was written in part counts as sent.
 //
-// closing holds all that a connection knows of its end. It has one method for each event. Each method changes the state and
-// returns the acts that Conn must perform after unlocking (Conn.perform). This file is pure.
+// closing holds all that a connection knows of its end. Each event has a method, which changes the state and returns the acts that Conn
+// must perform after unlocking (Conn.perform). This file is pure.
 
 // closeState is how far the closing handshake has come.
 type closeState uint8
@@ -151,6 +151,7 @@ type closing struct {
 	eof           bool // the stream from the peer has ended
 	handshakeDone bool // both Close frames were exchanged
 	over          bool // the connection has ended: calls return cause. The net.Conn may still be open
+	abandoned     bool // CloseNow has ended it: what has come is for nobody
 	ended         bool // the net.Conn is closed, or is being closed
 	hungUp        bool // Close has nothing more to wait for; set by Conn
 	noWrites      bool // a write to the net.Conn has failed; result holds its error
@@ -347,10 +348,14 @@ func (c *closing) end(reason error) acts {
 	case c.over:
 		return 0
 	}
-	c.over = true
-	c.cause = cmp.Or(c.cause, reason)
-	c.result = reason
+	c.over, c.cause, c.result = true, cmp.Or(c.cause, reason), reason
 	return interruptRead | interruptWrite | lastTry | endContext
+}
+
+// abandon handles CloseNow. If the connection has ended already, what came before can still be read.
+func (c *closing) abandon(reason error) acts {
+	c.abandoned = c.abandoned || !c.over
+	return c.end(reason)
 }
 
 // gone gives up the net.Conn after the last attempt. arrive: bytes were sent that must not be lost in a reset.
@@ -380,8 +385,8 @@ func (c *closing) delivers() bool {
 	return (c.state == open || c.state == closeSent && c.half) && !c.drops() && !c.over
 }
 
-// closedByUs reports whether what still comes is for nobody, since we began.
-func (c *closing) closedByUs() bool { return c.by == us && !c.half }
+// closedByUs reports whether what still comes is for nobody, since we began or gave up.
+func (c *closing) closedByUs() bool { return c.by == us && !c.half || c.abandoned }
 
 // drops reports whether data is discarded, even if it arrived before the end began.
 func (c *closing) drops() bool { return c.closedByUs() || c.by == violation || c.closeRead }
@@ -393,8 +398,3 @@ func (c *closing) reads() bool {
 
 // deaf reports whether nothing that arrives is parsed any more.
 func (c *closing) deaf() bool { return c.eof || c.handshakeDone || c.by == peer || c.by == violation }
-
-// quiet reports whether nothing has begun to close.
-func (c *closing) quiet() bool {
-	return c.cause == nil && c.state == open && !c.closeRead && !c.noWrites && !c.eof
-}

@@ -29,7 +29,7 @@ type closingKey struct {
 	by                                             initiator
 	server, passive, half                          bool
 	closeRead, eof, handshakeDone, over, ended     bool
-	noWrites                                       bool
+	noWrites, abandoned                            bool
 	payload                                        string
 	cause, result                                  error
 	closeLeft, timer, keptReading, woken, readOver bool // the ghost's
@@ -52,14 +52,14 @@ type closingLife struct {
 
 func (l *closingLife) key() closingKey {
 	c, g := &l.closing, &l.ghost
-	return closingKey{c.state, c.ours, c.by, c.server, c.passive, c.half, c.closeRead, c.eof, c.handshakeDone, c.over, c.ended, c.noWrites, c.payload,
+	return closingKey{c.state, c.ours, c.by, c.server, c.passive, c.half, c.closeRead, c.eof, c.handshakeDone, c.over, c.ended, c.noWrites, c.abandoned, c.payload,
 		c.cause, c.result, g.closeLeft, g.timer, g.keptReading, g.woken, g.readOver}
 }
 
 func (k closingKey) life() closingLife {
 	return closingLife{
 		closing{state: k.state, ours: k.ours, by: k.by, server: k.server, passive: k.passive, half: k.half, closeRead: k.closeRead, eof: k.eof, handshakeDone: k.handshakeDone, over: k.over,
-			ended: k.ended, noWrites: k.noWrites, payload: k.payload, cause: k.cause, result: k.result},
+			ended: k.ended, noWrites: k.noWrites, abandoned: k.abandoned, payload: k.payload, cause: k.cause, result: k.result},
 		ghost{k.closeLeft, k.timer, k.keptReading, k.woken, k.readOver},
 	}
 }
@@ -73,7 +73,7 @@ func (k closingKey) String() string {
 	for _, f := range []struct {
 		name string
 		set  bool
-	}{{"server", k.server}, {"passive", k.passive}, {"half", k.half}, {"closeRead", k.closeRead}, {"eof", k.eof}, {"handshakeDone", k.handshakeDone}, {"over", k.over}, {"ended", k.ended}, {"noWrites", k.noWrites},
+	}{{"server", k.server}, {"passive", k.passive}, {"half", k.half}, {"closeRead", k.closeRead}, {"eof", k.eof}, {"handshakeDone", k.handshakeDone}, {"over", k.over}, {"ended", k.ended}, {"noWrites", k.noWrites}, {"abandoned", k.abandoned},
 		{"[close left]", k.closeLeft}, {"[timer]", k.timer}, {"[kept reading]", k.keptReading}, {"[woken]", k.woken}, {"[read over]", k.readOver}} {
 		if f.set {
 			s.WriteString(", " + f.name)
@@ -118,6 +118,7 @@ var closingEvents = []closingEvent{
 	{"noRead, eof", act(func(l *closingLife) acts { return l.noRead(errNoRead, true) }), nil},
 	{"timedOut", act(func(l *closingLife) acts { l.timer = false; return l.timedOut(errTimedOut) }), func(l *closingLife) bool { return l.timer }},
 	{"end", act(func(l *closingLife) acts { return l.end(errNow) }), nil},
+	{"abandon", act(func(l *closingLife) acts { return l.abandon(errNow) }), nil},
 	// lastWords: whoever lets go of the write turn while the connection is ending.
 	{"gone, wrote", act(func(l *closingLife) acts { return l.gone(true) }), isEnding},
 	{"gone", act(func(l *closingLife) acts { return l.gone(false) }), isEnding},
@@ -227,8 +228,10 @@ func brokenState(l *closingLife) string {
 		return "CloseWrite was called, and no Close is due"
 	case l.half && l.cause == nil && !l.closeRead && !l.over && !l.delivers():
 		return "after CloseWrite the application hears nothing"
-	case l.half && l.drops() && !l.closeRead && l.by != violation:
+	case l.half && l.drops() && !l.closeRead && l.by != violation && !l.abandoned:
 		return "after CloseWrite what was read ahead is dropped"
+	case l.abandoned && (!l.over || !l.closedByUs() || !l.drops()):
+		return "after CloseNow what came before it is delivered"
 	case l.asks() && (!l.told() || l.closeRead):
 		return "the application is to answer, and is not told"
 	case l.ours == due && l.closeLeft, l.ours == written && !l.closeLeft && !l.ended:
@@ -299,7 +302,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "the last attempt is made once, when it is over before the handshake is"
 	case hangUp == closeGently && !after.handshakeDone:
 		return "it is closed gently before both Close frames are through"
-	case hangUp == linger && (before.noWrites || after.handshakeDone && event != "end"):
+	case hangUp == linger && (before.noWrites || after.handshakeDone && event != "end" && event != "abandon"):
 		return "nothing was written that should arrive"
 	case before.ended && a != 0 && event != "CloseRead":
 		return "there is nothing left to do"
@@ -313,7 +316,7 @@ func brokenStep(before, after *closingLife, event string, a acts, yes bool) stri
 		return "the application reads nothing any more, and a blocked Read is not told"
 	case event == "beginHalf" && !before.drops() && after.drops() && before.state == open:
 		return "CloseWrite ends the reading"
-	case event != "end" && event != "received" && !strings.HasPrefix(event, "fail") && before.result == errNoRead && after.result != before.result && !after.handshakeDone:
+	case event != "end" && event != "abandon" && event != "received" && !strings.HasPrefix(event, "fail") && before.result == errNoRead && after.result != before.result && !after.handshakeDone:
 		return "that the stream has ended is worth more than what came of it"
 	case event == "noRead, eof" && (before.ours == due || before.ours == leaving) && !before.over && !before.noWrites && after.over:
 		return "the peer's closing its half of TCP is the end of a Close that is due"

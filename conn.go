@@ -119,7 +119,8 @@ func (z *inflating) end() {
 	*z = inflating{}
 }
 
-// Subprotocol returns the agreed subprotocol (RFC 6455, section 1.9), spelled as the client offered it, or "" if there is none.
+// Subprotocol returns the agreed subprotocol (RFC 6455, section 1.9), spelled as in the server's answer, or "" if there is none. [Accept]
+// spells it as the client offered it, unless the handler has set it.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // LocalAddr returns the local network address.
@@ -129,7 +130,7 @@ func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
 func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
 
 // SetReadLimit sets how many bytes a message may have after decompression: 1 MiB by default, no limit if n is negative, and only
-// empty messages if it is 0. It applies from the next frame on. A larger message closes the connection with 1009 (RFC 6455, section
+// empty messages if it is 0. It applies from the next frame on, and in a compressed message at once. A larger message closes the connection with 1009 (RFC 6455, section
 // 7.4.1), and calls return an error that wraps [ErrMessageTooBig].
 func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 
@@ -144,7 +145,7 @@ func (c *Conn) unlock() {
 	cl, s := &c.closing, &c.sender
 	f := bit(hasPending, s.pending(cl)) | bit(hasCorked, s.corked) | bit(writerIsOpen, s.writer != noWriter) |
 		bit(backlogged, s.backlog.waits()) | bit(subscribed, s.backlog != nil && s.backlog.topics.first != nil)
-	if cl.quiet() {
+	if cl.cause == nil && cl.state == open && !cl.closeRead && !cl.noWrites && !cl.eof { // the usual case, in short
 		f |= delivering
 	} else {
 		f |= cl.flags()

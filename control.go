@@ -16,7 +16,8 @@ import (
 //
 // Close returns nil if both Close frames were exchanged, whichever side began. It waits for at most the option CloseTimeout,
 // 5 s by default, and then ends the connection. If a Close frame is missing then, it returns an error, which is
-// [os.ErrDeadlineExceeded] after that time. Messages that Write has accepted are sent before the Close frame. Messages that
+// [os.ErrDeadlineExceeded] after that time. Messages that Write has accepted are sent before the Close frame,
+// but for those that wait behind the open message of a Writer, among whose fragments none may be. Messages that
 // were not read, and data that the peer still sends, are dropped. If the peer closes its half of TCP without a Close frame, ours
 // still has its time to leave, and Close then returns [io.ErrUnexpectedEOF].
 //
@@ -113,7 +114,7 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 // arrives. It is closed in the background when the peer has closed its half, after a second at the latest. Otherwise TCP is closed, and
 // if the peer has sent bytes that were not read, what it has yet to take is lost: [Conn.Flush] and [Conn.Close] wait.
 func (c *Conn) CloseNow() error {
-	c.end(errClosedNow)
+	c.end((*closing).abandon, errClosedNow)
 	c.transport.AwaitReleased()
 	return nil
 }

@@ -26,8 +26,8 @@ import (
 // Dial opens a WebSocket (RFC 6455, section 4.1). The scheme of u is ws or wss, or http or https for the same. opts may
 // be nil.
 //
-// ctx bounds the handshake and must not be nil. When it is done, Dial returns an error that wraps ctx.Err(). Afterwards ctx
-// has no effect on the connection.
+// ctx bounds the handshake and must not be nil. When it is done before the server has answered, Dial returns an error that wraps
+// ctx.Err(). Afterwards ctx has no effect on the connection.
 //
 // The request goes through opts.HTTPClient, so proxies, TLS settings, cookies and redirects work as for any other request,
 // with three exceptions. First, a ws URL goes through an HTTP proxy by CONNECT, because a proxy would drop the Upgrade header

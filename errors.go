@@ -27,11 +27,11 @@ var (
 )
 
 // A ProtocolError says how the peer broke the protocol. The connection was
-// closed with Code (RFC 6455, section 7.1.7).
+// closed with Code (RFC 6455, section 7.1.7), unless a Close frame had left before.
 type ProtocolError struct {
-	// Code is the status code that the peer was sent.
+	// Code is the status code that the peer was sent, or would have been.
 	Code StatusCode
-	// Reason says what the peer did, and which section forbids it.
+	// Reason says what the peer did, and for a frame which section forbids it.
 	Reason string
 }
 

@@ -346,10 +346,10 @@ func (c *Conn) perform(a acts) {
 	}
 }
 
-// end ends the connection without a closing handshake.
-func (c *Conn) end(reason error) {
+// end ends the connection without a closing handshake, by one of closing's events: end or, for CloseNow, abandon.
+func (c *Conn) end(event func(*closing, error) acts, reason error) {
 	c.mu.Lock()
-	a := c.closing.end(reason)
+	a := event(&c.closing, reason)
 	c.unlock()
 	c.perform(a)
 }
@@ -394,7 +394,7 @@ func (c *Conn) failedUnder(ctx context.Context, err error) error {
 	err = c.explain(ctx, err)
 	// Not after the end: then contexts derived from Conn.Context are done because of it.
 	if c.closeOnCancel && !c.lifetime.Past() && errors.Is(err, ctx.Err()) {
-		c.end(errClosed{fmt.Sprintf("the connection was closed here, since the context of a call ended (%v)", context.Cause(ctx))})
+		c.end((*closing).abandon, errClosed{fmt.Sprintf("the connection was closed here, since the context of a call ended (%v)", context.Cause(ctx))})
 	}
 	return err
 }

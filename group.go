@@ -79,7 +79,7 @@ type MemberStats struct {
 	Queued  int           // messages of the group that wait for it
 	Bytes   int           // that wait for it, of other groups and of its own too
 	Dropped uint64        // messages that the group's policy dropped
-	Full    time.Duration // for how long there has been no room; 0: there is
+	Full    time.Duration // how long ago a message had no room; 0: all have had, since half of what waited then has left
 }
 
 // A member is a connection in a group.

@@ -1163,3 +1163,46 @@ func TestGroupUntaken(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowAtHalfTheLimit: less than half the limit waits, and larger messages have no room. OnSlow is called for the first of them only,
+// and if nothing leaves, the grace ends. What leaves counts from there on: half of it is enough.
+func TestSlowAtHalfTheLimit(t *testing.T) {
+	for _, drains := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			called := 0
+			g := Group{OnSlow: func(*Conn, MemberStats) { called++ }}
+			m := joinedMember(t, &g, config{settings: newSettings(100<<10, 0, -1)}, 1<<10)
+			m.stall(t, 8<<10)
+			var small []string
+			for range 40 {
+				small = append(small, strings.Repeat("x", 1000))
+				broadcast(t, &g, small[0])
+			}
+			large := strings.Repeat("y", 70<<10)
+			for range 10 {
+				broadcast(t, &g, large)
+				time.Sleep(100 * time.Millisecond)
+			}
+			if s, _ := g.Member(m.c); called != 1 || s.Full == 0 || s.Dropped != 10 {
+				t.Errorf("OnSlow was called %d times; %+v", called, s)
+			}
+			if drains {
+				m.p.ReadFrame("the large one")
+				for range 35 {
+					m.p.WantText("what waited", small[0])
+				}
+				synctest.Wait()
+				broadcast(t, &g, large)
+				synctest.Wait()
+				if s, _ := g.Member(m.c); called != 1 || s.Full != 0 || s.Dropped != 10 {
+					t.Errorf("half has left: OnSlow was called %d times; %+v", called, s)
+				}
+			}
+			time.Sleep(2 * defaultGrace)
+			if s := g.Stats(); (s.Closed == 0) != drains {
+				t.Errorf("%+v", s)
+			}
+			m.c.CloseNow()
+		})
+	}
+}

@@ -58,9 +58,13 @@ func NetConn(ctx context.Context, c *Conn, msgType MessageType) net.Conn {
 	}
 	c.SetReadLimit(-1)
 	n := &netConn{c: c, typ: msgType}
-	n.stop = context.AfterFunc(ctx, func() {
-		c.end(fmt.Errorf("%w, because NetConn's context is done: %w", errClosedNow, ctx.Err()))
-	})
+	end := func() {
+		c.end((*closing).abandon, fmt.Errorf("%w, because NetConn's context is done: %w", errClosedNow, ctx.Err()))
+	}
+	n.stop = context.AfterFunc(ctx, end)
+	if ctx.Err() != nil {
+		end() // before any call, and not only soon
+	}
 	if ctx.Done() != nil { // ctx may outlive the connection: it must not keep that in memory
 		context.AfterFunc(c.Context(), func() { n.stop() })
 	}

@@ -17,7 +17,7 @@ type AcceptOptions struct {
 	// first. The first of them that the client offers is chosen; the comparison
 	// ignores case. If there is none, a Sec-WebSocket-Protocol header field that the
 	// handler has set on its ResponseWriter is sent. Empty names are ignored. A name may
-	// have any characters except commas, spaces and control characters, although RFC 6455
+	// have any printable ASCII characters except commas and spaces, although RFC 6455
 	// requires a token.
 	Subprotocols []string
 
@@ -57,7 +57,8 @@ type AcceptOptions struct {
 	CompressionMode CompressionMode
 
 	// CompressionThreshold is the size in bytes of the smallest message that is
-	// compressed. Default: 512, or 128 with context takeover. Negative: 0.
+	// compressed. Default: 512, or 128 with context takeover. Negative: 0. A Writer's message
+	// of several fragments is compressed whatever its size, unless it is math.MaxInt.
 	CompressionThreshold int
 
 	// CompressionTuning sets windows, takeover by direction, and effort.
@@ -92,11 +93,10 @@ type AcceptOptions struct {
 
 	// CloseOnCancel makes a context that ends a call also end the connection, as in
 	// github.com/coder/websocket. It applies to Read, AppendRead, Messages, Reader, Write,
-	// Writer, Ping, and the methods of a message's reader and writer. The call returns the
-	// context's error. The connection ends as by [Conn.CloseNow], without a closing
-	// handshake: the peer sees the end of the stream, which browsers report as 1006. All
-	// other blocked calls, and all later ones, return an error that wraps [net.ErrClosed],
-	// and not the context's error.
+	// WritePrepared, Writer, Ping, and the methods of a message's reader and writer. The call returns the context's error.
+	// The connection ends as by [Conn.CloseNow], without a closing handshake: the peer sees the end of the stream, which
+	// browsers report as 1006. All other blocked calls, and all later ones, return an error that wraps [net.ErrClosed], and
+	// not the context's error.
 	//
 	// It also applies if the context was done before the call, and to the context of
 	// [Conn.CloseRead]. It does not apply to [Conn.CloseContext] and to the deadlines of
@@ -242,7 +242,7 @@ type Trace struct {
 	FrameWritten func(c *Conn, f FrameInfo)
 
 	// MessageRead is called for each message that the application has read to its end, or skipped, just before the call
-	// that reads it returns. Messages that arrived before the connection's end can be read after it; it is called for them, too.
+	// that reads it returns. Messages that arrived before the connection's end can be read after it, unless CloseNow or Close was called; it is called for them, too.
 	MessageRead func(c *Conn, m MessageInfo)
 
 	// MessageWritten is called for each message that Write, TryWrite, WritePrepared, TryWritePrepared or a Writer's Close

@@ -51,7 +51,7 @@ func (c *Conn) AppendRead(ctx context.Context, buf []byte) (MessageType, []byte,
 // A Message is what [Conn.Messages] yields.
 type Message struct {
 	Type MessageType
-	// Data is valid until the next step of the loop.
+	// Data is valid until the next step of the loop, or its end.
 	Data []byte
 }
 

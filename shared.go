@@ -172,7 +172,8 @@ type topic struct {
 	size      int    // of the queue's limit that they take
 	searched  uint64 // of its segments that wait, none has a smaller number
 	dropped   uint64 // by the group's policy
-	fullSince int64  // when a message did not fit; 0: all have, since the backlog was half empty
+	fullSince int64  // when a message did not fit; 0: all have, since half of what waited then has left
+	half      int    // of what waited then, in bytes
 }
 
 // SlowPolicy says what a [Group] does with a member that has no room for a message: its queue is full, and the kernel takes no
@@ -182,8 +183,9 @@ type topic struct {
 type SlowPolicy int
 
 const (
-	// CloseAfterGrace drops messages for the member until half of what waits for it has left. If that takes longer than
-	// Grace, the member is closed with 1013 (StatusTryAgainLater), and is no member any more.
+	// CloseAfterGrace drops messages that have no room. If half of what waited for the member when it dropped the first one
+	// has not left within Grace, the member is closed with 1013 (StatusTryAgainLater), and is no member any more. Of what is
+	// written in one system call, up to a whole large message, all counts as waiting until the last of it is taken.
 	CloseAfterGrace SlowPolicy = iota
 	// CloseSlow closes the member at once, with 1013 (StatusTryAgainLater). It is no member any more.
 	CloseSlow

@@ -16,7 +16,8 @@ func (g *Group) Shutdown(ctx context.Context) (closed int, err error) {
 	return g.Close(ctx, StatusGoingAway, "the server is shutting down")
 }
 
-// Close closes all members at once, with code and reason, as [Conn.Close] does. What was broadcast before is sent first.
+// Close closes all members at once, with code and reason, as [Conn.Close] does. What was broadcast before is sent first, unless it
+// waits behind the open message of a member's Writer.
 // From then on Add refuses new members with the same code and reason.
 //
 // It waits for the closing handshakes, each at most as long as the connection's close timeout. When ctx is done, it ends
@@ -38,7 +39,7 @@ func (g *Group) Close(ctx context.Context, code StatusCode, reason string) (clos
 			if hungUp, _ := m.conn.outcome(); !hungUp {
 				err = ctx.Err()
 				m.part(g.parting())
-				m.conn.end(errClosedNow)
+				m.conn.end((*closing).abandon, errClosedNow)
 			}
 		}
 	}

@@ -3,7 +3,9 @@ package websocket
 // This file has the counters of a connection. Conn.Stats in control.go combines them.
 
 import (
+	"errors"
 	"math"
+	"net"
 	"time"
 )
 
@@ -39,7 +41,7 @@ type Stats struct {
 // Traffic counts one direction of a connection.
 //
 // A received message counts when the application has read it to its end, or skipped it. A received frame counts when its
-// header was read and found legal. A message or frame that is sent counts when it begins to leave. WireBytes counts bytes
+// header was read and found legal, a control frame when it was read whole. A message or frame that is sent counts when it begins to leave. WireBytes counts bytes
 // that were read from the net.Conn, or that it has taken.
 type Traffic struct {
 	Messages int64
@@ -83,10 +85,12 @@ func (c *closing) began() (StatusCode, ClosedBy) {
 	switch {
 	case c.by == us:
 		by = ClosedByLocal
-	case c.by == violation:
-		by = ClosedByViolation
 	case closeCame:
 		return said.Code, ClosedByPeer
+	case c.by == violation && (c.half || errors.Is(c.cause, net.ErrClosed)): // the violation came behind our Close
+		by = ClosedByLocal
+	case c.by == violation:
+		by = ClosedByViolation
 	case c.cause == nil:
 		return 0, ClosedByNobody
 	default:

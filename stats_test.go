@@ -388,6 +388,18 @@ func TestStatsClosed(t *testing.T) {
 			t.c.CloseNow()
 			t.want("Close", closed)
 		}, ClosedByLocal, 4000},
+		"a violation behind our Close": {func(t *connTest) {
+			closed := start(func() error { return t.c.Close(4000, "") })
+			t.p.WantClose("ours", 4000)
+			t.p.Send(wiretest.Continuation("of nothing"))
+			t.want("Close", closed)
+		}, ClosedByLocal, 4000},
+		"a violation behind CloseWrite": {func(t *connTest) {
+			t.c.CloseWrite(4000, "")
+			t.p.WantClose("ours", 4000)
+			t.p.Send(wiretest.Continuation("of nothing"))
+			t.c.Read(bg)
+		}, ClosedByLocal, 4000},
 		"a message after CloseRead": {func(t *connTest) {
 			t.c.CloseRead(bg)
 			t.p.SendText("x")

@@ -25,7 +25,8 @@ func opcodeOf(typ MessageType, p []byte, anyText bool) (opcode, error) {
 }
 
 // Write sends p as one message in one frame (RFC 6455, section 6.1). Text must be UTF-8. The caller may change p
-// afterwards.
+// afterwards. No other frame can leave amid a frame: if the peer takes so long for a large one that its Pings would stay without an
+// answer for too long, use a [Conn.Writer], between whose fragments Pongs leave.
 //
 // Write returns when the kernel or the connection's queue has taken the message. The queue takes it if another write is under
 // way or messages of a [Group] wait, unless it is to be compressed: then Write waits for its turn. The queue also takes
@@ -92,7 +93,7 @@ func (z *compression) compresses(n int) bool { return int64(n) >= z.threshold.Lo
 
 // SetCompressionThreshold sets the size in bytes of the smallest message that is compressed from now on, as the option
 // CompressionThreshold does: 0 is the default, and a negative n stands for 0. [math.MaxInt] switches the compression of what is
-// sent off. Without permessage-deflate it does nothing.
+// sent off. A Writer's message of several fragments is compressed whatever its size. Without permessage-deflate it does nothing.
 func (c *Conn) SetCompressionThreshold(n int) {
 	if c.deflate != nil {
 		c.deflate.setThreshold(n)

@@ -50,7 +50,7 @@ type permanentError struct{ error }
 
 // From returns a Conn for a connection of the core. Its handlers for Pings and Pongs are never called, Pings and
 // the peer's Close are answered by the connection itself, and options keep their values: text is checked for UTF-8, and there is a read
-// limit, unless [Conn.SetReadLimit] lifts it.
+// limit, unless [Conn.SetReadLimit] lifts it. ([Conn.EnableWriteCompression] sets the threshold of compression to its default.)
 func From(c *websocket.Conn) *Conn {
 	return &Conn{c: c, size: defaultWriteBuffer}
 }

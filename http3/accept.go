@@ -23,7 +23,8 @@ func (f serverFault) Unwrap() error { return f.error }
 
 // Accept accepts a WebSocket over HTTP/3 (RFC 9220), in a handler of quic-go's [http3.Server]. All else is as with
 // [websocket.Accept], to which it leaves requests of other versions of HTTP, so that one handler may serve them all: it checks the
-// request and its Origin, writes the response if it refuses, and the handler may return before the connection ends.
+// request and its Origin, writes the response if it refuses, and over HTTP/3 the handler may return before the connection ends (over
+// HTTP/2 it must not).
 //
 // Middleware learns of the answer by WriteHeader(200). A wrapper's WriteHeader must not change that status or the handshake's own
 // fields. If it does, Accept returns an error that names what was changed, and the client gets the wrapper's own status, or its

@@ -13,9 +13,9 @@ import (
 
 // Handler is [websocket.Handler] for HTTP/3 too: it accepts WebSockets and runs serve for each in a goroutine of its own, with
 // [websocket.Conn.Context]. When serve returns, the connection is closed with 1000 (StatusNormalClosure). If it panics, the connection
-// is closed with 1011 (StatusInternalError), and the panic is logged. If the handshake fails, serve is not called; if the server
-// is the cause, by an option that is not valid or a middleware that prevents the handshake, the error is logged. Logs go to
-// the Logger of the [http3.Server], or to slog's default. The option EndOnShutdown has no effect over HTTP/3.
+// is closed with 1011 (StatusInternalError), and the panic is logged, if it is not [http.ErrAbortHandler]. If the handshake fails, serve
+// is not called; if the server is the cause, by an option that is not valid or a middleware that prevents the handshake, the error is
+// logged. Logs go to the Logger of the [http3.Server], or to slog's default. The option EndOnShutdown has no effect over HTTP/3.
 //
 // Requests of other versions of HTTP are left to websocket.Handler.
 func Handler(opts *websocket.AcceptOptions, serve func(ctx context.Context, c *websocket.Conn)) http.Handler {

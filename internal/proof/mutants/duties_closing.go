@@ -4,6 +4,7 @@ package mutants
 var closingDuties = []Duty{
 	// What closing wants done.
 	{Mutant{"violation-untold", "Close does not tell that the peer broke the protocol meanwhile", []Edit{{"closing.fail", "c.result = cause", ""}}}, By{".", "TestCloseAmidViolation"}},
+	{Mutant{"closenow-delivers", "after CloseNow, Read returns what came before", []Edit{{"closing.abandon", "c.abandoned = c.abandoned || !c.over", ""}}}, By{".", "TestNothingAfterCloseNow"}},
 	{Mutant{"begin-unbounded", "a closing that we begin is not bounded in time", []Edit{{"closing.begin", "return bound | ", "return "}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"begin-read-blocked", "a blocked Read does not hear of our Close", []Edit{{"closing.begin", "interruptRead | ", ""}}}, By{".", "TestAllClosingStates"}},
 	{Mutant{"begin-unread", "nobody reads the answer to our Close", []Edit{{"closing.begin", " | keepReading", ""}}}, By{".", "TestAllClosingStates"}},

@@ -53,6 +53,7 @@ var groupsDuties = []Duty{
 	{Mutant{"grace-looks-once", "a grace that has not ended is not looked at again", []Edit{{"Group.endGrace", "g.armLocked(wait)", "_ = wait"}}}, By{".", "TestGroupGraces"}},
 	{Mutant{"grace-once", "a member has one grace in its life", []Edit{{"Group.endGrace", "m.listed = false", "_ = m"}}}, By{".", "TestGroupGrace"}},
 	{Mutant{"grace-goes-on", "a member that has caught up is still full", []Edit{{"account.full", "t.fullSince = 0", ""}}}, By{".", "TestGroupGrace"}},
+	{Mutant{"grace-of-half-the-limit", "a member that takes nothing is full no more, since half of its queue is free", []Edit{{"account.full", "a.size <= t.half", "a.size <= a.limit/2"}}}, By{".", "TestSlowAtHalfTheLimit"}},
 	{Mutant{"grace-of-another", "a member is closed for how slow it was before it left and joined again", []Edit{{"member.close", "c.sender.backlog.topicOf(&g.rules) != &m.topic", "c.sender.backlog.topicOf(&g.rules) == nil"}}}, By{".", "TestGroupGraceOfAnother"}},
 	{Mutant{"slow-behind-backlog", "the Close of a slow member waits behind the group's messages", []Edit{{"member.close", "c.sender.backlog.dropAll(&m.topic, &c.sender.account)", ""}}}, By{".", "TestGroupPolicies"}},
 
@@ -61,7 +62,7 @@ var groupsDuties = []Duty{
 	{Mutant{"end-leaves-no-group", "a connection that has ended stays in its groups", []Edit{{"Conn.leaveGroups", "t.of.left()", ""}}}, By{".", "TestGroupLeaves"}},
 	{Mutant{"remove-forgets", "what was broadcast before Remove is not sent", []Edit{{"Group.Remove", "c.pull()", ""}}}, By{".", "TestGroup"}},
 	{Mutant{"late-not-refused", "who joins after Shutdown is not closed", []Edit{{"Group.add", "c.closeFor(errShut, shut.code, shut.reason)", ""}}}, By{".", "TestGroupShutdown"}},
-	{Mutant{"shutdown-cuts-nobody", "Shutdown leaves those who do not answer", []Edit{{"Group.Close", "m.conn.end(errClosedNow)", ""}}}, By{".", "TestGroupShutdown"}},
+	{Mutant{"shutdown-cuts-nobody", "Shutdown leaves those who do not answer", []Edit{{"Group.Close", "m.conn.end((*closing).abandon, errClosedNow)", ""}}}, By{".", "TestGroupShutdown"}},
 	{Mutant{"shutdown-cuts-in-silence", "who has not said good-bye is cut without a Close", []Edit{{"Group.Close", "m.part(g.parting())", ""}}}, By{".", "TestServerGroupWithoutGoodbye"}},
 	{Mutant{"farewell-late", "who says good-bye is a member before the group knows it", []Edit{{"Group.list", "if farewell != nil {", "if farewell != nil && m.index >= 0 {"}}}, By{".", "TestServerGroupTells"}},
 	{Mutant{"shutdown-tells-nobody", "who says good-bye is not told by the group", []Edit{{"Group.sayGoodbye", "farewell()\n", "\n"}}}, By{".", "TestServerGroupTells"}},

@@ -63,10 +63,10 @@ var Table = []Mutant{
 	{"close-waits-forever", "Close has no time-out", []Edit{{"Conn.ring", "if due.Has(alarmClose) {", "if due.Has(alarmClose) && t == 0 {"}}},
 	{"second-close-hangs", "a second Close takes the read turn for itself", []Edit{{"Conn.CloseContext", "code, reason, misuse := checkClose(code, reason)\n",
 		"code, reason, misuse := checkClose(code, reason)\n\tif c.has(closedByUs) {\n\t\tc.supervisor.Turn.Await(nil, nil)\n\t}\n"}}},
-	{"closenow-polite", "CloseNow waits for the closing handshake", []Edit{{"Conn.CloseNow", "c.end(errClosedNow)", "c.Close(StatusNormalClosure, \"\")"}}},
+	{"closenow-polite", "CloseNow waits for the closing handshake", []Edit{{"Conn.CloseNow", "c.end((*closing).abandon, errClosedNow)", "c.Close(StatusNormalClosure, \"\")"}}},
 	{"close-ignores-context", "CloseContext does not look at its context", []Edit{{"Conn.CloseContext", "case <-ctx.Done():", "case <-make(chan int):"}}},
 	{"half-close-counts", "the closing handshake is over with our Close half written", []Edit{{"closing.received", "case action == finish && c.ours == written:", "case action == finish:"}}},
-	{"cause-overwritten", "a later reason replaces the first", []Edit{{"closing.end", "c.cause = cmp.Or(c.cause, reason)", "c.cause = reason"}}},
+	{"cause-overwritten", "a later reason replaces the first", []Edit{{"closing.end", "cmp.Or(c.cause, reason), reason", "reason, reason"}}},
 	{"lost-is-eof", "a lost connection looks like the end of a stream", []Edit{{"endOfStream.Unwrap", "return io.ErrUnexpectedEOF", "return io.EOF"}}},
 
 	// Pings.
@@ -75,7 +75,7 @@ var Table = []Mutant{
 	{"pong-blocks", "who reads a Ping waits until the Pong has left", []Edit{{"Conn.pong", "c.unlock()\n", "c.unlock()\n\tif c.awaitWrite(c.Context()) == nil {\n\t\tc.writeOut()\n\t}\n"}}},
 	{"pong-unsolicited", "a Ping is answered twice", []Edit{{"sender.collectControl", "s.appendFrame(b, finBit|firstByte(opPong), p[1:n])\n", "s.appendFrame(b, finBit|firstByte(opPong), p[1:n])\n\t\ts.appendFrame(b, finBit|firstByte(opPong), p[1:n])\n"}}},
 	{"ping-returns-at-once", "Ping does not wait for the Pong", []Edit{{"Conn.Ping", "case <-w.Answered:\n\t\treturn nil\n\tcase <-ctx", "case <-passed:\n\t\treturn nil\n\tcase <-ctx"}}},
-	{"keepalive-never", "keepalive does not end the connection", []Edit{{"Conn.checkAlive", "c.end(ErrPingTimeout)\n\t\treturn\n", "again = 1 << 42 // more than an hour\n"}}},
+	{"keepalive-never", "keepalive does not end the connection", []Edit{{"Conn.checkAlive", "c.end((*closing).end, ErrPingTimeout)\n\t\treturn\n", "again = 1 << 42 // more than an hour\n"}}},
 	{"keepalive-deaf", "keepalive gives up though the peer answers", []Edit{{"internal/keepalive.State.Came", "k.hearing.Store(true)", "k.hearing.Store(false)"},
 		{"internal/keepalive.State.Heard", "k.heard.Store(t)", "_ = t"},
 		{"internal/keepalive.State.Answered", "k.probe = nil\n", ""}}},
