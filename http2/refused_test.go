@@ -23,9 +23,9 @@ import (
 // Servers that refuse the request of a handshake before a handler has seen it.
 
 const (
-	headersType, resetType, settingsType, goAwayType = 1, 3, 4, 7 // of frames
-	protocolError, refusedStream, cancelled          = 1, 7, 8    // error codes
-	status200                                        = 0x88       // a header block
+	dataType, headersType, resetType, settingsType, goAwayType = 0, 1, 3, 4, 7 // of frames
+	protocolError, refusedStream, cancelled                    = 1, 7, 8       // error codes
+	status200                                                  = 0x88          // a header block
 )
 
 // frame returns a frame of HTTP/2 (RFC 9113, section 4.1) with the stream's identifier of another one's header.
@@ -39,7 +39,8 @@ func reset(of [9]byte, code byte) []byte { return frame(resetType, 0, of, 0, 0, 
 // A refuser is a server that sends answer's frame for each request. They have numbers, from 1 on.
 type refuser struct {
 	answer       func(n int, header [9]byte) []byte
-	settings     []byte // more of them
+	settings     []byte                      // more of them
+	hears        func(header [9]byte) []byte // its answer to DATA and RST_STREAM; nil: none
 	asked, conns atomic.Int32
 }
 
@@ -59,6 +60,8 @@ func (r *refuser) serve(nc net.Conn) {
 			nc.Write(frame(settingsType, 1, h))
 		case h[3] == headersType:
 			nc.Write(r.answer(int(r.asked.Add(1)), h))
+		case r.hears != nil && (h[3] == dataType || h[3] == resetType):
+			nc.Write(r.hears(h))
 		}
 	}
 }

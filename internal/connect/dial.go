@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -177,8 +178,7 @@ func needsHTTP1(err error) bool {
 func (rt *RoundTripper) send(req *http.Request, t *turn) (resp *http.Response, asked time.Time, err error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(req.Context()))
 	stop := context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })
-	body := new(requestBody)
-	body.PipeReader, body.w = io.Pipe()
+	body := newRequestBody()
 	at := rt.serverOf(req)
 	chosen := 0 // connections, none of which had a stream left when it was there
 	var out *http.Request
@@ -205,7 +205,7 @@ func (rt *RoundTripper) send(req *http.Request, t *turn) (resp *http.Response, a
 	}, WroteHeaders: func() {
 		at.gotStream()
 		t.release()
-	}}
+	}, WroteRequest: func(httptrace.WroteRequestInfo) { body.sent() }}
 	out = req.Clone(httptrace.WithClientTrace(ctx, trace))
 	out.Method, out.Body, out.GetBody, out.ContentLength = http.MethodConnect, body, nil, -1
 	if out.Header.Get("Accept-Encoding") == "" {
@@ -213,7 +213,7 @@ func (rt *RoundTripper) send(req *http.Request, t *turn) (resp *http.Response, a
 	}
 	resp, err = rt.Transport.RoundTrip(out)
 	if !stop() && err == nil {
-		resp.Body.Close()
+		(&clientStream{body: resp.Body, requestBody: body, cancel: cancel}).Close()
 		err = req.Context().Err()
 	}
 	if err != nil {
@@ -239,7 +239,7 @@ func (rt *RoundTripper) send(req *http.Request, t *turn) (resp *http.Response, a
 		resp.Body = &refusal{resp.Body, cancel}
 		return resp, asked, nil
 	}
-	resp.Body = &clientStream{body: resp.Body, PipeWriter: body.w, cancel: cancel}
+	resp.Body = &clientStream{body: resp.Body, requestBody: body, cancel: cancel}
 	return resp, asked, nil
 }
 
@@ -250,6 +250,15 @@ type requestBody struct {
 	*io.PipeReader
 	w      *io.PipeWriter
 	closed atomic.Bool
+	wrote  chan struct{} // closed when all of it was sent, or can't be
+	sent   func()        // closes wrote
+}
+
+func newRequestBody() *requestBody {
+	b := &requestBody{wrote: make(chan struct{})}
+	b.PipeReader, b.w = io.Pipe()
+	b.sent = sync.OnceFunc(func() { close(b.wrote) })
+	return b
 }
 
 // Close makes Read and the writer's Write return.
@@ -274,25 +283,64 @@ type refusal struct {
 }
 
 func (r *refusal) Close() error {
-	defer r.cancel(nil)
-	return r.ReadCloser.Close()
+	closeSoon(r.ReadCloser, r.cancel)
+	return nil
 }
 
 // A clientStream reads the response's body and writes the request's.
 type clientStream struct {
 	body io.ReadCloser
-	*io.PipeWriter
+	*requestBody
 	cancel context.CancelCauseFunc
+	ended  atomic.Bool // the response has
 }
 
-func (s *clientStream) Read(p []byte) (int, error) { return s.body.Read(p) }
+func (s *clientStream) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	if err == io.EOF {
+		s.ended.Store(true)
+	}
+	return n, err
+}
+
+func (s *clientStream) Write(p []byte) (int, error) { return s.w.Write(p) }
 
 // CloseWrite ends the request.
-func (s *clientStream) CloseWrite() error { return s.PipeWriter.Close() }
+func (s *clientStream) CloseWrite() error { return s.w.Close() }
 
-// Close makes Read and Write return. If the response has not ended, the stream is reset.
+// Close makes Read and Write return. If the response has ended, so does the request (RFC 8441, section 5: orderly closures are
+// END_STREAM); otherwise the stream is reset, as net/http also does with a request whose end has yet to be sent.
 func (s *clientStream) Close() error {
-	s.PipeWriter.Close()
-	defer s.cancel(nil)
-	return s.body.Close()
+	s.w.Close()
+	if !s.ended.Load() {
+		closeSoon(s.body, s.cancel)
+		return nil
+	}
+	go func() {
+		within(time.Second, s.wrote)
+		closeSoon(s.body, s.cancel)
+	}()
+	return nil
+}
+
+// closeSoon closes a response's body. It does not wait for long: net/http needs until the server takes something, if it takes nothing of
+// the whole connection.
+func closeSoon(body io.Closer, cancel context.CancelCauseFunc) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer cancel(nil)
+		body.Close()
+	}()
+	within(50*time.Millisecond, done)
+}
+
+// within waits for done for at most d.
+func within(d time.Duration, done <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
 }
