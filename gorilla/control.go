@@ -76,6 +76,9 @@ func (c *Conn) control(messageType int, data []byte, waits func() (context.Conte
 			}
 		}
 	}
+	if said := (websocket.CloseError{}); messageType == CloseMessage && errors.As(err, &said) {
+		err = nil // both Close frames were exchanged before Flush looked, so ours has left
+	}
 	switch {
 	case err != nil:
 		return c.writeFailed(err)

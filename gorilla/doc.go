@@ -65,7 +65,7 @@
 //     methods return "broken pipe". An error of the net.Conn in a call that reads is that of calls that write, too.
 //   - ReadMessage returns nothing of a message that was cut off: the message type is -1 then. A reader of NextReader returns all that came.
 //   - By default Pings are answered by the connection, as RFC 6455 allows it (sections 5.5.2 and 5.5.3): of more than 16 Pings that came together
-//     the first 15 and the last get a Pong, and one right before the peer's Close frame none.
+//     the first 15 and the last get a Pong, and those whose Pongs still wait, up to a millisecond, when the peer's Close frame comes, none.
 //     A ping handler that calls WriteControl answers each.
 //   - A handler that calls runtime.Goexit, as FailNow of package testing does, ends the connection with 1011. A panic goes on
 //     in the call that reads, and the next call reads on.

@@ -47,6 +47,9 @@ func (c *Conn) ponged(_ context.Context, payload []byte) {
 // handle runs a handler. An error ends the call that reads, which returns it, and all later ones. A panic goes on in that call,
 // and later ones read on.
 func (c *Conn) handle(h func() error) {
+	if t := c.trouble.Load(); t != nil && t.panicked == nil {
+		return // reading has ended; this came in the same bytes
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			c.interrupt(&trouble{panicked: v})

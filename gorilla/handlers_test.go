@@ -2,6 +2,9 @@ package websocket
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -42,5 +45,36 @@ func TestErrorBehindPanic(t *testing.T) {
 	}()
 	if left := c.panicOn(func() {}); left == nil || left.err != bad || !c.reads.interrupted.Load() {
 		t.Errorf("then: %+v; interrupted: %t", left, c.reads.interrupted.Load())
+	}
+}
+
+// TestHandlersAfterError: an error of a handler ends reading, and no handler runs for what came in the same bytes.
+func TestHandlersAfterError(t *testing.T) {
+	calls, ended := 0, make(chan error, 1)
+	sent := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := new(Upgrader).Upgrade(w, r, nil)
+		if err != nil {
+			ended <- err
+			return
+		}
+		defer c.Close()
+		c.SetPingHandler(func(string) error { calls++; return errors.New("no Pings, please") })
+		<-sent
+		_, _, err = c.ReadMessage()
+		ended <- err
+	}))
+	defer s.Close()
+	c, _, err := DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 10 {
+		c.WriteMessage(PingMessage, nil)
+	}
+	close(sent)
+	if err := <-ended; err == nil || err.Error() != "no Pings, please" || calls != 1 {
+		t.Errorf("the handler was called %d times; ReadMessage gave %v", calls, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/closeonce/websocket"
 	gorilla "github.com/closeonce/websocket/gorilla"
@@ -64,6 +65,39 @@ func TestGorillaUpgrader(t *testing.T) {
 		opts.HTTPHeader = http.Header{"Origin": {"https://evil.example"}}
 		if _, resp, err := websocket.Dial(bg, s.URL, opts); err == nil || resp == nil || resp.StatusCode != http.StatusForbidden {
 			t.Errorf("a request of another origin gave %v, %v", resp, err)
+		}
+	})
+}
+
+// TestGorillaCloseHandler: a close handler that answers itself returns nil, though the connection may have ended before WriteControl looks
+// whether its frame has left; here a goroutine writes, which is quicker. ReadMessage returns the peer's Close.
+func TestGorillaCloseHandler(t *testing.T) {
+	ended := make(chan error, 1)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := new(gorilla.Upgrader).Upgrade(w, r, nil)
+		if err != nil {
+			ended <- err
+			return
+		}
+		defer c.Close()
+		c.SetCloseHandler(func(code int, _ string) error {
+			return c.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(code, ""), time.Now().Add(time.Minute))
+		})
+		_, _, err = c.ReadMessage()
+		ended <- err
+	})
+	onBoth(t, h, nil, func(t *testing.T, s *httptest.Server, transport *http.Transport) {
+		for range 20 {
+			c, _, err := websocket.Dial(bg, s.URL, dialled(transport))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
+				t.Error(err)
+			}
+			if err := <-ended; !gorilla.IsCloseError(err, 1000) {
+				t.Fatalf("ReadMessage gave %v", err)
+			}
 		}
 	})
 }

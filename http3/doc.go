@@ -26,6 +26,10 @@
 //
 // A stream carries a window per round trip at most, so 64 KiB is slow for large messages over a long path.
 //
+// quic-go v0.65.0 does not give a stream back if the peer cancels it while a Write of less than a packet waits: it counts in
+// quic.Config.MaxIncomingStreams (100 by default) until the QUIC connection ends. So a client that often leaves WebSockets it has not
+// read, and goes on with the connection, finds no stream some time; a larger number helps.
+//
 // # Idle connections
 //
 // QUIC ends a connection on which nothing has arrived for quic.Config.MaxIdleTimeout, 30 s by default, which is no more than the

@@ -3,6 +3,7 @@ package http3
 import (
 	"net"
 	"sync"
+	"time"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
@@ -18,8 +19,8 @@ type stream struct {
 	onClose       func() // called once; may be nil
 
 	mu      sync.Mutex
-	writing bool // a Write is under way
-	written bool // the direction to the peer has ended
+	writing chan struct{} // closed when the Write that is under way has returned; nil: there is none
+	written bool          // the direction to the peer has ended
 	closed  bool
 }
 
@@ -30,6 +31,7 @@ type requestStream interface {
 	Close() error // of the direction to the peer, which must not be written to meanwhile
 	CancelRead(quic.StreamErrorCode)
 	CancelWrite(quic.StreamErrorCode)
+	SetWriteDeadline(time.Time) error
 }
 
 // Write writes one DATA frame.
@@ -39,12 +41,14 @@ func (s *stream) Write(p []byte) (int, error) {
 		s.mu.Unlock()
 		return 0, net.ErrClosed
 	}
-	s.writing = true
+	done := make(chan struct{})
+	s.writing = done
 	s.mu.Unlock()
 	n, err := s.requestStream.Write(p)
 	s.mu.Lock()
-	s.writing = false
+	s.writing = nil
 	s.mu.Unlock()
+	close(done)
 	return n, err
 }
 
@@ -56,7 +60,10 @@ func (s *stream) CloseWrite() error {
 	s.mu.Unlock()
 	switch {
 	case again:
-	case cut:
+	case cut != nil:
+		// If a Write waits in CancelWrite, quic-go may take its bytes all the same, and never complete the stream.
+		s.SetWriteDeadline(time.Unix(1, 0))
+		<-cut
 		s.CancelWrite(requestCancelled)
 	default:
 		s.requestStream.Close()
