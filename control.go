@@ -105,7 +105,7 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 }
 
 // CloseNow ends the connection at once, without a closing handshake. It closes TCP, and every call returns an error,
-// which is [net.ErrClosed] unless the connection had ended before. CloseNow never blocks (but see [Accept] about HTTP/2) and
+// which is [net.ErrClosed] unless another reason came before. CloseNow never blocks (but see [Accept] about HTTP/2) and
 // always returns nil. It may be called at any time and several times; if the connection has ended already, it does nothing.
 //
 // CloseNow makes one attempt to send messages that Write has accepted and a Close frame that is pending. The attempt does

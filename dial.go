@@ -228,6 +228,9 @@ var requestFields = map[string]bool{
 	"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true,
 }
 
+// clientFields are header fields that net/http adds itself if they are not there in canonical spelling.
+var clientFields = map[string]bool{"Accept-Encoding": true, "Authorization": true, "Cookie": true, "Referer": true, "User-Agent": true}
+
 // newRequest makes the handshake's request (section 4.1), without the fields whose names
 // begin with Sec-WebSocket.
 func newRequest(ctx context.Context, rawURL string, opts *DialOptions) (*http.Request, error) {
@@ -241,8 +244,12 @@ func newRequest(ctx context.Context, rawURL string, opts *DialOptions) (*http.Re
 	}
 	for name, values := range opts.HTTPHeader {
 		// net/http sends names as spelled, so another spelling of these would be a second field.
-		if !requestFields[http.CanonicalHeaderKey(name)] {
-			req.Header[name] = slices.Clone(values)
+		canonical := http.CanonicalHeaderKey(name)
+		if clientFields[canonical] {
+			name = canonical
+		}
+		if !requestFields[canonical] {
+			req.Header[name] = append(req.Header[name], values...)
 		}
 	}
 	if host := cmp.Or(opts.Host, headerValue(opts.HTTPHeader, "Host")); host != "" {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -32,15 +34,15 @@ func TestDialRequestURI(t *testing.T) {
 					}
 					got = r.RequestURI
 				}))
-				url := "ws://example.com"
+				u := "ws://example.com"
 				if redirected {
-					url += "/from"
+					u += "/from"
 				} else {
-					url += uri
+					u += uri
 				}
-				websocket.Dial(context.Background(), url, network.options(t))
+				websocket.Dial(context.Background(), u, network.options(t))
 				if got != want {
-					t.Errorf("%s was sent as %s", url, got)
+					t.Errorf("%s was sent as %s", u, got)
 				}
 			})
 		}
@@ -69,6 +71,42 @@ func TestDialReferer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDialFieldsOnce: of fields that net/http adds itself, it adds no second one, however the application spells them.
+func TestDialFieldsOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		network := internet{}
+		ln := network.listen(t, "example.com:80")
+		opts := network.options(t)
+		jar, _ := cookiejar.New(nil)
+		jar.SetCookies(&url.URL{Scheme: "http", Host: "example.com"}, []*http.Cookie{{Name: "b", Value: "2"}})
+		opts.HTTPClient.Jar = jar
+		opts.HTTPHeader = http.Header{
+			"user-agent": {"mine"}, "authorization": {"Bearer x"}, "COOKIE": {"a=1"}, "accept-encoding": {"br"}, "x-Own": {"as spelled"},
+		}
+		done := dialing(context.Background(), "ws://user:secret@example.com/", opts)
+		p := acceptRaw(t, ln)
+		head := ""
+		for !strings.Contains(head, "\r\n\r\n") {
+			buf := make([]byte, 4096)
+			n, err := p.Conn.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head += string(buf[:n])
+		}
+		for name, want := range map[string]string{"user-agent": "mine", "authorization": "Bearer x", "cookie": "a=1; b=2", "accept-encoding": "br"} {
+			if lower := strings.ToLower(head); strings.Count(lower, "\r\n"+name+": ") != 1 || !strings.Contains(head, ": "+want+"\r\n") {
+				t.Errorf("there should be one %s, %s, in\n%s", name, want, head)
+			}
+		}
+		if !strings.Contains(head, "\r\nx-Own: as spelled\r\n") {
+			t.Errorf("x-Own is missing in\n%s", head)
+		}
+		p.Close()
+		<-done
+	})
 }
 
 // TestDialAnswerCloses: net/http shows nothing of a Connection that has close, so the error does not say that there was none.

@@ -40,7 +40,7 @@ func (c *Conn) NetConn() net.Conn {
 // Write sends one message of type msgType; Read reads the messages' payloads one
 // after the other. When a message of the other type comes, Read closes the connection
 // with 1003 (StatusUnsupportedData) and returns an error. If msgType is neither
-// MessageText nor MessageBinary, Read and Write return an error.
+// MessageText nor MessageBinary, Read and Write return an error. Each Write of MessageText must be UTF-8 by itself.
 //
 // NetConn lifts the read limit. ctx bounds the life of the connection: when it is done,
 // the connection is closed as by CloseNow, and calls return an error that wraps both

@@ -168,11 +168,10 @@ type DialOptions struct {
 	// RoundTripper must do that itself.
 	HTTPClient *http.Client
 
-	// HTTPHeader is added to the request. The fields of the handshake itself
-	// (Connection, Upgrade, Sec-WebSocket-Key, -Version and -Extensions) and those of a
-	// body (Content-Length, Transfer-Encoding, Trailer) are left out. The subprotocols
-	// of its Sec-WebSocket-Protocol are offered after the option Subprotocols, and its Host
-	// is used if the option Host is empty. Names are sent as they are spelled here.
+	// HTTPHeader is added to the request. The fields of the handshake itself (Connection, Upgrade, Sec-WebSocket-Key, -Version
+	// and -Extensions) and those of a body (Content-Length, Transfer-Encoding, Trailer) are left out. The subprotocols of its
+	// Sec-WebSocket-Protocol are offered after the option Subprotocols, and its Host is used if the option Host is empty. Names
+	// are sent as they are spelled here, except those of fields that net/http adds itself, such as User-Agent and Cookie.
 	HTTPHeader http.Header
 
 	// Host overrides the request's Host header.
