@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -100,6 +101,9 @@ func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, *http.R
 
 	resp, err := client.Do(req)
 	if err != nil {
+		if s, ok := last.(*tls.Conn); ok && s.ConnectionState().NegotiatedProtocol == "h2" { // by a DialTLSContext of the application's
+			return nil, nil, fmt.Errorf("websocket: no answer to the handshake: TLS has agreed on HTTP/2, which its NextProtos must not offer here: %w", withoutPassword(err))
+		}
 		return nil, nil, fmt.Errorf("websocket: no answer to the handshake: %w", withoutPassword(err))
 	}
 	body := resp.Body

@@ -2,10 +2,13 @@ package websocket_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -107,6 +110,25 @@ func TestDialFieldsOnce(t *testing.T) {
 		p.Close()
 		<-done
 	})
+}
+
+// TestDialAgreedOnHTTP2: if the application's own dialling of TLS agrees on HTTP/2, the error says so, whatever net/http makes of the
+// server's frames.
+func TestDialAgreedOnHTTP2(t *testing.T) {
+	s := httptest.NewUnstartedServer(echoHandler)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	config := s.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	config.NextProtos = []string{"h2", "http/1.1"}
+	transport := &http.Transport{DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		return (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
+	}}
+	defer transport.CloseIdleConnections()
+	_, _, err := websocket.Dial(context.Background(), "wss"+strings.TrimPrefix(s.URL, "https"), &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	if err == nil || !strings.Contains(err.Error(), "NextProtos") {
+		t.Errorf("Dial gave %v", err)
+	}
 }
 
 // TestDialAnswerCloses: net/http shows nothing of a Connection that has close, so the error does not say that there was none.
