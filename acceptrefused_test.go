@@ -37,7 +37,10 @@ func TestRefusedEnds(t *testing.T) {
 		"options":               {upgradeRequest, accept(websocket.AcceptOptions{CompressionMode: 9})},
 		"options, OnRefuse":     {upgradeRequest, accept(websocket.AcceptOptions{CompressionMode: 9, OnRefuse: own})},
 		"OnRefuse":              {withField("Origin: https://other.example"), accept(websocket.AcceptOptions{OnRefuse: own})},
-		"a Connection set":      {upgradeRequest, connectionSet(accept(websocket.AcceptOptions{CheckOrigin: checkOrigin("", false)}))},
+		"a Connection set":      {upgradeRequest, connectionSet(accept(websocket.AcceptOptions{CheckOrigin: checkOrigin("", false)}), "keep-alive")},
+		"close set elsewhere":   {withField("Origin: https://other.example"), connectionSet(accept(websocket.AcceptOptions{}), "Upgrade", "close")},
+		"close in a list":       {withField("Origin: https://other.example"), connectionSet(accept(websocket.AcceptOptions{}), "keep-alive, close")},
+		"Close set":             {withField("Origin: https://other.example"), connectionSet(accept(websocket.AcceptOptions{}), "Close")},
 		"hidden":                {upgradeRequest, hide(accept(websocket.AcceptOptions{}))},
 		"Handler":               {withField("Origin: https://other.example"), websocket.Handler(nil, func(context.Context, *websocket.Conn) {}).ServeHTTP},
 		"Negotiate":             {withField("Origin: https://other.example"), negotiating(websocket.AcceptOptions{})},
@@ -93,9 +96,9 @@ func TestNotAskedStays(t *testing.T) {
 }
 
 // connectionSet is a middleware that sets a Connection of its own.
-func connectionSet(h http.Handler) http.HandlerFunc {
+func connectionSet(h http.Handler, lines ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Connection", "keep-alive")
+		w.Header()["Connection"] = lines
 		h.ServeHTTP(w, r)
 	}
 }

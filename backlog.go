@@ -76,6 +76,7 @@ type backlog struct {
 	line   *waiting  // nil: nothing waits
 	pushed uint64    // how many segments have come, ever
 	shed   int64     // how many messages the groups' policies have dropped, ever
+	gone   uint64    // bytes of account.size that were written, ever
 	traced bool      // a Trace is told of the groups' messages
 	left   []*shared // that have begun to leave, and the Trace has yet to be told of
 }
@@ -161,7 +162,7 @@ func (b *backlog) take(c *closing, a *account, z *deflate.Compressor, threshold 
 		}
 		t.at.Store(p.next.Load())
 		if !b.admit(t, p.message, f, a) && t.fullSince == 0 {
-			t.fullSince, t.half = alarm.Now(), a.size/2
+			t.fullSince, t.until = alarm.Now(), b.gone+uint64(a.size+1)/2
 			return taking{lags: t}
 		}
 		tried = false
@@ -191,7 +192,7 @@ func (a *account) room(t *topic, f *form) bool {
 // was room.
 func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 	if t.fullSince != 0 {
-		a.full(t)
+		b.full(t)
 	}
 	roomy := a.room(t, f)
 	if !roomy && t.rules.policy == DropOldest && a.fits(a.cost(f), a.size-t.size) {
@@ -209,19 +210,20 @@ func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 	return roomy
 }
 
-// drained notes which members are full no more.
-func (b *backlog) drained(a *account) {
+// drained notes that so many bytes were written, and which members are full no more.
+func (b *backlog) drained(written int) {
 	if b == nil {
 		return
 	}
+	b.gone += uint64(written)
 	for t := b.topics.first; t != nil; t = t.next {
-		a.full(t)
+		b.full(t)
 	}
 }
 
 // full reports whether a message did not fit, and half of what waited then has not left since.
-func (a *account) full(t *topic) bool {
-	if a.size <= t.half && t.waiting <= t.rules.most/2 {
+func (b *backlog) full(t *topic) bool {
+	if b.gone >= t.until {
 		t.fullSince = 0
 	}
 	return t.fullSince != 0

@@ -94,6 +94,7 @@ func (opts *DialOptions) forBrowser() ([]string, error) {
 func browserURL(rawURL, page string) (string, error) {
 	u, err := url.Parse(rawURL)
 	if base, baseErr := url.Parse(page); err == nil && !u.IsAbs() && page != "" && baseErr == nil {
+		handshake.ForHTTP(u) // or the path's own percent-encoding would be lost
 		rawURL = base.ResolveReference(u).String()
 	}
 	if u, err = handshake.ParseURL(rawURL); err != nil {

@@ -104,9 +104,9 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 	return c.closing.hungUp, c.closing.result
 }
 
-// CloseNow ends the connection at once, without a closing handshake. It closes TCP, and every call returns an error,
-// which is [net.ErrClosed] unless another reason came before. CloseNow never blocks (but see [Accept] about HTTP/2) and
-// always returns nil. It may be called at any time and several times; if the connection has ended already, it does nothing.
+// CloseNow ends the connection at once, without a closing handshake. It closes TCP, and every call returns an error, which is
+// [net.ErrClosed] unless another reason came before. CloseNow never blocks (but see [Accept] about HTTP/2) and always returns nil. It
+// may be called at any time and several times. If the connection has ended already, it does nothing: what came can still be read.
 //
 // CloseNow makes one attempt to send messages that Write has accepted and a Close frame that is pending. The attempt does
 // not wait; if a write to this net.Conn may block, it is made in the background and takes at most a second. If all of it

@@ -256,6 +256,9 @@ func newRequest(ctx context.Context, rawURL string, opts *DialOptions) (*http.Re
 			req.Header[name] = append(req.Header[name], values...)
 		}
 	}
+	if cookies := req.Header["Cookie"]; len(cookies) > 1 { // net/http adds a Jar's to the first line, and forgets the others
+		req.Header.Set("Cookie", strings.Join(cookies, "; "))
+	}
 	if host := cmp.Or(opts.Host, headerValue(opts.HTTPHeader, "Host")); host != "" {
 		if strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == 0x7F }) {
 			return nil, fmt.Errorf("websocket: Host (the option, or HTTPHeader's field) is %q, which has a space or a control character", host)

@@ -86,7 +86,7 @@ func TestDialFieldsOnce(t *testing.T) {
 		jar.SetCookies(&url.URL{Scheme: "http", Host: "example.com"}, []*http.Cookie{{Name: "b", Value: "2"}})
 		opts.HTTPClient.Jar = jar
 		opts.HTTPHeader = http.Header{
-			"user-agent": {"mine"}, "authorization": {"Bearer x"}, "COOKIE": {"a=1"}, "accept-encoding": {"br"}, "x-Own": {"as spelled"},
+			"user-agent": {"mine"}, "authorization": {"Bearer x"}, "COOKIE": {"a=1"}, "cookie": {"a=1"}, "accept-encoding": {"br"}, "x-Own": {"as spelled"},
 		}
 		done := dialing(context.Background(), "ws://user:secret@example.com/", opts)
 		p := acceptRaw(t, ln)
@@ -99,7 +99,7 @@ func TestDialFieldsOnce(t *testing.T) {
 			}
 			head += string(buf[:n])
 		}
-		for name, want := range map[string]string{"user-agent": "mine", "authorization": "Bearer x", "cookie": "a=1; b=2", "accept-encoding": "br"} {
+		for name, want := range map[string]string{"user-agent": "mine", "authorization": "Bearer x", "cookie": "a=1; a=1; b=2", "accept-encoding": "br"} {
 			if lower := strings.ToLower(head); strings.Count(lower, "\r\n"+name+": ") != 1 || !strings.Contains(head, ": "+want+"\r\n") {
 				t.Errorf("there should be one %s, %s, in\n%s", name, want, head)
 			}

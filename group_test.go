@@ -1172,6 +1172,8 @@ func TestSlowAtHalfTheLimit(t *testing.T) {
 			called := 0
 			g := Group{OnSlow: func(*Conn, MemberStats) { called++ }}
 			m := joinedMember(t, &g, config{settings: newSettings(100<<10, 0, -1)}, 1<<10)
+			broadcast(t, &g, "first")
+			m.p.WantText("something has left", "first")
 			m.stall(t, 8<<10)
 			var small []string
 			for range 40 {
@@ -1204,5 +1206,50 @@ func TestSlowAtHalfTheLimit(t *testing.T) {
 			}
 			m.c.CloseNow()
 		})
+	}
+}
+
+// TestGraceOfFew: what waits for a member when a message has no room may be very little. If it leaves, the member is slow no more, however
+// much comes after it, of other groups too. What comes and leaves all the time is progress.
+func TestGraceOfFew(t *testing.T) {
+	for name, tt := range map[string]struct {
+		most   int
+		second string
+	}{"messages": {1, "two"}, "bytes": {0, strings.Repeat("y", 110<<10)}} {
+		for _, other := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/other %v", name, other), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					g, b := Group{MaxQueued: tt.most}, Group{Policy: DropNewest}
+					m := joinedMember(t, &g, config{settings: newSettings(100<<10, 0, -1)}, 64)
+					b.Add(m.c)
+					m.stall(t, 100)
+					broadcast(t, &g, "one")
+					synctest.Wait()
+					broadcast(t, &g, tt.second)
+					synctest.Wait()
+					if s, _ := g.Member(m.c); s.Full == 0 || s.Dropped != 1 {
+						t.Errorf("%+v", s)
+					}
+					from, text := &b, strings.Repeat("x", 1000)
+					if !other {
+						from = &g
+					}
+					broadcast(t, &b, text)
+					broadcast(t, &b, text)
+					synctest.Wait()
+					m.p.ReadFrame("the large one")
+					m.p.WantText("what waited", "one")
+					for range 100 { // two wait at any time
+						broadcast(t, from, text)
+						m.p.WantText("what comes", text)
+						time.Sleep(100 * time.Millisecond)
+					}
+					if s := g.Stats(); s.Closed != 0 {
+						t.Errorf("%+v", s)
+					}
+					m.c.CloseNow()
+				})
+			})
+		}
 	}
 }

@@ -3,9 +3,7 @@ package websocket
 // This file has the counters of a connection. Conn.Stats in control.go combines them.
 
 import (
-	"errors"
 	"math"
-	"net"
 	"time"
 )
 
@@ -87,10 +85,11 @@ func (c *closing) began() (StatusCode, ClosedBy) {
 		by = ClosedByLocal
 	case closeCame:
 		return said.Code, ClosedByPeer
-	case c.by == violation && (c.half || errors.Is(c.cause, net.ErrClosed)): // the violation came behind our Close
-		by = ClosedByLocal
 	case c.by == violation:
-		by = ClosedByViolation
+		by = ClosedByLocal // the violation came behind our Close
+		if !c.half && violates(c.cause) {
+			by = ClosedByViolation
+		}
 	case c.cause == nil:
 		return 0, ClosedByNobody
 	default:
@@ -107,6 +106,15 @@ func (c *closing) began() (StatusCode, ClosedBy) {
 		return StatusAbnormalClosure, by
 	}
 	return said.Code, by
+}
+
+// violates reports whether an error says that the peer broke the protocol, or sent a message over the read limit.
+func violates(err error) bool {
+	switch err.(type) {
+	case ProtocolError, sizeError:
+		return true
+	}
+	return false
 }
 
 // A count names one of the counters.

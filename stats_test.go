@@ -607,3 +607,19 @@ func TestNames(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// TestStatsOfPanic: a violation behind our Close for a callback's panic does not change who has closed.
+func TestStatsOfPanic(t *testing.T) {
+	set := newSettings(0, 0, 0)
+	set.onPing = func(context.Context, []byte) bool { panic("a bug") }
+	runInMemory(t, config{settings: set}, func(t *connTest) {
+		start(func() error { _, _, err := t.c.Read(bg); return err })
+		t.p.SendPing("")
+		t.p.WantClose("ours", 1011)
+		t.p.Send(wiretest.Continuation("of nothing"))
+		<-t.c.Context().Done()
+		if s := t.c.Stats(); s.ClosedBy != ClosedByLocal || s.CloseCode != 1011 {
+			t.Errorf("closed by %v with %v", s.ClosedBy, s.CloseCode)
+		}
+	})
+}

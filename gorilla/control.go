@@ -65,19 +65,23 @@ func (c *Conn) control(messageType int, data []byte, waits func() (context.Conte
 	if err == nil {
 		err = c.c.Flush(gone)
 	}
-	if full || err == gone.Err() {
+	crossed := func() bool { // the peer's Close is known, which does not say that ours has left
+		said := websocket.CloseError{}
+		return messageType == CloseMessage && errors.As(err, &said)
+	}
+	if full || err == gone.Err() || crossed() {
 		ctx, cancel := waits()
 		defer cancel()
 		err = c.c.Flush(ctx)
+		for crossed() && ctx.Err() == nil && c.c.Context().Err() == nil {
+			err = c.c.Flush(ctx)
+		}
 		for full && err == nil {
 			err = c.sendControl(messageType, data)
 			if full = errors.Is(err, websocket.ErrQueueFull); full || err == nil { // full: another has taken the room
 				err = c.c.Flush(ctx)
 			}
 		}
-	}
-	if said := (websocket.CloseError{}); messageType == CloseMessage && errors.As(err, &said) {
-		err = nil // both Close frames were exchanged before Flush looked, so ours has left
 	}
 	switch {
 	case err != nil:

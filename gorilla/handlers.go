@@ -47,7 +47,7 @@ func (c *Conn) ponged(_ context.Context, payload []byte) {
 // handle runs a handler. An error ends the call that reads, which returns it, and all later ones. A panic goes on in that call,
 // and later ones read on.
 func (c *Conn) handle(h func() error) {
-	if t := c.trouble.Load(); t != nil && t.panicked == nil {
+	if c.failed() {
 		return // reading has ended; this came in the same bytes
 	}
 	defer func() {
@@ -58,6 +58,14 @@ func (c *Conn) handle(h func() error) {
 	if err := h(); err != nil {
 		c.interrupt(&trouble{err: err})
 	}
+}
+
+// failed reports whether a handler has returned an error.
+func (c *Conn) failed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.trouble.Load()
+	return t != nil && (t.panicked == nil || t.then != nil && t.then.panicked == nil)
 }
 
 // interrupt ends the call that reads.

@@ -2,11 +2,17 @@ package websocket
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/closeonce/websocket"
+	"github.com/closeonce/websocket/internal/testkit/wiretest"
 )
 
 // TestPanicsMeet: one handler panics while the panic of another goes on in the call that reads, as they may with AutoControl. Reads are
@@ -48,7 +54,8 @@ func TestErrorBehindPanic(t *testing.T) {
 	}
 }
 
-// TestHandlersAfterError: an error of a handler ends reading, and no handler runs for what came in the same bytes.
+// TestHandlersAfterError: an error of a handler ends reading, and no handler runs for what came in the same bytes, though one has
+// panicked before.
 func TestHandlersAfterError(t *testing.T) {
 	calls, ended := 0, make(chan error, 1)
 	sent := make(chan struct{})
@@ -59,8 +66,21 @@ func TestHandlersAfterError(t *testing.T) {
 			return
 		}
 		defer c.Close()
-		c.SetPingHandler(func(string) error { calls++; return errors.New("no Pings, please") })
+		c.SetPingHandler(func(string) error {
+			if calls++; calls == 1 {
+				panic("a bug")
+			}
+			return errors.New("no Pings, please")
+		})
 		<-sent
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			c.ReadMessage()
+		}()
 		_, _, err = c.ReadMessage()
 		ended <- err
 	}))
@@ -74,7 +94,38 @@ func TestHandlersAfterError(t *testing.T) {
 		c.WriteMessage(PingMessage, nil)
 	}
 	close(sent)
-	if err := <-ended; err == nil || err.Error() != "no Pings, please" || calls != 1 {
+	if err := <-ended; err == nil || err.Error() != "no Pings, please" || calls != 2 {
 		t.Errorf("the handler was called %d times; ReadMessage gave %v", calls, err)
 	}
+}
+
+// TestCloseWaitsForPeer: the peer's Close has come, and it takes nothing for a while. WriteControl returns when its Close has left, and
+// not before.
+func TestCloseWaitsForPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe() // where a write waits for the read
+		core, err := websocket.NewConn(ours, &websocket.ConnOptions{Passive: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := From(core)
+		p := wiretest.NewPeer(t, theirs, wiretest.Client)
+		go p.SendClose(1000, "")
+		if _, _, err := c.ReadMessage(); !IsCloseError(err, 1000) {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		wrote := make(chan error, 1)
+		go func() {
+			wrote <- c.WriteControl(CloseMessage, FormatCloseMessage(1000, ""), begun.Add(4*time.Second))
+		}()
+		time.Sleep(2 * time.Second)
+		p.WantClose("the answer", 1000)
+		if err := <-wrote; err != nil || time.Since(begun) < 2*time.Second {
+			t.Errorf("WriteControl gave %v after %v", err, time.Since(begun))
+		}
+		p.Close()
+		c.Close()
+		time.Sleep(10 * time.Second)
+	})
 }

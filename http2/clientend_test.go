@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,5 +131,33 @@ func TestStuckServer(t *testing.T) {
 				t.Error("a call has not returned for 20 seconds")
 			}
 		})
+	}
+}
+
+// TestClosedIsFree: when Close has returned, the stream's place is free, and the connection is idle if it has no other.
+func TestClosedIsFree(t *testing.T) {
+	s := httptest.NewUnstartedServer(websocket.Handler(nil, func(ctx context.Context, c *websocket.Conn) { c.Read(ctx) }))
+	s.EnableHTTP2, s.Config.HTTP2 = true, &http.HTTP2Config{MaxConcurrentStreams: 1}
+	s.StartTLS()
+	defer s.Close()
+	var dials atomic.Int32
+	transport := s.Client().Transport.(*http.Transport).Clone()
+	transport.ForceAttemptHTTP2 = true
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	defer transport.CloseIdleConnections()
+	for range 100 {
+		c, _, err := websocket.Dial(bg, "wss"+strings.TrimPrefix(s.URL, "https"), dialled(transport))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := dials.Load(); n > 2 { // one more if a busy machine takes longer than Close waits
+		t.Errorf("there were %d connections", n)
 	}
 }

@@ -158,7 +158,7 @@ func newRequest(ctx context.Context, rawURL string, opts *websocket.DialOptions)
 		return nil, "", errors.New("websocket: the URL has no Host")
 	}
 	u.Fragment, u.RawFragment = "", ""
-	u.RawPath, u.RawQuery = encoded(u.RawPath, "\"<>\\^`{|}"), encoded(u.RawQuery, "\"<>")
+	u.RawPath, u.RawQuery = encoded(u.RawPath, "\"<>\\^`{|}"), encoded(u.RawQuery, "\"<>'")
 	if offered, err = websocket.OfferDeflate(opts.CompressionMode, opts.CompressionTuning); err != nil {
 		return nil, "", err
 	}

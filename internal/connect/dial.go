@@ -283,7 +283,10 @@ type refusal struct {
 }
 
 func (r *refusal) Close() error {
-	closeSoon(r.ReadCloser, r.cancel)
+	closeSoon(func() {
+		defer r.cancel(nil)
+		r.ReadCloser.Close()
+	})
 	return nil
 }
 
@@ -312,25 +315,23 @@ func (s *clientStream) CloseWrite() error { return s.w.Close() }
 // END_STREAM); otherwise the stream is reset, as net/http also does with a request whose end has yet to be sent.
 func (s *clientStream) Close() error {
 	s.w.Close()
-	if !s.ended.Load() {
-		closeSoon(s.body, s.cancel)
-		return nil
-	}
-	go func() {
-		within(time.Second, s.wrote)
-		closeSoon(s.body, s.cancel)
-	}()
+	closeSoon(func() {
+		defer s.cancel(nil)
+		if s.ended.Load() {
+			within(time.Second, s.wrote)
+		}
+		s.body.Close()
+	})
 	return nil
 }
 
-// closeSoon closes a response's body. It does not wait for long: net/http needs until the server takes something, if it takes nothing of
-// the whole connection.
-func closeSoon(body io.Closer, cancel context.CancelCauseFunc) {
+// closeSoon calls a function that closes a response's body. It does not wait for long: net/http needs until the server takes something, if
+// it takes nothing of the whole connection.
+func closeSoon(closes func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer cancel(nil)
-		body.Close()
+		closes()
 	}()
 	within(50*time.Millisecond, done)
 }

@@ -84,8 +84,8 @@ func CheckRequest(r Request) *Refusal {
 // Upgrade for granted, and what the client sends behind the request must not be answered as another one. (HTTP/2 has no such field, and
 // net/http would end all streams.) It is in the first line, where net/http looks for it.
 func EndRefused(answer map[string][]string, major int, asked map[string][]string) {
-	if major == 1 && len(asked["Upgrade"]) > 0 && !HasToken(answer["Connection"], "close") {
-		answer["Connection"] = append([]string{"close"}, answer["Connection"]...)
+	if c := answer["Connection"]; major == 1 && len(asked["Upgrade"]) > 0 && (len(c) == 0 || c[0] != "close") {
+		answer["Connection"] = append([]string{"close"}, c...)
 	}
 }
 

@@ -17,10 +17,7 @@ func ForHTTP(u *url.URL) {
 	case "wss":
 		u.Scheme = "https"
 	}
-	u.RawPath, u.RawQuery = encoded(u.RawPath, "\"<>\\^`{|}"), encoded(u.RawQuery, "\"<>")
-	if strings.ContainsFunc(u.Host, outsideASCII) {
-		u.Host = strings.ToLower(u.Host) // as net/http resolves it, and not as it makes the Host field of it
-	}
+	u.RawPath, u.RawQuery = encoded(u.RawPath, "\"<>\\^`{|}"), encoded(u.RawQuery, "\"<>'")
 }
 
 // encoded percent-encodes spaces, control characters, all outside ASCII, and what is in more.
@@ -35,8 +32,6 @@ func encoded(s, more string) string {
 	}
 	return b.String()
 }
-
-func outsideASCII(r rune) bool { return r > 0x7E }
 
 // ErrURL says that a URL is malformed, and not how.
 var ErrURL = errors.New("websocket: the URL is malformed (it is not shown, because it may contain a password)")

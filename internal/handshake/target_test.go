@@ -15,13 +15,11 @@ func TestParseURL(t *testing.T) {
 		"ws://h/é/%2F":                 "http://h/%C3%A9/%2F",
 		"ws://h/é/%2f;x=[1]|2?a=%2f|[": "http://h/%C3%A9/%2f;x=[1]%7C2?a=%2f|[",
 		"ws://h/%2F\"<>\\^`{|}":        "http://h/%2F%22%3C%3E%5C%5E%60%7B%7C%7D",
-		"ws://h/?a=\"<>'{}":            "http://h/?a=%22%3C%3E'{}",
+		"ws://h/?a=\"<>'{}":            "http://h/?a=%22%3C%3E%27{}",
 		"ws://h/%2F%zz":                "",
 		"ws://h/?a=%zz":                "http://h/?a=%zz",
 		"ws://h/a\x00b":                "",
 		"ws://h/a\nb":                  "",
-		"ws://M\u00dcNCHEN.example:80": "http://m\u00fcnchen.example:80",
-		"ws://EXAMPLE.org":             "http://EXAMPLE.org",
 	} {
 		u, err := ParseURL(raw)
 		if err != nil {
