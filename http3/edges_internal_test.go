@@ -30,7 +30,7 @@ func TestUnreachableHosts(t *testing.T) {
 
 // TestEndedBeforeHeader: of a connection that ends between the opening of the stream and the request, the server has seen no request.
 func TestEndedBeforeHeader(t *testing.T) {
-	p := newPairs(t)
+	p := newPairs(t, 1000)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	req, _, err := newRequest(ctx, p.url, new(websocket.DialOptions))

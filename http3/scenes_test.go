@@ -36,12 +36,13 @@ type pairs struct {
 	mu sync.Mutex // a stream is opened and accepted before the next
 }
 
-func newPairs(t *testing.T) *pairs {
+// newPairs allows so many streams at once.
+func newPairs(t *testing.T, most int64) *pairs {
 	serverTLS, clientTLS := selfsigned.Pair("127.0.0.1")
 	// A stream that nobody reads must not stall the others.
 	config := &quic.Config{
 		InitialStreamReceiveWindow: 64 << 10, MaxStreamReceiveWindow: 64 << 10,
-		InitialConnectionReceiveWindow: 64 << 20, MaxConnectionReceiveWindow: 64 << 20, MaxIncomingStreams: 1000, KeepAlivePeriod: 10 * time.Second,
+		InitialConnectionReceiveWindow: 64 << 20, MaxConnectionReceiveWindow: 64 << 20, MaxIncomingStreams: most, KeepAlivePeriod: 10 * time.Second,
 	}
 	p := &pairs{dialer: &Dialer{TLSClientConfig: clientTLS, QUICConfig: config}, opened: make(chan *http3.Stream)}
 	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -67,6 +68,19 @@ func newPairs(t *testing.T) *pairs {
 
 // pair returns the server's and the client's end of a new stream, in this order if server is true.
 func (p *pairs) pair(server bool) (near, far net.Conn, err error) {
+	theirs, ours, err := p.streams()
+	if err != nil {
+		return nil, nil, err
+	}
+	near, far = streamconn.New(theirs), streamconn.New(ours)
+	if !server {
+		near, far = far, near
+	}
+	return near, halves{far}, nil
+}
+
+// streams returns the server's and the client's end of a new stream.
+func (p *pairs) streams() (server, client *stream, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -81,14 +95,10 @@ func (p *pairs) pair(server bool) (near, far net.Conn, err error) {
 	}
 	select {
 	case taken := <-p.opened:
-		near, far = streamconn.New(&stream{requestStream: taken}), streamconn.New(s)
+		return &stream{requestStream: taken}, s, nil
 	case <-ctx.Done():
 		return nil, nil, errors.New("the server has not accepted the stream")
 	}
-	if !server {
-		near, far = far, near
-	}
-	return near, halves{far}, nil
 }
 
 // halves has a CloseWrite even where streamconn hides the stream's.
@@ -103,5 +113,5 @@ func (h halves) CloseWrite() error {
 
 // TestScenes plays the scenes of the library's storm over streams of HTTP/3, all on one QUIC connection.
 func TestScenes(t *testing.T) {
-	storm.Over(t, storm.Config{Seed: *stormSeed, For: *stormFor, Program: *stormProgram, Scenes: strings.Split(*stormScene, ",")}, newPairs(t).pair)
+	storm.Over(t, storm.Config{Seed: *stormSeed, For: *stormFor, Program: *stormProgram, Scenes: strings.Split(*stormScene, ",")}, newPairs(t, 1000).pair)
 }
