@@ -72,7 +72,7 @@ func (p *peer) judgeError(c *call, cause error) {
 		return
 	case isClose:
 		if p.endedFirst() {
-			return // by a CloseNow, perhaps before it had seen the peer's Close
+			return // by a CloseNow, perhaps before it had seen the peer's Close, or before ours had left
 		}
 		if p.shookHands() && p.handsBefore(c.ended) && len(p.life.closes) > 0 && !p.violatedPeer() && !errors.Is(cause, websocket.ErrMessageTooBig) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 			p.fail("%s: %s returned %v, though the closing handshake was complete", c.who, c.what, err)
@@ -142,11 +142,11 @@ func (p *peer) shookHands() bool {
 	return ours != nil && theirs != nil
 }
 
-// endedFirst reports whether CloseNow was called before the peer's Close was read for certain.
+// endedFirst reports whether CloseNow was called before both Close frames were through for certain.
 func (p *peer) endedFirst() bool {
-	theirs := p.heardClose()
+	ours, theirs := p.wire.seen().close(), p.heardClose()
 	for _, e := range p.life.closes {
-		if e.now && (theirs == nil || !e.at.After(p.end.in.takenAt(theirs.end))) {
+		if e.now && (ours == nil || !e.at.After(p.world.trace.start.Add(ours.at)) || theirs == nil || !e.at.After(p.end.in.takenAt(theirs.end))) {
 			return true
 		}
 	}
