@@ -162,7 +162,7 @@ func (b *backlog) take(c *closing, a *account, z *deflate.Compressor, threshold 
 		}
 		t.at.Store(p.next.Load())
 		if !b.admit(t, p.message, f, a) && t.fullSince == 0 {
-			t.fullSince, t.until = alarm.Now(), b.gone+uint64(a.size+1)/2
+			t.fullSince, t.half, t.until = alarm.Now(), a.size/2, b.gone+uint64(a.size+1)/2
 			return taking{lags: t}
 		}
 		tried = false
@@ -192,7 +192,7 @@ func (a *account) room(t *topic, f *form) bool {
 // was room.
 func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 	if t.fullSince != 0 {
-		b.full(t)
+		b.full(t, a.size)
 	}
 	roomy := a.room(t, f)
 	if !roomy && t.rules.policy == DropOldest && a.fits(a.cost(f), a.size-t.size) {
@@ -210,20 +210,21 @@ func (b *backlog) admit(t *topic, m *shared, f *form, a *account) bool {
 	return roomy
 }
 
-// drained notes that so many bytes were written, and which members are full no more.
-func (b *backlog) drained(written int) {
+// drained notes that so many bytes were written, so that size bytes wait, and which members are full no more.
+func (b *backlog) drained(written, size int) {
 	if b == nil {
 		return
 	}
 	b.gone += uint64(written)
 	for t := b.topics.first; t != nil; t = t.next {
-		b.full(t)
+		b.full(t, size)
 	}
 }
 
-// full reports whether a message did not fit, and half of what waited then has not left since.
-func (b *backlog) full(t *topic) bool {
-	if b.gone >= t.until {
+// full reports whether a message did not fit, and half of what waited then has not left since. If others drop what they had there, or give
+// back room that they had reserved, what waits becomes less without being written.
+func (b *backlog) full(t *topic, size int) bool {
+	if b.gone >= t.until || size <= t.half {
 		t.fullSince = 0
 	}
 	return t.fullSince != 0

@@ -205,7 +205,7 @@ func (g *Group) endGrace() {
 	for _, m := range late {
 		c := m.conn
 		c.mu.Lock()
-		full, left := c.sender.backlog.full(&m.topic), g.grace-time.Duration(t-m.fullSince)
+		full, left := c.sender.backlog.full(&m.topic, c.sender.size), g.grace-time.Duration(t-m.fullSince)
 		c.mu.Unlock()
 		switch {
 		case full && left <= 0:

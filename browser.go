@@ -94,7 +94,8 @@ func (opts *DialOptions) forBrowser() ([]string, error) {
 func browserURL(rawURL, page string) (string, error) {
 	u, err := url.Parse(rawURL)
 	if base, baseErr := url.Parse(page); err == nil && !u.IsAbs() && page != "" && baseErr == nil {
-		handshake.ForHTTP(u) // or the path's own percent-encoding would be lost
+		handshake.ForHTTP(base) // or the paths' own percent-encoding would be lost
+		handshake.ForHTTP(u)
 		rawURL = base.ResolveReference(u).String()
 	}
 	if u, err = handshake.ParseURL(rawURL); err != nil {

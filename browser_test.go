@@ -343,6 +343,7 @@ func TestBrowserURL(t *testing.T) {
 		{"ws", page, "wss://example.com:8443/app/ws"},
 		{"/ws?x", page, "wss://example.com:8443/ws?x"},
 		{"//other/ws", page, "wss://other/ws"},
+		{"ws", "https://h/a|b/%2F/index.html", "wss://h/a%7Cb/%2F/ws"},
 		{"/é/%2F?a b", page, "wss://example.com:8443/%C3%A9/%2F?a%20b"},
 		{"/ws", "", ""},
 		{"/ws", "file:///tmp/page.html", ""},

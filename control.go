@@ -105,8 +105,9 @@ func (c *Conn) outcome() (hungUp bool, result error) {
 }
 
 // CloseNow ends the connection at once, without a closing handshake. It closes TCP, and every call returns an error, which is
-// [net.ErrClosed] unless another reason came before. CloseNow never blocks (but see [Accept] about HTTP/2) and always returns nil. It
-// may be called at any time and several times. If the connection has ended already, it does nothing: what came can still be read.
+// [net.ErrClosed] unless another reason came before. CloseNow never blocks (but over HTTP/2 a client's may take 50 ms, and a server's
+// see [Accept]) and always returns nil. It may be called at any time and several times. If the connection has ended already, it does
+// nothing: what came can still be read.
 //
 // CloseNow makes one attempt to send messages that Write has accepted and a Close frame that is pending. The attempt does
 // not wait; if a write to this net.Conn may block, it is made in the background and takes at most a second. If all of it

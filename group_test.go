@@ -1253,3 +1253,56 @@ func TestGraceOfFew(t *testing.T) {
 		}
 	}
 }
+
+// TestFullOfWhatIsDropped: what waited when a message had no room need not be written: another group's policy drops it, or it was room that
+// a TryWrite had reserved for more than it needed. The member has recovered all the same when little is left.
+func TestFullOfWhatIsDropped(t *testing.T) {
+	for name, less := range map[string]func(t *testing.T, m *groupMember, b *Group){
+		"dropped": func(t *testing.T, m *groupMember, b *Group) {
+			broadcast(t, b, "new")
+			synctest.Wait()
+			m.p.ReadFrame("the large one")
+			m.p.WantText("of another group", "new")
+		},
+		"reserved": func(t *testing.T, m *groupMember, _ *Group) {
+			if err := m.c.enqueue(finBit|firstByte(opBinary), make([]byte, 50), 90<<10, 90<<10); err != nil {
+				t.Error(err)
+			}
+			m.c.flushNow()
+			m.p.ReadFrame("the large one")
+			m.p.ReadFrame("the compressed one")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g, b := Group{}, Group{Policy: DropOldest, MaxQueued: 1}
+				m := joinedMember(t, &g, config{settings: newSettings(100<<10, 0, -1)}, 64)
+				b.Add(m.c)
+				m.stall(t, 100)
+				if name == "dropped" {
+					broadcast(t, &b, strings.Repeat("s", 90<<10))
+				} else {
+					m.c.mu.Lock()
+					m.c.sender.reserve(90 << 10)
+					m.c.unlock()
+				}
+				synctest.Wait()
+				broadcast(t, &g, strings.Repeat("y", 20<<10))
+				synctest.Wait()
+				if s, _ := g.Member(m.c); s.Full == 0 {
+					t.Fatalf("there was room: %+v", s)
+				}
+				less(t, m, &b)
+				synctest.Wait()
+				if s, _ := g.Member(m.c); s.Full != 0 {
+					t.Errorf("nothing waits: %+v", s)
+				}
+				time.Sleep(2 * defaultGrace)
+				if s := g.Stats(); s.Closed != 0 {
+					t.Errorf("it was closed: %+v", s)
+				}
+				m.c.CloseNow()
+			})
+		})
+	}
+}

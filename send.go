@@ -180,7 +180,7 @@ func (s *sender) collectQueue(c *closing, b *batch) {
 // wrote is called when a whole batch was written. drop may have forgotten its bytes already.
 func (s *sender) wrote(queued int) {
 	s.size = max(s.size-queued, 0)
-	s.backlog.drained(queued)
+	s.backlog.drained(queued, s.size)
 }
 
 // suspend keeps the part of a batch, and of f's tail, that was not written; b.buf.N bytes were. If nothing of f has left and it

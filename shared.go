@@ -173,7 +173,8 @@ type topic struct {
 	searched  uint64 // of its segments that wait, none has a smaller number
 	dropped   uint64 // by the group's policy
 	fullSince int64  // when a message did not fit; 0: all have, since half of what waited then has left
-	until     uint64 // half of what waited then has left when backlog.gone is this much
+	half      int    // of what waited then, in bytes
+	until     uint64 // so much has been written when backlog.gone is this
 }
 
 // SlowPolicy says what a [Group] does with a member that has no room for a message: its queue is full, and the kernel takes no

@@ -76,6 +76,9 @@ func (c *Conn) control(messageType int, data []byte, waits func() (context.Conte
 		for crossed() && ctx.Err() == nil && c.c.Context().Err() == nil {
 			err = c.c.Flush(ctx)
 		}
+		if crossed() && ctx.Err() != nil && c.c.Context().Err() == nil {
+			err = ctx.Err() // it waits still
+		}
 		for full && err == nil {
 			err = c.sendControl(messageType, data)
 			if full = errors.Is(err, websocket.ErrQueueFull); full || err == nil { // full: another has taken the room

@@ -344,6 +344,20 @@ func (s seen) close() *frame {
 	return nil
 }
 
+// cutShort reports whether the Close frame came in the middle of a fragmented message.
+func (s seen) cutShort() bool {
+	inside := false
+	for i := range s.frames {
+		switch f := &s.frames[i]; {
+		case f.opcode == 8:
+			return inside
+		case f.opcode < 8:
+			inside = !f.fin
+		}
+	}
+	return false
+}
+
 // taken returns the frames that have been read whole by the receiving end.
 func (s seen) taken(read int64) []frame {
 	n := 0

@@ -175,6 +175,9 @@ func (c *choir) judgeFarewell() {
 			ours.closeCode() == 1013 || !s.closedByGroup(ours.closeCode(), c.world.trace.start.Add(ours.at)) {
 			continue
 		}
+		if s.wire.seen().cutShort() {
+			continue // nothing may leave between the fragments of a Writer's message, so what waits behind it is dropped
+		}
 		places := s.came()
 		first, sure, left := int64(0), 0, 0
 		for _, g := range c.groups {
