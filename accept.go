@@ -39,9 +39,9 @@ func Subprotocols(r *http.Request) []string {
 // Accept answers a WebSocket handshake over HTTP/1.1 (RFC 6455, section 4.2) and takes the connection over from net/http,
 // or over HTTP/2 (RFC 8441), see below.
 //
-// Header fields that the handler has set on w are sent with the answer, except those of
-// the handshake itself and those of a body, such as Content-Type. If the client offers none of opts.Subprotocols, a
-// Sec-WebSocket-Protocol that is set on w is sent, and [Conn.Subprotocol] returns it.
+// Header fields that the handler has set on w are sent with the answer, except those of the handshake itself and those
+// of a body, such as Content-Type. If the client offers none of opts.Subprotocols, a Sec-WebSocket-Protocol that is set
+// on w is sent, and [Conn.Subprotocol] returns it.
 //
 // If w is wrapped by middleware, Accept calls w.WriteHeader(101) first, so that access
 // logs see the status and wrappers can add header fields, such as a session's cookie. A

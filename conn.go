@@ -130,8 +130,8 @@ func (c *Conn) LocalAddr() net.Addr { return c.transport.NetConn().LocalAddr() }
 func (c *Conn) RemoteAddr() net.Addr { return c.transport.NetConn().RemoteAddr() }
 
 // SetReadLimit sets how many bytes a message may have after decompression: 1 MiB by default, no limit if n is negative, and only
-// empty messages if it is 0. It applies from the next frame on, and in a compressed message at once. A larger message closes the connection with 1009 (RFC 6455, section
-// 7.4.1), and calls return an error that wraps [ErrMessageTooBig].
+// empty messages if it is 0. It applies from the next frame on, and in a compressed message at once. A larger message closes the
+// connection with 1009 (RFC 6455, section 7.4.1), and calls return an error that wraps [ErrMessageTooBig].
 func (c *Conn) SetReadLimit(n int64) { c.receiver.limit.Store(n) }
 
 // Context returns a context that is cancelled when the connection has ended, for whatever reason: both Close frames were

@@ -240,8 +240,8 @@ type Trace struct {
 	// counts as taken, for Flush and Stats as well.
 	FrameWritten func(c *Conn, f FrameInfo)
 
-	// MessageRead is called for each message that the application has read to its end, or skipped, just before the call
-	// that reads it returns. Messages that arrived before the connection's end can be read after it, unless CloseNow or Close was called; it is called for them, too.
+	// MessageRead is called for each message that the application has read to its end, or skipped, just before the call that
+	// reads it returns: also behind the connection's end, if it was not the application that closed it.
 	MessageRead func(c *Conn, m MessageInfo)
 
 	// MessageWritten is called for each message that Write, TryWrite, WritePrepared, TryWritePrepared or a Writer's Close

@@ -41,7 +41,8 @@
 //     the client gets the status 500, and the error is not a [HandshakeError].
 //   - The context of DialContext ends the handshake at any time, and not only while TCP is dialled. An answer may come behind interim
 //     responses such as 103, and need not repeat client_no_context_takeover.
-//   - Messages shorter than 512 bytes are not compressed, but for those that a writer of NextWriter sends in several fragments. SetCompressionLevel checks the level, and has no other effect.
+//   - Messages shorter than 512 bytes are not compressed, but for those that a writer of NextWriter sends in several fragments.
+//     SetCompressionLevel checks the level, and has no other effect.
 //   - If WriteJSON can't encode a value, nothing is sent.
 //   - The error of a time-out is also [os.ErrDeadlineExceeded], and that of a closed connection [net.ErrClosed].
 //
