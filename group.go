@@ -37,7 +37,7 @@ type Group struct {
 	MaxQueued int
 
 	// OnSlow, if not nil, is called when a member had no room for a message, though it had for those before; not again
-	// until half of what waits for it has left. It runs in a goroutine of the group, which delivers nothing meanwhile, and
+	// until half of what waited then has left. It runs in a goroutine of the group, which delivers nothing meanwhile, and
 	// so must return soon; it may call any method of the group and of the connection that does not wait. If it panics,
 	// the panic is logged by package log, and the connection is closed with 1011 (StatusInternalError). With CloseSlow it may run
 	// when the member has been closed, and is none any more; m is how it was.
